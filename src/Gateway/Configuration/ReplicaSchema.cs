@@ -29,10 +29,10 @@ internal static class ReplicaSchema
             "passwordFile", Scalars.ReadableFile, "(none: no password)", "File with the password, in one line; read at each connection.",
             (o, v) => o with { PasswordFile = v }
         },
-        { "tls", Scalars.Switch, "false", "Whether connections use TLS.", (o, v) => o with { Tls = v } },
-        { "database", Scalars.Whole(0, LastDatabase), "0", "Number of the database.", (o, v) => o with { Database = v } },
+        { "tls", Scalars.Switch, "(`false`)", "Whether connections use TLS.", (o, v) => o with { Tls = v } },
+        { "database", Scalars.Whole(0, LastDatabase), "(0)", "Number of the database.", (o, v) => o with { Database = v } },
         {
-            "keyPrefix", Prefix, "gateway", "What every key begins with; each set of replicas on one server needs its own.",
+            "keyPrefix", Prefix, "(`gateway`)", "What every key begins with; each set of replicas on one server needs its own.",
             (o, v) => o with { KeyPrefix = v }
         },
     };
@@ -45,7 +45,7 @@ internal static class ReplicaSchema
             (o, v) => o with { Redis = v }
         },
         {
-            "peers", new ListOf<Uri>(Addresses.Endpoint), "[]",
+            "peers", new ListOf<Uri>(Addresses.Endpoint), "(`[]`)",
             "Addresses of all replicas. They are asked also when Redis does not answer; a replica ignores its own.",
             (o, v) => o with { Peers = v }
         },

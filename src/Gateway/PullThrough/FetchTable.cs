@@ -76,8 +76,8 @@ internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logg
 
     /// <summary>
     /// Starts the fetch of a digest for which the source has not vouched: the first response of the fetch does. Null if a HEAD is cheaper
-    /// or faster: the digest is on disk or arriving already, its fetch would resume a part or wait for a place, or the volume is full; or if
-    /// there are other replicas, from which the bytes may come. The caller must leave the fetch at the end.
+    /// or faster: the digest is on disk or arriving already, its fetch would resume a part or wait for a place, or the volume is full. Null
+    /// also among replicas, because the bytes may come from another one, which cannot vouch. The caller must leave the fetch at the end.
     /// </summary>
     /// <param name="vouched">See <see cref="BlobFetch"/>.</param>
     public BlobFetch? TryBegin(Digest digest, UpstreamRepository source, Func<BlobFetch, long, Task> vouched)

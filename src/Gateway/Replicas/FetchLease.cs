@@ -37,7 +37,7 @@ internal readonly record struct FetchLease(
     /// </summary>
     public const int MostFailures = 3;
 
-    /// <summary>Whether other replicas can read from this one. A follower serves nobody, so that replicas never follow in a circle.</summary>
+    /// <summary>Whether other replicas can read from this one. A follower serves none, so that replicas never follow in a circle.</summary>
     public bool Serves => State is LeaseState.Lead or LeaseState.Alone or LeaseState.Done;
 
     /// <summary>Whether this replica fetches from the upstream.</summary>

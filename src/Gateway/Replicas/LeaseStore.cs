@@ -71,7 +71,7 @@ internal sealed class LeaseStore(RedisLink redis, ReplicaSelf self)
         return (reply.Answered, LeaseValue.Parse(reply.Text));
     }
 
-    /// <summary>The lease becomes the note that a replica has the content. Without a lease, the note is written if nothing is there.</summary>
+    /// <summary>The lease becomes the note that a replica has the content. Without a lease, the note is written if there is none.</summary>
     public Task SettleAsync(Digest digest, LeaseValue? mine, LeaseValue note) =>
         redis.RunAsync(Settle, [KeyOf(digest)], [mine?.ToString() ?? "", note.ToString(), Milliseconds(NoteLifetime)]);
 

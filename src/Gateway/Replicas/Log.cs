@@ -26,7 +26,8 @@ internal static partial class Log
     [LoggerMessage(10007, LogLevel.Debug, "Reading {Digest} from replica {Peer} from byte {Position}")]
     public static partial void Following(ILogger logger, Digest digest, Uri peer, long position);
 
-    [LoggerMessage(10008, LogLevel.Information, "Replica {Peer} stopped serving {Digest} at byte {Position}; another source takes over: {Why}")]
+    [LoggerMessage(
+        10008, LogLevel.Information, "Replica {Peer} stopped serving {Digest} at byte {Position}; another source takes over: {Why}")]
     public static partial void PeerFailed(ILogger logger, Uri peer, Digest digest, long position, string why);
 
     [LoggerMessage(10009, LogLevel.Information, "Replica {Peer} took over the fetch of {Digest} at byte {Position}")]

@@ -16,8 +16,8 @@ internal sealed record Member(string Id, Uri Url, string Version);
 /// The replicas of the set: those that beat in Redis, and those of <c>peers</c>. While Redis does not answer, those that it named last
 /// count too.
 /// </summary>
-internal sealed class Members(ReplicaOptions options, ReplicaSelf self, TimeProvider clock, ILogger<Members> logger, RedisLink? redis = null)
-    : BackgroundService
+internal sealed class Members(
+    ReplicaOptions options, ReplicaSelf self, TimeProvider clock, ILogger<Members> logger, RedisLink? redis = null) : BackgroundService
 {
     /// <summary>How long a replica is a member after its last beat. Chosen: as long as a lease.</summary>
     public static readonly TimeSpan Lifetime = LeaseStore.Lifetime;

@@ -72,7 +72,10 @@ internal sealed class PeerListener(
         var authorities = new X509Certificate2Collection();
         authorities.ImportFromPemFile(file);
         options.ClientCertificateRequired = true;
-        options.CertificateChainPolicy = new() { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+        options.CertificateChainPolicy = new()
+        {
+            TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck,
+        };
         options.CertificateChainPolicy.CustomTrustStore.AddRange(authorities);
         return options;
     }

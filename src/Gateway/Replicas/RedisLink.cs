@@ -6,7 +6,9 @@ using StackExchange.Redis.Configuration;
 namespace Gateway.Replicas;
 
 /// <summary>Redis' answer to a script.</summary>
-/// <param name="Answered">False if Redis did not answer in time, or refused; nothing is known then, also not whether the script ran.</param>
+/// <param name="Answered">
+/// False if Redis did not answer in time, or refused. Nothing is known then, also not whether the script ran.
+/// </param>
 /// <param name="Texts">The answer: one text, several, or none for nil.</param>
 internal readonly record struct RedisReply(bool Answered, string[] Texts)
 {

@@ -138,10 +138,13 @@ internal sealed class SharedFetch : IFetchTurn
         Uri[] order = [.. _services.Members.OrderFor(Digest)];
         var asked = await Task.WhenAll(order.Select(
             url => _services.Peers.AskAsync(url, Digest, PeerClient.ProbeDeadline, cancellationToken)));
-        foreach (var (url, (_, reached)) in order.Zip(asked).Where(each => !each.Second.Reached)) _services.Members.Avoid(url);
-        var serving = order.Zip(asked).Where(each => each.Second.Offer is not null).OrderByDescending(each => each.Second.Offer!.Value.IsWhole)
-            .ToArray();
-        return serving is [var (best, (offer, _)), ..] ? (best, offer!.Value) : null;
+        (Uri Url, PeerOffer Offer)? best = null;
+        foreach (var (url, (offer, reached)) in order.Zip(asked))
+        {
+            if (!reached) _services.Members.Avoid(url);
+            if (offer is { } one && (best is null || (one.IsWhole && !best.Value.Offer.IsWhole))) best = (url, one);
+        }
+        return best;
     }
 
     /// <summary>False if another replica has taken the lease: the connection to the upstream is ended, and what arrived stays.</summary>

@@ -55,7 +55,8 @@ internal sealed class ReplicaSet : IAsyncDisposable
             set.Gateways = await Task.WhenAll(Enumerable.Range(0, Count).Select(
                 i => GatewayProcess.StartAsync(set.ConfigurationOf(i, password is not null, upstream) + more?.Invoke(i))));
             await Eventually.TrueAsync(
-                async () => (await Task.WhenAll(set.Gateways.Select(g => set.MetricAsync(g, "gateway_replica_members")))).All(n => n == Count),
+                async () => Array.TrueForAll(
+                    await Task.WhenAll(set.Gateways.Select(g => set.MetricAsync(g, "gateway_replica_members"))), n => n == Count),
                 () => $"all replicas are members\n{set.Logs}");
             return set;
         }

@@ -22,6 +22,7 @@ public sealed class ExamplesTests : IDisposable
     public void Example_has_no_mistake(string name)
     {
         File.WriteAllText(Path.Combine(_folder.FullName, "htpasswd"), "");
+        File.WriteAllText(Path.Combine(_folder.FullName, "replicas.secret"), "a-secret-of-the-set");
         WriteCertificate();
         File.Copy(Path.Combine(Root, "docs/examples", name), Path.Combine(_folder.FullName, name));
 

@@ -19,7 +19,8 @@ public sealed partial class DependencyTests
         { "WebConsole", ["Operations", "Repositories", "Storage", "Access", "Configuration", "Oci"] },
         {
             "Operations",
-            ["Repositories", "Fronting", "Replicas", "PullThrough", "Storage", "Upstream", "Access", "Configuration", "Transport", "Oci", "Policy"]
+            ["Repositories", "Fronting", "Replicas", "PullThrough", "Storage", "Upstream",
+                "Access", "Configuration", "Transport", "Oci", "Policy"]
         },
         { "Repositories", ["Storage", "Access", "Configuration", "Oci", "Policy"] },
         { "Fronting", ["PullThrough", "Storage", "Upstream", "Configuration", "Oci"] },

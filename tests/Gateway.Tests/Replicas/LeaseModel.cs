@@ -2,37 +2,6 @@ using Gateway.Replicas;
 
 namespace Gateway.Tests.Replicas;
 
-/// <summary>Faults that are built into the model, to show that it finds them.</summary>
-[Flags]
-internal enum LeaseBug
-{
-    None = 0,
-
-    /// <summary>The leader deletes the lease at the end instead of turning it into the note.</summary>
-    DeletesAtTheEnd = 1,
-
-    /// <summary>A renewal sets the lease without comparing.</summary>
-    RenewsBlindly = 2,
-
-    /// <summary>A leader that lost the lease goes on as leader.</summary>
-    IgnoresLostLease = 4,
-
-    /// <summary>Followers serve other replicas.</summary>
-    FollowersServe = 8,
-
-    /// <summary>A follower never gives up a silent leader.</summary>
-    WaitsForever = 16,
-
-    /// <summary>Peers may fail any number of times.</summary>
-    NeverAlone = 32,
-
-    /// <summary>A replica starts at byte 0 when its source changes.</summary>
-    ForgetsWatermark = 64,
-
-    /// <summary>The leader asks the upstream without asking the other replicas first.</summary>
-    DoesNotProbe = 128,
-}
-
 /// <summary>
 /// Three replicas that want one digest, a Redis, and faults: every step picks one enabled action at random, with the product's own
 /// <see cref="FetchLease"/>. What a replica does about I/O follows <c>SharedFetch</c>; Redis follows the scripts of
@@ -90,7 +59,7 @@ internal sealed class LeaseModel(int seed, int faults, bool heals, LeaseBug bug)
     {
         if (_all.FirstOrDefault(each => each.Connected != each.Lease.Downloads) is { } odd) return $"connection of {odd} without a reason";
         if (_onlyLostWrites && Gets > 1) return "a second request to the upstream, although all replicas and Redis answered";
-        if (_all.Any(each => each.GetsOfProcess > 1 + FetchLease.MostFailures)) return "more requests of a process than failed peers explain";
+        if (_all.Any(each => each.GetsOfProcess > 1 + FetchLease.MostFailures)) return "more requests than failed peers explain";
         if (_all.Any(each => each.Received > Chunks)) return "bytes received twice";
         return _all.Count(each => each.Lease.State == LeaseState.Lead && each.Lease.Value == _stored && _stored is not null) > 1
             ? "two leaders by one lease"
@@ -146,7 +115,8 @@ internal sealed class LeaseModel(int seed, int faults, bool heals, LeaseBug bug)
         else if (serving is null || Has(LeaseBug.DoesNotProbe)) Become(replica, replica.Lease.Granted(found));
         else
         {
-            if (_stored == found) _stored = serving.State == LeaseState.Done ? found with { Url = serving.Url, Id = "-", IsNote = true } : null;
+            var note = serving.State == LeaseState.Done ? found with { Url = serving.Url, Id = "-", IsNote = true } : null;
+            if (_stored == found) _stored = note;
             Become(replica, replica.Lease.Granted(found).Found(serving.Url));
         }
     }
@@ -221,7 +191,11 @@ internal sealed class LeaseModel(int seed, int faults, bool heals, LeaseBug bug)
 
     private void Become(Replica replica, FetchLease lease)
     {
-        if (lease.Downloads && !replica.Lease.Downloads) (replica.Gets, replica.GetsOfProcess) = (replica.Gets + 1, replica.GetsOfProcess + 1);
+        if (lease.Downloads && !replica.Lease.Downloads)
+        {
+            replica.Gets++;
+            replica.GetsOfProcess++;
+        }
         replica.Lease = lease;
         replica.Connected = lease.Downloads;
     }
