@@ -17,6 +17,12 @@ internal sealed record ReplicaOptions
     /// <summary>The address by which the others reach this replica; null for that of <see cref="Listen"/>.</summary>
     public Uri? Advertise { get; init; }
 
+    /// <summary>
+    /// Longest wait for an answer of Redis, and for another replica's word whether it has some content; 10 ms to 5 s. The default is 3,000
+    /// times what a Redis in the same network takes, and less than a request to an upstream.
+    /// </summary>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromMilliseconds(200);
+
     /// <summary>Absolute path of the file with the secret that all replicas have.</summary>
     public string SecretFile { get; init; } = "";
 

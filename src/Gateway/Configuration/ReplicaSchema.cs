@@ -18,6 +18,11 @@ internal static class ReplicaSchema
             ? text
             : Parsed<string>.Not());
 
+    // Chosen: below, a pause of the runtime would count as silence; above, clients would wait for what can be done without Redis.
+    private static readonly Scalar<TimeSpan> Timeout = new(
+        "a duration from 10ms to 5s",
+        (text, _) => Durations.TryParse(text, out var time) && time.TotalMilliseconds is >= 10 and <= 5000 ? time : Parsed<TimeSpan>.Not());
+
     private static readonly Section<RedisOptions> Redis = new(() => new())
     {
         {
@@ -58,6 +63,12 @@ internal static class ReplicaSchema
         {
             "advertise", Addresses.Endpoint, "(the address of `listen`)", "The address by which the other replicas reach this one.",
             (o, v) => o with { Advertise = v }
+        },
+        {
+            "timeout", Timeout, "(`200ms`)",
+            "Longest wait for an answer of Redis, and for another replica's word whether it has some content. Without an answer, a replica "
+            + "goes on alone.",
+            (o, v) => o with { Timeout = v }
         },
         {
             "secretFile", TokenFile.Setting, new Required(),

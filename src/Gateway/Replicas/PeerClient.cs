@@ -16,10 +16,8 @@ internal readonly record struct PeerOffer(bool IsWhole, long Position);
 /// <summary>Requests to other replicas.</summary>
 internal sealed class PeerClient : IDisposable
 {
-    /// <summary>
-    /// Longest wait for a replica's word whether it has some content. Chosen: as for Redis; replicas are in one network.
-    /// </summary>
-    public static readonly TimeSpan ProbeDeadline = TimeSpan.FromMilliseconds(200);
+    /// <summary>Longest wait for a replica's word whether it has some content.</summary>
+    public TimeSpan ProbeDeadline { get; }
 
     private readonly PeerSecret _secret;
     private readonly TimeProvider _clock;
@@ -27,7 +25,7 @@ internal sealed class PeerClient : IDisposable
 
     public PeerClient(ReplicaOptions options, GatewayOptions all, PeerSecret secret, TimeProvider clock)
     {
-        (_secret, _clock) = (secret, clock);
+        (_secret, _clock, ProbeDeadline) = (secret, clock, options.Timeout);
         _client = new(new SocketsHttpHandler
         {
             UseProxy = false,

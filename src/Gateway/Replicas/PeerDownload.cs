@@ -18,7 +18,7 @@ internal sealed class PeerDownload(BlobFetch fetch, Uri peer, ReplicaServices se
     /// </summary>
     private static readonly TimeSpan SilentAfter = TimeSpan.FromSeconds(2);
 
-    private static readonly TimeSpan Answer = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Answer = TimeSpan.FromSeconds(2);
 
     private readonly PartFile _part = fetch.Part;
     private long _heardAt;

@@ -16,7 +16,7 @@ internal static class ReplicasServices
         if (replicas.Redis is { } redis)
         {
             services.AddSingleton(given => new RedisLink(
-                redis, given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<RedisLink>>()));
+                redis, replicas.Timeout, given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<RedisLink>>()));
             services.AddSingleton<LeaseStore>();
         }
         services.AddSingleton(replicas).AddSingleton<ReplicaSelf>();

@@ -99,10 +99,10 @@ internal sealed class SharedFetch : IFetchTurn
         await _renewing;
         await _settling;
         _over(this);
+        // Replicas that read this fetch hold it, and read to its end or learn of its failure from the part.
         if (Lease is { State: LeaseState.Lead, Value: { } mine }) await _services.Leases!.ReleaseAsync(Digest, mine);
-        Step(_ => new(LeaseState.Follow));
+        lock (_gate) _decided.TrySetResult();
         _end.Dispose();
-        _serving.Dispose();
     }
 
     /// <summary>Who fetches: asks Redis, and the other replicas before the upstream is asked.</summary>
@@ -137,7 +137,7 @@ internal sealed class SharedFetch : IFetchTurn
     {
         Uri[] order = [.. _services.Members.OrderFor(Digest)];
         var asked = await Task.WhenAll(order.Select(
-            url => _services.Peers.AskAsync(url, Digest, PeerClient.ProbeDeadline, cancellationToken)));
+            url => _services.Peers.AskAsync(url, Digest, _services.Peers.ProbeDeadline, cancellationToken)));
         (Uri Url, PeerOffer Offer)? best = null;
         foreach (var (url, (offer, reached)) in order.Zip(asked))
         {

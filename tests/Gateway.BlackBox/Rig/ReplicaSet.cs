@@ -35,13 +35,26 @@ internal sealed class ReplicaSet : IAsyncDisposable
     public GatewayProcess[] Gateways { get; private set; } = [];
 
     /// <summary>The logs of all replicas, for the message of a failure.</summary>
-    public string Logs => string.Join("\n", Gateways.Select((each, i) => $"--- {i}\n{each.Log}"));
+    public string Logs => string.Join("\n", Gateways.Select((each, i) => $"--- replica {i}\n{LogOf(each)}"));
+
+    /// <summary>How often a replica noted that Redis or another replica was silent.</summary>
+    public int Silences => Gateways.Sum(each => each.Server.Output.Count(
+        line => line.Contains("[10002]", StringComparison.Ordinal) || line.Contains("[10008]", StringComparison.Ordinal)));
+
+    // Without the access log, which has a line of JSON for each request.
+    private static string LogOf(GatewayProcess gateway) => string.Join(
+        '\n', gateway.Server.Output.Where(line => !line.StartsWith('{') && line.Contains("[1000", StringComparison.Ordinal)).TakeLast(40));
 
     /// <param name="password">Of Redis; null for none.</param>
     /// <param name="more">Lines of the configuration of each replica.</param>
     /// <param name="upstream">Lines of the upstream's options.</param>
+    /// <param name="timeout">
+    /// How long replicas wait for Redis and for each other. Longer than the default, because a machine that runs all of them and their
+    /// clients may be busy for longer.
+    /// </param>
     public static async Task<ReplicaSet> StartAsync(
-        string? password = null, Func<int, string>? more = null, string upstream = "referrers: on-demand")
+        string? password = null, Func<int, string>? more = null, string upstream = "referrers: on-demand",
+        string timeout = "5s")
     {
         var set = new ReplicaSet();
         try
@@ -53,7 +66,7 @@ internal sealed class ReplicaSet : IAsyncDisposable
             if (password is not null) set.WritePassword(password);
             for (var i = 0; i < Count; i++) set.WriteSecret(i, "a-secret-of-all-three-replicas");
             set.Gateways = await Task.WhenAll(Enumerable.Range(0, Count).Select(
-                i => GatewayProcess.StartAsync(set.ConfigurationOf(i, password is not null, upstream) + more?.Invoke(i))));
+                i => GatewayProcess.StartAsync(set.ConfigurationOf(i, password is not null, upstream, timeout) + more?.Invoke(i))));
             await Eventually.TrueAsync(
                 async () => Array.TrueForAll(
                     await Task.WhenAll(set.Gateways.Select(g => set.MetricAsync(g, "gateway_replica_members"))), n => n == Count),
@@ -71,7 +84,7 @@ internal sealed class ReplicaSet : IAsyncDisposable
 
     public void WriteSecret(int replica, string secret) => _folder.Write($"secret-{replica}", secret);
 
-    private string ConfigurationOf(int i, bool hasPassword, string upstream)
+    private string ConfigurationOf(int i, bool hasPassword, string upstream, string timeout)
     {
         var password = hasPassword ? $", passwordFile: \"{_folder["password"]}\"" : "";
         return $$"""
@@ -79,6 +92,7 @@ internal sealed class ReplicaSet : IAsyncDisposable
             cache: { keepFree: 1MiB }
             replicas:
               redis: { address: "127.0.0.1:{{RedisProxy.Port}}"{{password}} }
+              timeout: {{timeout}}
               listen: http://127.0.0.1:{{_ports[i]}}
               advertise: http://127.0.0.1:{{Proxies[i].Port}}
               secretFile: "{{_folder[$"secret-{i}"]}}"
@@ -104,8 +118,29 @@ internal sealed class ReplicaSet : IAsyncDisposable
     public ReceivedRequest[] GetsOf(string digest) =>
         [.. Upstream.Requests.Where(each => each.Method == "GET" && each.Reference == digest)];
 
-    /// <summary>Bytes of a blob that the upstream sent.</summary>
-    public long SentOf(string digest) => GetsOf(digest).Sum(each => each.BytesSent);
+    /// <summary>The ranges of requests and the bytes that were sent for each.</summary>
+    public static string Text(IEnumerable<ReceivedRequest> gets) => string.Join(
+        "; ", gets.Select(each => $"{each.Headers.GetValueOrDefault("Range", "whole")}: {each.Status}, {each.BytesSent}"));
+
+    /// <summary>
+    /// Bytes of a blob that were requested from the upstream more than once. A fetch requests the whole, and may then cut that response
+    /// where a closed range beside it begins; so the whole counts up to the first range.
+    /// </summary>
+    public long RequestedTwice(string digest, long length)
+    {
+        var ranges = GetsOf(digest).Select(each => each.Headers.TryGetValue("Range", out var range) ? Range(range) : (From: 0, End: length))
+            .OrderBy(each => each.From).ToArray();
+        var (wholes, parts) = (ranges.Count(each => each == (0, length)), ranges.Where(each => each != (0, length)).ToArray());
+        var twice = Math.Max(0, wholes - 1) * length;
+        for (var i = 1; i < parts.Length; i++) twice += Math.Max(0, parts[i - 1].End - parts[i].From);
+        return twice;
+    }
+
+    private static (long From, long End) Range(string header)
+    {
+        var bounds = header["bytes=".Length..].Split('-');
+        return (long.Parse(bounds[0]), long.Parse(bounds[1]) + 1);
+    }
 
     /// <summary>The sum of a metric's samples whose labels contain a text.</summary>
     public async Task<double> MetricAsync(GatewayProcess gateway, string name, string label = "")
