@@ -7,7 +7,7 @@
 # What is there already is left alone; remove the folder to start over.
 #
 #   tests/rig/install.sh           what ./test needs
-#   tests/rig/install.sh --bench   also wrk, for bench/
+#   tests/rig/install.sh --bench   also wrk and varnish, for bench/
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -208,7 +208,8 @@ launcher docker-compose lab usr/libexec/docker/cli-plugins/docker-compose
 patched chromium browser usr/lib/chromium/chromium
 
 if [ "${1:-}" = --bench ]; then
-    unpack "$(. /etc/os-release && echo "$VERSION_CODENAME")" bench wrk
+    unpack "$(. /etc/os-release && echo "$VERSION_CODENAME")" bench wrk varnish
     launcher wrk bench usr/bin/wrk
+    launcher varnishd bench usr/sbin/varnishd
 fi
 say "ready in $rig"

@@ -1,0 +1,76 @@
+using System.Globalization;
+using System.Text;
+
+namespace Gateway.Bench;
+
+/// <summary>
+/// A volume of many small images in the layout of CNCF distribution, which the gateway's pushed root shares, written to disk directly. It is
+/// kept between runs: a million blobs are four million files and folders, and 16 GiB of disk.
+/// </summary>
+internal static class GeneratedLayout
+{
+    private const int TagsOfRepository = 100;
+
+    public static string Repository(int number) => string.Create(CultureInfo.InvariantCulture, $"team/app-{number:0000}");
+
+    public static string Tag(int number) => string.Create(CultureInfo.InvariantCulture, $"v{number}");
+
+    /// <summary>Makes it if it is not there; its folder.</summary>
+    public static string Make(string folder, int blobs, int tags)
+    {
+        var root = Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"{blobs}-{tags}"));
+        var complete = $"{root}.complete";
+        if (File.Exists(complete)) return root;
+        Console.Error.WriteLine($"bench: writing a layout of {blobs:N0} blobs to {root}; this takes minutes, once");
+        if (Directory.Exists(root)) Directory.Delete(root, recursive: true);
+        // Each image: its manifest is a blob too.
+        var layers = blobs / tags - 1;
+        Parallel.For(0, tags / TagsOfRepository, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, repository =>
+        {
+            for (var tag = 0; tag < TagsOfRepository; tag++) WriteImage(Path.Combine(root, "docker/registry/v2"), repository, tag, layers);
+        });
+        File.WriteAllText(complete, "");
+        return root;
+    }
+
+    private static void WriteImage(string root, int repository, int tag, int layers)
+    {
+        var folder = Path.Combine(root, "repositories", Repository(repository));
+        var all = new (string, long)[layers];
+        for (var i = 0; i < layers; i++)
+        {
+            // The first blob of an image is its config.
+            var bytes = i == 0 ? "{}"u8.ToArray() : Encoding.ASCII.GetBytes($"layer {repository} {tag} {i}");
+            all[i] = (WriteBlob(root, bytes, isShared: i == 0), bytes.Length);
+            Link(Path.Combine(folder, "_layers/sha256", all[i].Item1[7..]), all[i].Item1);
+        }
+        var digest = WriteBlob(root, Requests.Manifest(all[1..]), isShared: false);
+        Link(Path.Combine(folder, "_manifests/revisions/sha256", digest[7..]), digest);
+        var named = Path.Combine(folder, "_manifests/tags", Tag(tag));
+        Link(Path.Combine(named, "current"), digest);
+        Link(Path.Combine(named, "index/sha256", digest[7..]), digest);
+    }
+
+    private static string WriteBlob(string root, byte[] bytes, bool isShared)
+    {
+        var digest = Requests.DigestOf(bytes);
+        var folder = Path.Combine(root, "blobs/sha256", digest[7..9], digest[7..]);
+        if (isShared && File.Exists(Path.Combine(folder, "data"))) return digest;
+        Directory.CreateDirectory(folder);
+        try
+        {
+            File.WriteAllBytes(Path.Combine(folder, "data"), bytes);
+        }
+        catch (IOException) when (isShared)
+        {
+            // Another thread writes the same.
+        }
+        return digest;
+    }
+
+    private static void Link(string folder, string digest)
+    {
+        Directory.CreateDirectory(folder);
+        File.WriteAllText(Path.Combine(folder, "link"), digest);
+    }
+}

@@ -1,0 +1,64 @@
+namespace Gateway.Bench;
+
+/// <summary>What a run measures, and how long. A full run takes at most 12 minutes on two cores, a quick one 2 minutes.</summary>
+internal sealed class Settings
+{
+    /// <summary>One round of each row, with smaller content: to see that everything works, not to quote.</summary>
+    public bool IsQuick { get; private init; }
+
+    /// <summary>Only rows whose name contains this are measured.</summary>
+    public string Pattern { get; private init; } = "";
+
+    /// <summary>Only print the names of the rows.</summary>
+    public bool OnlyList { get; private init; }
+
+    /// <summary>File for each sample of each server, one a line; null for none.</summary>
+    public string? Samples { get; private init; }
+
+    /// <summary>The gateway's program: a folder that <c>dotnet publish</c> wrote, as the image and the release have it.</summary>
+    public string Program { get; } = Environment.GetEnvironmentVariable("GATEWAY_BENCH_PROGRAM")
+        ?? throw new UsageException("expected GATEWAY_BENCH_PROGRAM to name the published gateway, got nothing; start bench/run");
+
+    /// <summary>Folder of the launchers that <c>tests/rig/install.sh --bench</c> wrote.</summary>
+    public string Rig { get; } = Environment.GetEnvironmentVariable("GATEWAY_RIG")
+        ?? throw new UsageException("expected GATEWAY_RIG to name the folder of real clients, got nothing; start bench/run");
+
+    /// <summary>Folder of the generated layouts. Making a layout of a million blobs takes minutes, so it is kept.</summary>
+    public string Layouts { get; } = Environment.GetEnvironmentVariable("GATEWAY_BENCH_LAYOUTS")
+        ?? Path.Combine(Path.GetTempPath(), "gateway-bench-layouts");
+
+    public int Rounds(int full) => IsQuick ? 1 : full;
+
+    /// <summary>Sizes in MiB of the large, the middle, and the herd's blob.</summary>
+    public (int Large, int Middle, int Herd) Mib => IsQuick ? (128, 32, 32) : (512, 64, 256);
+
+    /// <summary>Clients of the herd.</summary>
+    public int Herd => IsQuick ? 20 : 50;
+
+    /// <summary>Blobs and tags of the generated layout.</summary>
+    public (int Blobs, int Tags) Layout => IsQuick ? (20_000, 1_000) : (1_000_000, 50_000);
+
+    /// <summary>Connections that are held open and send nothing.</summary>
+    public int Idle => IsQuick ? 1_000 : 10_000;
+
+    public static Settings Read(string[] arguments)
+    {
+        var (quick, list, pattern, samples) = (false, false, "", (string?)null);
+        for (var i = 0; i < arguments.Length; i++)
+        {
+            switch (arguments[i])
+            {
+                case "--quick": quick = true; break;
+                case "--list": list = true; break;
+                case "--rows" when i + 1 < arguments.Length: pattern = arguments[++i]; break;
+                case "--samples" when i + 1 < arguments.Length: samples = arguments[++i]; break;
+                default: throw new UsageException(
+                    $"expected --quick, --list, --rows PATTERN or --samples FILE, got {arguments[i]}");
+            }
+        }
+        return new() { IsQuick = quick, OnlyList = list, Pattern = pattern, Samples = samples };
+    }
+}
+
+/// <summary>A run that cannot begin; its message says why and what to do.</summary>
+internal sealed class UsageException(string message) : Exception(message);
