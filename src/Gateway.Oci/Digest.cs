@@ -64,8 +64,11 @@ public readonly struct Digest : IEquatable<Digest>, IComparable<Digest>
         new($"{NameOf(algorithm)}:{Convert.ToHexStringLower(hash)}");
 
     /// <summary>The digest of these bytes.</summary>
-    public static Digest Of(ReadOnlySpan<byte> content, DigestAlgorithm algorithm = DigestAlgorithm.Sha256) =>
-        FromHash(algorithm, algorithm == DigestAlgorithm.Sha512 ? SHA512.HashData(content) : SHA256.HashData(content));
+    public static Digest Of(ReadOnlySpan<byte> content, DigestAlgorithm algorithm = DigestAlgorithm.Sha256)
+    {
+        ContentHash.Count(content.Length);
+        return FromHash(algorithm, algorithm == DigestAlgorithm.Sha512 ? SHA512.HashData(content) : SHA256.HashData(content));
+    }
 
     private static readonly System.Buffers.SearchValues<char> Hexadecimal = System.Buffers.SearchValues.Create("0123456789abcdef");
 

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
-using System.Security.Cryptography;
 using Gateway.Oci;
 
 namespace Gateway.Storage;
@@ -95,7 +94,7 @@ public sealed class Damage : IDisposable
     {
         using var file = Disk.Open(root.Data(digest));
         if (file is null) return false;
-        using var hash = IncrementalHash.CreateHash(Digest.HashName(digest.Algorithm));
+        using var hash = new ContentHash(digest.Algorithm);
         var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
         try
         {

@@ -34,6 +34,7 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
     private readonly IDevice _log;
     private readonly FasterKV<TKey, Entry> _kv;
     private readonly Session?[] _sessions = new Session?[SessionCount];
+    private readonly Session[] _all = new Session[SessionCount];
     private readonly IndexSizes _sizes;
     private long _checkpointedAt;
     private long _count;
@@ -67,6 +68,9 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
     /// </summary>
     public long Count => Volatile.Read(ref _count);
 
+    /// <summary>The number of reads so far. Each session counts its own, so that no two threads write the same counter.</summary>
+    public long Reads => _opened ? _all.Sum(static session => session.Reads) : 0;
+
     /// <summary>
     /// Opens the store in a folder, from its latest checkpoint if there is one. Throws <see cref="InvalidDataException"/>, or any exception
     /// of FASTER, when the files cannot be used.
@@ -94,6 +98,7 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
         if (Rent(wait: false) is not { } session) return false;
         Entry found = default;
         Nothing nothing = default;
+        session.Reads++;
         var status = session.Calls.Read(ref Unsafe.AsRef(in key), ref nothing, ref found, session);
         if (status.IsPending)
         {
@@ -183,7 +188,7 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
         ThrowIfFailed();
         NoteState();
         var functions = new Functions();
-        for (var i = 0; i < _sessions.Length; i++) _sessions[i] = new Session(i, _kv.For(functions).NewSession<Functions>());
+        for (var i = 0; i < _sessions.Length; i++) _sessions[i] = _all[i] = new Session(i, _kv.For(functions).NewSession<Functions>());
         _opened = true;
     }
 
@@ -246,6 +251,7 @@ internal sealed class FasterStore<TKey, TValue> : IDisposable
     {
         public readonly int Slot = slot;
         public readonly ClientSession<TKey, Entry, Nothing, Entry, Session?, Functions> Calls = calls;
+        public long Reads;
         public Status Status;
         public Entry Found;
     }

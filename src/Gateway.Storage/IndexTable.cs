@@ -19,6 +19,9 @@ internal sealed class IndexTable<TKey, TValue>(IndexSizes sizes, Action<Exceptio
     /// <summary>The approximate number of records; 0 while the store is not open.</summary>
     public long Count => _store?.Count ?? 0;
 
+    /// <summary>The number of reads since the store was opened; 0 while it is not open.</summary>
+    public long Reads => _store?.Reads ?? 0;
+
     public bool TryRead(in TKey key, out TValue value)
     {
         value = default;

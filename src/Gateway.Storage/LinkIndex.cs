@@ -213,6 +213,7 @@ internal sealed class LinkIndex : IAsyncDisposable
     private void Measure()
     {
         _meter.CreateObservableGauge("gateway.index.entries", CountEntries, "{record}", "Records in the lookup index, approximately");
+        _meter.CreateObservableCounter("gateway.index.lookups", CountLookups, "{lookup}", "Reads of the lookup index");
         _meter.CreateObservableGauge(
             "gateway.index.checkpoint.age", () => _clock.GetElapsedTime(Volatile.Read(ref _checkpointedAt)).TotalSeconds,
             "s", "Age of the records that a crash would leave in the lookup index");
@@ -220,9 +221,13 @@ internal sealed class LinkIndex : IAsyncDisposable
             "gateway.index.on", () => IsOn ? 1 : 0, "1", "1 when the lookup index is open and works, 0 when the disk answers everything");
     }
 
-    private Measurement<long>[] CountEntries() =>
+    private Measurement<long>[] CountEntries() => ByKind(_links.Count, _content.Count);
+
+    private Measurement<long>[] CountLookups() => ByKind(_links.Reads, _content.Reads);
+
+    private static Measurement<long>[] ByKind(long links, long content) =>
     [
-        new(_links.Count, new KeyValuePair<string, object?>("kind", "link")),
-        new(_content.Count, new KeyValuePair<string, object?>("kind", "content")),
+        new(links, new KeyValuePair<string, object?>("kind", "link")),
+        new(content, new KeyValuePair<string, object?>("kind", "content")),
     ];
 }

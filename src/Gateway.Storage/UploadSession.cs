@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Security.Cryptography;
 using System.Text.Json.Serialization;
 using Gateway.Oci;
 using Microsoft.Win32.SafeHandles;
@@ -25,7 +24,7 @@ internal sealed class UploadSession : IDisposable
     {
         (Id, Note) = (id, note);
         Algorithm = note.Algorithm == "sha512" ? DigestAlgorithm.Sha512 : DigestAlgorithm.Sha256;
-        Hash = IncrementalHash.CreateHash(Digest.HashName(Algorithm));
+        Hash = new(Algorithm);
     }
 
     public string Id { get; }
@@ -34,7 +33,7 @@ internal sealed class UploadSession : IDisposable
 
     public DigestAlgorithm Algorithm { get; }
 
-    public IncrementalHash Hash { get; }
+    public ContentHash Hash { get; }
 
     public long Length { get; set; }
 
@@ -68,7 +67,7 @@ internal sealed class UploadSession : IDisposable
     public static async ValueTask<byte[]> HashFileAsync(
         SafeFileHandle file, long length, DigestAlgorithm algorithm, CancellationToken cancellationToken)
     {
-        using var hash = IncrementalHash.CreateHash(Digest.HashName(algorithm));
+        using var hash = new ContentHash(algorithm);
         await ReadAsync(file, length, bytes => hash.AppendData(bytes.Span), cancellationToken);
         return hash.GetHashAndReset();
     }

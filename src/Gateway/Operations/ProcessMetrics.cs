@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using Gateway.Access;
 using Gateway.Configuration;
+using Gateway.Oci;
 using Gateway.Storage;
 using Gateway.Transport;
 
@@ -42,6 +43,8 @@ internal sealed class ProcessMetrics : IHostedService, IDisposable
             "gateway.descriptors.open", () => (long)Descriptors.InUse, description: "File descriptors in use, for files and connections.");
         _meter.CreateObservableGauge(
             "gateway.descriptors.limit", () => (long)Limit, description: "Maximum file descriptors of the process (RLIMIT_NOFILE).");
+        _meter.CreateObservableCounter(
+            "gateway.content.hashed.bytes", () => ContentHash.TotalBytes, "By", "Bytes of content whose digest was computed.");
         _meter.CreateObservableGauge(
             "gateway.config.last_reload_success",
             () => _reloads.Problem is null ? 1L : 0L,

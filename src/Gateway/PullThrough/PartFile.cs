@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Security.Cryptography;
 using Gateway.Oci;
 using Gateway.Storage;
 using Microsoft.Win32.SafeHandles;
@@ -16,7 +15,7 @@ internal sealed class PartFile(Digest digest, long? length) : IAsyncDisposable
     /// <summary>Bytes hashed at a time from the file: the size of one read of a connection, so that both fit a core's cache.</summary>
     private const int RehashBuffer = 256 * 1024;
 
-    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(Digest.HashName(digest.Algorithm));
+    private readonly ContentHash _hash = new(digest.Algorithm);
     private readonly Watermark _readable = new();
     private readonly Lock _hashGate = new();
     private readonly Lock _rangeGate = new();
@@ -132,7 +131,7 @@ internal sealed class PartFile(Digest digest, long? length) : IAsyncDisposable
     }
 
     /// <summary>A copy of the hash of the bytes before the position that is returned.</summary>
-    public (IncrementalHash Hash, long Position) CopyHash()
+    public (ContentHash Hash, long Position) CopyHash()
     {
         lock (_hashGate) return (_hash.Clone(), _position);
     }

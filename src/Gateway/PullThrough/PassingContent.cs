@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Gateway.Oci;
 using Gateway.Storage;
 using Gateway.Transport;
@@ -64,7 +63,7 @@ internal sealed class PassingContent : IContent
 
     /// <summary>Continues a response that followed a fetch until the volume was full, with the state of the fetch's hash.</summary>
     public static async Task ContinueAsync(
-        FetchResources resources, BlobFetch fetch, IncrementalHash hash, long position, IBodyWriter writer,
+        FetchResources resources, BlobFetch fetch, ContentHash hash, long position, IBodyWriter writer,
         CancellationToken cancellationToken)
     {
         using var place = await resources.Places.EnterUnstoredAsync(cancellationToken);
@@ -84,7 +83,7 @@ internal sealed class PassingContent : IContent
 
     private async Task OpenWholeAsync(CancellationToken cancellationToken)
     {
-        var hash = IncrementalHash.CreateHash(Digest.HashName(Digest.Algorithm));
+        var hash = new ContentHash(Digest.Algorithm);
         var sink = new PassingSink(Digest, 0, hash) { Length = Length };
         _whole = new(sink, Into(sink), hash);
         await _whole.Download.OpenAsync(cancellationToken);
@@ -95,7 +94,7 @@ internal sealed class PassingContent : IContent
         new(Digest, new(_source), sink, _resources.IsSuspect(Digest), _resources.Clock, _resources.Logger);
 
     /// <summary>A hashed response up to the blob's end.</summary>
-    private sealed class Whole(PassingSink sink, Download download, IncrementalHash hash) : IAsyncDisposable
+    private sealed class Whole(PassingSink sink, Download download, ContentHash hash) : IAsyncDisposable
     {
         public Download Download => download;
 

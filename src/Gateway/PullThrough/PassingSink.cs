@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Gateway.Oci;
 using Gateway.Storage;
 using Gateway.Transport;
@@ -9,7 +8,7 @@ namespace Gateway.PullThrough;
 /// Sends a download directly to one client. With a hash, it holds the last byte until the digest matches. Without a hash (a range), nothing
 /// is verified.
 /// </summary>
-internal sealed class PassingSink(Digest digest, long position, IncrementalHash? hash) : IDownloadSink
+internal sealed class PassingSink(Digest digest, long position, ContentHash? hash) : IDownloadSink
 {
     private readonly byte[] _held = new byte[1];
     private bool _holds;
