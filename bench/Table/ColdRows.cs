@@ -9,18 +9,24 @@ internal sealed class ColdRows(Settings settings, Peers peers) : IDisposable
     {
         var (large, middle, herd) = settings.Mib;
         yield return new(
-            $"cold {large} MiB", "s", "s", s => Measure(s, large, "fast", 1, (Peers.Direct, 5), (Series.Gateway, 5), (Peers.RegistryProxy, 4), (Peers.NginxCache, 2)),
+            $"cold {large} MiB", "s", "s",
+            s => Measure(
+                s, large, "fast", 1, (Peers.Direct, 5), (Series.Gateway, 5), (Peers.RegistryProxy, 4), (Peers.NginxCache, 2)),
             Goal.Time(Peers.Direct, 1.6), Goal.Time(Peers.RegistryProxy, 0.6), Goal.CpuOf(large / 512.0, "s"), Goal.Upstream(large));
         yield return new(
-            $"cold {middle} MiB", "s", "s", s => Measure(s, middle, "fast", 1, (Peers.Direct, 7), (Series.Gateway, 7), (Peers.RegistryProxy, 5), (Peers.NginxCache, 3)),
+            $"cold {middle} MiB", "s", "s",
+            s => Measure(
+                s, middle, "fast", 1, (Peers.Direct, 7), (Series.Gateway, 7), (Peers.RegistryProxy, 5), (Peers.NginxCache, 3)),
             // One round trip on loopback is below 0.1 ms.
             Goal.Time(Peers.Direct, 1.6), Goal.First(Peers.Direct, 2.1));
         yield return new(
             $"cold {herd} MiB, upstream limited to {Peers.LimitMib} MiB/s a connection", "s", "s",
-            s => Measure(s, herd, "limited", 1, (Peers.Direct, 1), (Series.Gateway, 3), (Peers.RegistryProxy, 1)), Goal.Time(Peers.Direct, 0.30));
+            s => Measure(s, herd, "limited", 1, (Peers.Direct, 1), (Series.Gateway, 3), (Peers.RegistryProxy, 1)),
+            Goal.Time(Peers.Direct, 0.30));
         yield return new(
             $"herd of {settings.Herd}, cold {herd} MiB", "s", "s",
-            s => Measure(s, herd, "fast", settings.Herd, (Peers.Direct, 3), (Series.Gateway, 3), (Peers.RegistryProxy, 1), (Peers.NginxCache, 1)),
+            s => Measure(
+                s, herd, "fast", settings.Herd, (Peers.Direct, 3), (Series.Gateway, 3), (Peers.RegistryProxy, 1), (Peers.NginxCache, 1)),
             Goal.Time(Peers.Direct, 0.6), Goal.Upstream(Math.Ceiling(herd * 1.02)));
     }
 
@@ -48,7 +54,8 @@ internal sealed class ColdRows(Settings settings, Peers peers) : IDisposable
             var image = Requests.DigestOf(manifest);
             File.WriteAllBytes(Path.Combine(folder, "manifests", image), manifest);
             var (process, port, target) = (
-                peers[Peers.ProcessOf(server, upstream)], peers.PortFor(server, upstream), Peers.PathAt(server, $"blobs/{blob.Digest}", upstream));
+                peers[Peers.ProcessOf(server, upstream)], peers.PortFor(server, upstream),
+                Peers.PathAt(server, $"blobs/{blob.Digest}", upstream));
             // As each client does. Under a policy the gateway has no blob that is not part of an admitted image.
             Requests.Check(server, port, Peers.PathAt(server, $"manifests/{image}", upstream), image);
             process.Settle();

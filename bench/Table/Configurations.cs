@@ -19,7 +19,8 @@ internal static class Configurations
     /// row with idle ones.
     /// </summary>
     public static string Gateway(
-        string work, string storage, bool hasPolicy, (int Client, int Tls, int Operator) ports, (int Fast, int Limited, int Corp) upstreams) =>
+        string work, string storage, bool hasPolicy, (int Client, int Tls, int Operator) ports,
+        (int Fast, int Limited, int Corp) upstreams) =>
         $$"""
         listen: ["http://127.0.0.1:{{ports.Client}}", "https://127.0.0.1:{{ports.Tls}}"]
         tls: { certificate: "{{work}}/cert.pem", key: "{{work}}/key.pem" }
@@ -108,7 +109,9 @@ internal static class Configurations
 
         """;
 
-    /// <summary>CNCF distribution as it comes, without access log, with its descriptor cache; in its proxy mode if there is an upstream.</summary>
+    /// <summary>
+    /// CNCF distribution as it comes, without access log, with its descriptor cache; in its proxy mode if there is an upstream.
+    /// </summary>
     public static string Registry(string storage, int port, int? upstream) =>
         $$"""
         version: 0.1

@@ -22,6 +22,9 @@ internal sealed partial class Connection : IDisposable
 
     private Connection(Socket socket, Stream stream, int buffer) => (_socket, _stream, _buffer) = (socket, stream, new byte[buffer]);
 
+    /// <summary>The certificate that servers must show over TLS.</summary>
+    public static string Thumbprint { get; set; } = "";
+
     /// <summary>The length of the body of the last answer.</summary>
     public long Length { get; private set; }
 
@@ -131,8 +134,8 @@ internal sealed partial class Connection : IDisposable
         {
             TargetHost = "localhost",
             CipherSuitesPolicy = new([TlsCipherSuite.TLS_AES_128_GCM_SHA256]),
-            // A server of this program, on loopback, with the certificate that it was given.
-            RemoteCertificateValidationCallback = static (_, _, _, _) => true,
+            // Each server has the certificate of this run, which no authority signed.
+            RemoteCertificateValidationCallback = static (_, shown, _, _) => shown?.GetCertHashString() == Thumbprint,
         });
         return encrypted;
     }

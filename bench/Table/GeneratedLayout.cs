@@ -4,8 +4,8 @@ using System.Text;
 namespace Gateway.Bench;
 
 /// <summary>
-/// A volume of many small images in the layout of CNCF distribution, which the gateway's pushed root shares, written to disk directly. It is
-/// kept between runs: a million blobs are four million files and folders, and 16 GiB of disk.
+/// A volume of many small images in the layout of CNCF distribution, which the gateway's pushed root shares, written to disk directly. It
+/// is kept between runs: a million blobs are four million files and folders, and 16 GiB of disk.
 /// </summary>
 internal static class GeneratedLayout
 {

@@ -11,11 +11,13 @@ internal sealed record Goal(string Text, Func<Series, double> Figure, double Lim
     public static Goal Rate(string server, double least) =>
         new($"rate ≥ {N(least)} × {server}", s => s.Ratio(server, each => each.Value), least, IsLeast: true);
 
-    public static Goal Time(string server, double most) => new($"time ≤ {N(most)} × {server}", s => s.Ratio(server, each => each.Value), most);
+    public static Goal Time(string server, double most) =>
+        new($"time ≤ {N(most)} × {server}", s => s.Ratio(server, each => each.Value), most);
 
     public static Goal Cpu(string server, double most) => new($"CPU ≤ {N(most)} × {server}", s => s.Ratio(server, each => each.Cpu), most);
 
-    public static Goal CpuOf(double most, string unit) => new($"CPU ≤ {N(most)} {unit}", s => s.Median(Series.Gateway, each => each.Cpu), most);
+    public static Goal CpuOf(double most, string unit) =>
+        new($"CPU ≤ {N(most)} {unit}", s => s.Median(Series.Gateway, each => each.Cpu), most);
 
     public static Goal First(string server, double mostMore) =>
         new($"first byte ≤ {server} + {N(mostMore)} ms",

@@ -70,7 +70,9 @@ internal static partial class Loads
         };
     }
 
-    /// <summary>One pull of one blob by so many clients at once: seconds until all have it, CPU in seconds until the server is at rest.</summary>
+    /// <summary>
+    /// One pull of one blob by so many clients at once: seconds until all have it, and CPU in seconds until the server is at rest.
+    /// </summary>
     public static Sample Pull(Server server, int port, string path, int clients)
     {
         var firsts = new double[clients];

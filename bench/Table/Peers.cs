@@ -146,14 +146,17 @@ internal sealed class Peers(Settings settings, string work)
         Directory.CreateDirectory(Path.Combine(Www, "v2"));
         File.WriteAllText(Path.Combine(Www, "v2/index.html"), "{}");
         var file = Write($"{name}.conf", Configurations.Nginx(Path.Combine(work, name), text));
-        Directory.CreateDirectory(Path.Combine(work, name));
-        return Server.Start(work, name, PortOf(name), Path.Combine(settings.Rig, "bin/nginx"), "-p", Path.Combine(work, name), "-c", file, "-e", "stderr");
+        var folder = Directory.CreateDirectory(Path.Combine(work, name)).FullName;
+        return Server.Start(
+            work, name, PortOf(name), Path.Combine(settings.Rig, "bin/nginx"), "-p", folder, "-c", file, "-e", "stderr");
     }
 
     private Server StartVarnish()
     {
         var bench = Path.Combine(settings.Rig, "bench");
-        var compiler = $"exec env LD_LIBRARY_PATH={bench}/usr/lib/x86_64-linux-gnu {bench}/usr/bin/gcc --sysroot={bench} -O2 -shared -fPIC -o %o %s";
+        // The unpacked compiler with its own libraries; the machine may have none.
+        var libraries = Directory.EnumerateDirectories(Path.Combine(bench, "usr/lib"), "*-linux-gnu").First();
+        var compiler = $"exec env LD_LIBRARY_PATH={libraries} {bench}/usr/bin/gcc --sysroot={bench} -O2 -shared -fPIC -o %o %s";
         return Server.Start(
             work, Varnish, PortOf(Varnish), Path.Combine(settings.Rig, "bin/varnishd"),
             "-F", "-j", "none", "-n", Path.Combine(work, Varnish), "-a", $"127.0.0.1:{PortOf(Varnish)}", "-T", "none",
@@ -169,7 +172,8 @@ internal sealed class Peers(Settings settings, string work)
     {
         var ports = name == Series.Gateway ? PortOf("operator") : PortOf($"{name}-operator");
         var file = Write($"{name}.yaml", Configurations.Gateway(
-            work, storage, hasPolicy, (PortOf(name), PortOf($"{name}-tls"), ports), (PortOf(Direct), PortOf("upstream-limited"), PortOf("corp"))));
+            work, storage, hasPolicy, (PortOf(name), PortOf($"{name}-tls"), ports),
+            (PortOf(Direct), PortOf("upstream-limited"), PortOf("corp"))));
         return Server.Start(
             work, name, PortOf(name), "dotnet", Path.Combine(settings.Program, "gateway.dll"), "serve", "--config", file);
     }

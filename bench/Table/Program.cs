@@ -23,7 +23,8 @@ static int Run(Settings settings)
     var peers = new Peers(settings, work);
     using var cold = new ColdRows(settings, peers);
     using var push = new PushRows(settings, peers);
-    Row[] all = [.. cold.All(), .. new WarmRows(settings, peers).All(), .. push.All(), .. new StartRows(settings, peers).All()];
+    var (warm, start) = (new WarmRows(settings, peers), new StartRows(settings, peers));
+    Row[] all = [.. cold.All(), .. warm.All(), .. push.All(), .. start.All(), .. warm.BesideIdle()];
     var rows = all.Where(row => row.Name.Contains(settings.Pattern, StringComparison.OrdinalIgnoreCase)).ToArray();
     // The servers end with this process. A second signal does not end it before them: a shell may pass on what its group got too.
     AppDomain.CurrentDomain.ProcessExit += (_, _) => End(work);
@@ -39,9 +40,9 @@ static int Run(Settings settings)
     File.WriteAllText(Path.Combine(work, "htpasswd"), Configurations.Account + "\n");
     Console.WriteLine($"{TableWriter.Machine()}{(settings.IsQuick ? "; quick, not to be quoted" : "")}\n");
     TableWriter.Head();
-    var (start, failed) = (Stopwatch.GetTimestamp(), 0);
+    var (began, failed) = (Stopwatch.GetTimestamp(), 0);
     foreach (var row in rows) failed += Measure(settings, peers, row) ? 0 : 1;
-    Console.WriteLine($"\n{rows.Length} rows in {Stopwatch.GetElapsedTime(start).TotalSeconds:0} s");
+    Console.WriteLine($"\n{rows.Length} rows in {Stopwatch.GetElapsedTime(began).TotalSeconds:0} s");
     return failed == 0 ? 0 : 1;
 }
 
@@ -77,7 +78,8 @@ static bool Measure(Settings settings, Peers peers, Row row)
     if (settings.Samples is { } file)
     {
         File.AppendAllLines(file, series.Servers.SelectMany(server => series.Of(server).Select(s =>
-            $"{row.Name}\t{server}\t{s.Value}\t{s.Cpu}\t{s.P50}\t{s.P99}\t{s.First}\t{s.Upstream}\t{series.Peaks.GetValueOrDefault(server)}")));
+            string.Join(
+                '\t', row.Name, server, s.Value, s.Cpu, s.P50, s.P99, s.First, s.Upstream, series.Peaks.GetValueOrDefault(server)))));
     }
     return true;
 }
@@ -96,6 +98,7 @@ static void WriteCertificate(string work)
     names.AddDnsName("localhost");
     request.CertificateExtensions.Add(names.Build());
     using var certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(30));
+    Connection.Thumbprint = certificate.GetCertHashString();
     File.WriteAllText(Path.Combine(work, "cert.pem"), certificate.ExportCertificatePem());
     File.WriteAllText(Path.Combine(work, "key.pem"), key.ExportPkcs8PrivateKeyPem());
 }

@@ -41,8 +41,9 @@ internal sealed class PushRows(Settings settings, Peers peers) : IDisposable
 
     private void Manifests(Series series, int connections)
     {
-        foreach (var server in (string[])[Series.Gateway, Peers.Registry]) Requests.PushBytes(peers[server].Port, "bench/push", "{}"u8.ToArray());
-        Row.Alternate(series, [.. ((string[])[Series.Gateway, Peers.Registry]).Select(server => new Turn(server, settings.Rounds(4), () =>
+        string[] servers = [Series.Gateway, Peers.Registry];
+        foreach (var server in servers) Requests.PushBytes(peers[server].Port, "bench/push", "{}"u8.ToArray());
+        Row.Alternate(series, [.. servers.Select(server => new Turn(server, settings.Rounds(4), () =>
         {
             var script = Path.Combine(peers.Work, "push.lua");
             File.WriteAllText(script, Script(++_tags));

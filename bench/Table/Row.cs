@@ -12,7 +12,7 @@ internal sealed record Row(string Name, string Unit, string CpuUnit, Action<Seri
     private static readonly TimeSpan Budget = TimeSpan.FromSeconds(45);
 
     /// <summary>
-    /// Measures the servers in turns. The first round is not counted: code is compiled, caches and pages are filled. Each later round begins
+    /// Measures the servers in turns. The first round is not counted: it compiles code, and fills caches and pages. Each later round begins
     /// with another server.
     /// </summary>
     public static void Alternate(Series series, params Turn[] turns)

@@ -9,8 +9,8 @@ namespace Gateway.Bench;
 /// <summary>A server that is measured: a process, with the processes that it starts.</summary>
 internal sealed partial class Server : IDisposable
 {
-    // <linux/posix-timers.h>: CPUCLOCK_SCHED of a whole process. It is the sum of utime and stime of /proc/<pid>/stat, in ns instead of ticks
-    // of 10 ms.
+    // <linux/posix-timers.h>: CPUCLOCK_SCHED of a whole process. It is the sum of utime and stime of /proc/<pid>/stat, in nanoseconds and
+    // not in ticks of 10 ms.
     private const int SchedulerClock = 2;
     private const int SigTerm = 15;
 

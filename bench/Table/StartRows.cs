@@ -15,13 +15,15 @@ internal sealed class StartRows(Settings settings, Peers peers)
             // The goal names the populated start; an empty one must not take longer.
             Goal.Value("< 0.5 s", 0.5));
         yield return new(
-            $"start to the first 200, {blobs:N0} blobs, {tags:N0} tags", "s", "s", s => Start(s, Generate(), FirstManifest, Configurations.Accept),
+            $"start to the first 200, {blobs:N0} blobs, {tags:N0} tags", "s", "s",
+            s => Start(s, Generate(), FirstManifest, Configurations.Accept),
             Goal.Value("< 0.5 s", 0.5));
         yield return new(
             $"first page of _catalog, {blobs:N0} blobs, {tags:N0} tags", "ms", "", Catalog, Goal.Value("< 50 ms", 50));
         yield return new("memory after the start, 2 s idle", "MiB", "", Resident, Goal.Value("≤ 80 MiB", 80));
         yield return new(
-            "memory, the peak of all rows above", "MiB", "", s => s.Add(Series.Gateway, new(peers.GatewayPeak ?? double.NaN)), Goal.Value("≤ 150 MiB", 150));
+            "memory, the peak of all rows above", "MiB", "", s => s.Add(Series.Gateway, new(peers.GatewayPeak ?? double.NaN)),
+            Goal.Value("≤ 150 MiB", 150));
     }
 
     private string Generate() => GeneratedLayout.Make(settings.Layouts, settings.Layout.Blobs, settings.Layout.Tags);
@@ -70,6 +72,8 @@ internal sealed class StartRows(Settings settings, Peers peers)
         var own = storage is null ? folder : Path.Combine(folder, "gateway");
         if (Directory.Exists(own)) Directory.Delete(own, recursive: true);
         Directory.CreateDirectory(folder);
-        return name == Series.Gateway ? peers.StartGateway("starting", folder, hasPolicy: true) : peers.StartRegistryOver("starting-registry", folder);
+        return name == Series.Gateway
+            ? peers.StartGateway("starting", folder, hasPolicy: true)
+            : peers.StartRegistryOver("starting-registry", folder);
     }
 }

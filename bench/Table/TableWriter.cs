@@ -45,9 +45,9 @@ internal static class TableWriter
     {
         var model = Field("/proc/cpuinfo", "model name");
         var memory = double.Parse(Field("/proc/meminfo", "MemTotal").Split(' ')[0], CultureInfo.InvariantCulture) / 1048576;
-        return string.Create(
-            CultureInfo.InvariantCulture,
-            $"{Environment.ProcessorCount} × {model}, {memory:0} GiB, Linux {Environment.OSVersion.Version}, .NET {Environment.Version}, load {File.ReadAllText("/proc/loadavg").Split(' ')[0]} at the start");
+        var load = File.ReadAllText("/proc/loadavg").Split(' ')[0];
+        var system = $"Linux {Environment.OSVersion.Version}, .NET {Environment.Version}";
+        return $"{Environment.ProcessorCount} × {model}, {memory:0} GiB, {system}, load {load} at the start";
     }
 
     private static string Field(string file, string name) =>

@@ -19,7 +19,8 @@ public sealed class SlowDiskTests
         var manifest = await client.ImageAsync("team/app", "1", bytes);
         var digest = Described.Sha256(bytes);
         var path = Path.Combine(gateway.Storage, "docker/registry/v2/blobs/sha256", digest[7..9], digest[7..], "data");
-        await using var disk = await FailingKernel.AttachSlowAsync(gateway.Server.Id, "sendfile,pread64,read", TimeSpan.FromSeconds(0.5), path);
+        await using var disk = await FailingKernel.AttachSlowAsync(
+            gateway.Server.Id, "sendfile,pread64,read", TimeSpan.FromSeconds(0.5), path);
 
         // More than one, so that each thread that answers could be one of theirs.
         var slow = Enumerable.Range(0, 2).Select(_ => ReadAsync(client, $"blobs/{digest}")).ToArray();

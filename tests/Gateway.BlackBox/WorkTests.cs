@@ -6,8 +6,8 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox;
 
 /// <summary>
-/// The work of a request, counted and not timed: system calls, allocated bytes, lookups in the index, hashed bytes, and waits for locks. The
-/// gateway has access rules, a policy, metrics and the access log. No count may rise; lower a limit when a change lowers its count.
+/// The work of a request, counted and not timed: system calls, allocated bytes, lookups in the index, hashed bytes, and waits for locks.
+/// The gateway has access rules, a policy, metrics and the access log. No count may rise; lower a limit when a change lowers its count.
 /// docs/performance.md names the counts.
 /// </summary>
 public sealed class WorkTests : IAsyncLifetime
@@ -20,6 +20,7 @@ public sealed class WorkTests : IAsyncLifetime
     // Background work, such as checkpoints and collections, may meet a request.
     private const int MostContentions = 5;
 
+    private const string Allocated = "dotnet_gc_heap_total_allocated_bytes_total";
     private const string Stats = "statx newfstatat fstat stat lstat access";
     private const string Changes = "pwrite64 pwritev fdatasync fsync rename renameat2 link linkat mkdir unlink ftruncate fallocate";
 
@@ -142,7 +143,7 @@ public sealed class WorkTests : IAsyncLifetime
         for (var i = 0; i < count; i++) await request();
         var after = await MetricsAsync();
         // What the second reading of the metrics counts of itself.
-        var beside = (await MetricsAsync())["dotnet_gc_heap_total_allocated_bytes_total"] - after["dotnet_gc_heap_total_allocated_bytes_total"];
+        var beside = (await MetricsAsync())[Allocated] - after[Allocated];
         var calls = await SystemCalls.CountAsync(_gateway.Server.Id, async () =>
         {
             for (var i = 0; i < count; i++) await request();
@@ -150,7 +151,7 @@ public sealed class WorkTests : IAsyncLifetime
         double Of(string name) => (after.GetValueOrDefault(name) - before.GetValueOrDefault(name)) / count;
         var work = new Work(
             calls.ToDictionary(call => call.Key, call => (double)call.Value / count),
-            Of("dotnet_gc_heap_total_allocated_bytes_total") - beside / count, Of("gateway_index_lookups_total"),
+            Of(Allocated) - beside / count, Of("gateway_index_lookups_total"),
             Of("gateway_content_hashed_bytes_total"), Of("dotnet_monitor_lock_contentions_total") * count);
         TestContext.Current.SendDiagnosticMessage($"{work}");
         return work;
@@ -200,7 +201,8 @@ public sealed class WorkTests : IAsyncLifetime
         {
             var count = calls.Split(' ').Sum(call => Calls.GetValueOrDefault(call));
             Assert.True(
-                count <= most + Math.Max(Beside, most * Beside), $"expected at most {most} of {calls} for each request, got {count:0.##}: {this}");
+                count <= most + Math.Max(Beside, most * Beside),
+                $"expected at most {most} of {calls} for each request, got {count:0.##}: {this}");
         }
 
         public override string ToString() =>
