@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
@@ -177,6 +178,22 @@ internal sealed class Journal : IDisposable
             if (TryReadRecord(bytes, at, out _, out _, out var durable) && durable > last) return true;
         }
         return false;
+    }
+
+    /// <summary>Reads the record at an offset; false where none can be read.</summary>
+    /// <param name="next">The offset after it.</param>
+    public static bool TryReadWhole(byte[] bytes, int offset, [NotNullWhen(true)] out JournalRecord? record, out int next)
+    {
+        try
+        {
+            return TryReadRecord(bytes, offset, out record, out next, out _) && record is not null;
+        }
+        catch (InvalidDataException)
+        {
+            // Its checksum is right, but a newer version wrote it.
+            (record, next) = (null, offset);
+            return false;
+        }
     }
 
     private static bool TryReadRecord(byte[] bytes, int offset, out JournalRecord? record, out int next, out long durable)

@@ -63,7 +63,7 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
         }
         catch (InvalidDataException e)
         {
-            const string remedy = "pushes are refused until it is repaired or removed";
+            const string remedy = "pushes are refused until it is repaired; stop the gateway and run gateway repair";
             (_unreplayed, _unreplayedDetails) = ($"the journal is damaged; {remedy}", $"the journal is damaged ({e.Message}); {remedy}");
             Log.NotReplayed(logger, e);
         }

@@ -38,7 +38,8 @@ internal static class CommandLine
             PrefetchCommand.Create(), GcCommand.Create(), JobsCommand.Create(),
             ContentCommands.Repositories(), ContentCommands.Tags(), ContentCommands.Delete(), HoldsCommand.Create(),
             PromoteCommand.Create(), PolicyCommand.Create(), SchemaCommand.Create(), HashPasswordCommand.Create(),
-            ClientConfigCommand.Create(), DoctorCommand.Create(), CompletionCommand.Create(), VersionCommand.Create(),
+            ClientConfigCommand.Create(), DoctorCommand.Create(), BackupCommand.Create(), BackupCommand.Repair(),
+            CompletionCommand.Create(), VersionCommand.Create(),
         };
 
     private static bool Exists(string[] verbs)

@@ -1,0 +1,111 @@
+namespace Gateway.Storage;
+
+/// <summary>A place in a segment of the journal that cannot be read.</summary>
+/// <param name="Segment">The file's name.</param>
+/// <param name="Offset">Where it begins, in bytes.</param>
+/// <param name="Length">Its length in bytes.</param>
+/// <param name="After">The number of the last readable change before it; 0 for none.</param>
+/// <param name="Before">The number of the first readable change after it; null if nothing follows.</param>
+public sealed record LostChanges(string Segment, int Offset, int Length, long After, long? Before)
+{
+    /// <summary>The number of changes that are lost; null if it is not known, because nothing follows.</summary>
+    public long? Count => Before - After - 1;
+}
+
+/// <summary>What a repair of the journal did, or would do.</summary>
+/// <param name="Readable">The number of changes that can be read, and are applied at the next start.</param>
+/// <param name="Lost">Each place that cannot be read.</param>
+/// <param name="Repositories">The repositories of readable changes, which are the ones to look at.</param>
+/// <param name="SetAside">The folder with the segments as they were; null if nothing was changed.</param>
+public sealed record RepairReport(
+    int Readable, IReadOnlyList<LostChanges> Lost, IReadOnlyList<string> Repositories, string? SetAside);
+
+/// <summary>
+/// Repairs the journal of a volume that no gateway uses. It keeps every record that can be read, leaves out what cannot, and sets the
+/// original segments aside, so that nothing is deleted.
+/// </summary>
+public static class JournalRepair
+{
+    /// <summary>Reads the journal, and repairs it if it is damaged.</summary>
+    /// <param name="volume">The folder of the volume (<c>storage.path</c>).</param>
+    /// <param name="write">Whether to repair; otherwise nothing is changed.</param>
+    /// <exception cref="IOException">A gateway uses the volume, or a file cannot be read or written.</exception>
+    public static RepairReport Run(string volume, bool write, TimeProvider clock)
+    {
+        if (!Disk.HasFolder($"{volume}/gateway"))
+            throw new IOException($"expected a volume in {volume}, got none; give the configuration of the gateway with --config");
+        var folders = Folders.Make(volume, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
+        using var durability = folders.Durability;
+        using var held = folders.TakeLock();
+        return Run(folders, write, clock);
+    }
+
+    private static RepairReport Run(Folders folders, bool write, TimeProvider clock)
+    {
+        var (readable, lost, repositories) = (0, new List<LostChanges>(), new SortedSet<string>(StringComparer.Ordinal));
+        var repaired = new List<(string Segment, byte[] Bytes)>();
+        var last = 0L;
+        foreach (var segment in Journal.Segments(folders.Journal))
+        {
+            var bytes = Disk.Bytes(segment, Array.MaxLength) ?? [];
+            using var kept = new MemoryStream();
+            for (var offset = 0; offset < bytes.Length;)
+            {
+                if (Journal.TryReadWhole(bytes, offset, out var record, out var next))
+                {
+                    kept.Write(bytes, offset, next - offset);
+                    if (lost.Count > 0 && lost[^1].Before is null) lost[^1] = lost[^1] with { Before = record.Sequence };
+                    (readable, last, offset) = (readable + 1, record.Sequence, next);
+                    repositories.Add(record.Repository);
+                    continue;
+                }
+                var end = NextRecord(bytes, offset + 1);
+                lost.Add(new(Path.GetFileName(segment), offset, end - offset, last, null));
+                offset = end;
+            }
+            repaired.Add((segment, kept.ToArray()));
+        }
+        // An unreadable end is what a kill leaves of a batch that was never acknowledged; the next start accepts it as it is.
+        var isDamaged = lost.Count > 0 && IsDamaged(folders.Journal);
+        if (!isDamaged) lost.Clear();
+        var aside = isDamaged && write ? SetAside(folders, repaired, clock) : null;
+        return new(readable, lost, [.. repositories], aside);
+    }
+
+    private static bool IsDamaged(string journal)
+    {
+        try
+        {
+            foreach (var record in Journal.Read(journal)) _ = record;
+            return false;
+        }
+        catch (InvalidDataException)
+        {
+            return true;
+        }
+    }
+
+    private static int NextRecord(byte[] bytes, int from)
+    {
+        for (var at = from; at < bytes.Length; at++)
+        {
+            if (Journal.TryReadWhole(bytes, at, out _, out _)) return at;
+        }
+        return bytes.Length;
+    }
+
+    private static string SetAside(Folders folders, List<(string Segment, byte[] Bytes)> repaired, TimeProvider clock)
+    {
+        var aside = $"{folders.Own}/set-aside/journal-{clock.GetUtcNow():yyyyMMddTHHmmssZ}";
+        Directory.CreateDirectory(aside);
+        var files = new SmallFiles(folders.Temporary, folders.Durability);
+        foreach (var (segment, bytes) in repaired)
+        {
+            // The copy first: a stop in between leaves the original in its place.
+            File.Copy(segment, $"{aside}/{Path.GetFileName(segment)}", overwrite: true);
+            files.Write(segment, bytes, flush: true);
+        }
+        folders.Durability.FlushAll();
+        return aside;
+    }
+}

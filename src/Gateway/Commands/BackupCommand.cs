@@ -1,0 +1,96 @@
+using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Gateway.Storage;
+
+namespace Gateway.Commands;
+
+/// <summary><c>gateway backup</c> and <c>gateway repair</c>: a copy of a volume that is in use, and a journal that is damaged.</summary>
+internal static partial class BackupCommand
+{
+    public static Command Create()
+    {
+        var to = new Argument<string>("FOLDER") { Description = "Where the backup goes: an empty or absent folder." };
+        var copy = new Option<bool>("--copy") { Description = "Copy every file, also where hard links are possible." };
+        var cache = new Option<bool>("--cached") { Description = "Also what was fetched from upstreams." };
+        var (config, json) = (ConfigurationFile.Option(), AdminCommand.Json());
+        var command = new Command("backup", "Copies the volume, while a gateway serves it, to a folder that a gateway can serve.")
+        {
+            to, copy, cache, config, json,
+        };
+        command.SetAction((parsed, cancellationToken) => RunAsync(parsed, config, path =>
+        {
+            var report = VolumeBackup.Make(
+                path, parsed.GetRequiredValue(to), !parsed.GetValue(copy), parsed.GetValue(cache), cancellationToken);
+            var output = parsed.InvocationConfiguration.Output;
+            if (parsed.GetValue(json)) output.WriteLine(JsonSerializer.Serialize(report, UpkeepJson.Default.BackupReport));
+            else Print(output, report);
+            return 0;
+        }));
+        return command;
+    }
+
+    public static Command Repair()
+    {
+        var dryRun = new Option<bool>("--dry-run") { Description = "Only print what would be lost." };
+        var (config, json) = (ConfigurationFile.Option(), AdminCommand.Json());
+        var command = new Command("repair", "Repairs a damaged journal of a volume that no gateway uses, and prints what is lost.")
+        {
+            dryRun, config, json,
+        };
+        command.SetAction((parsed, _) => RunAsync(parsed, config, path =>
+        {
+            var report = JournalRepair.Run(path, !parsed.GetValue(dryRun), TimeProvider.System);
+            var output = parsed.InvocationConfiguration.Output;
+            if (parsed.GetValue(json)) output.WriteLine(JsonSerializer.Serialize(report, UpkeepJson.Default.RepairReport));
+            else Print(output, report);
+            return 0;
+        }));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult parsed, Option<string?> config, Func<string, int> run)
+    {
+        var error = parsed.InvocationConfiguration.Error;
+        if ((await ConfigurationFile.LoadAsync(parsed.GetValue(config), error)).Options is not { } options) return 1;
+        try
+        {
+            return run(options.Storage.Path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            await error.WriteLineAsync($"gateway: {e.Message}");
+            return 1;
+        }
+    }
+
+    private static void Print(TextWriter output, BackupReport report)
+    {
+        var how = report.IsLinked ? "as hard links" : "copied";
+        output.WriteLine($"{report.Repositories} repositories, {report.Files} files, {AdminCommand.Bytes(report.Bytes)}, {how}");
+        foreach (var tag in report.Dropped) output.WriteLine($"left out: {tag}, which was deleted meanwhile");
+    }
+
+    private static void Print(TextWriter output, RepairReport report)
+    {
+        if (report.Lost.Count == 0)
+        {
+            output.WriteLine($"the journal is not damaged; {report.Readable} changes are applied at the next start");
+            return;
+        }
+        foreach (var lost in report.Lost)
+        {
+            var count = lost.Count is { } known ? $"{known}" : "an unknown number of";
+            output.WriteLine($"lost: {count} changes after number {lost.After}: {lost.Segment}, {lost.Length} bytes at {lost.Offset}");
+        }
+        output.WriteLine($"kept: {report.Readable} changes, in {string.Join(", ", report.Repositories)}");
+        output.WriteLine(report.SetAside is { } folder
+            ? $"the original segments are in {folder}; start the gateway, and push again what is missing"
+            : "nothing was changed; run without --dry-run to repair");
+    }
+
+    [JsonSerializable(typeof(BackupReport))]
+    [JsonSerializable(typeof(RepairReport))]
+    [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+    private sealed partial class UpkeepJson : JsonSerializerContext;
+}
