@@ -41,7 +41,7 @@ internal sealed class PolicedVolume : IAsyncDisposable
     public Digest Digest { get; private set; }
 
     /// <summary>The backing behind the gate.</summary>
-    public StoredRepository Stored => _volume.Pushed(RepositoryName.Parse("prod/app"));
+    public StoredRepository Stored => _volume.Repositories.Pushed(RepositoryName.Parse("prod/app"));
 
     public static async Task<PolicedVolume> OpenAsync()
     {
@@ -85,7 +85,8 @@ internal sealed class PolicedVolume : IAsyncDisposable
         var decisions = new Decisions(volume.DecisionRing);
         var evaluator = new Evaluator(new PolicyEngine(policy), decisions, TimeProvider.System);
         var router = new RepositoryRouter(
-            new(), volume, (_, _, _) => throw new InvalidOperationException("no upstream"), evaluator, decisions, TimeProvider.System);
+            new(), volume.Repositories, volume.StagedContent, volume.Origins, volume.Content,
+            (_, _, _) => throw new InvalidOperationException("no upstream"), evaluator, decisions, TimeProvider.System);
         return router.Route("localhost", null, RepositoryName.Parse("prod/app")).Repository!;
     }
 

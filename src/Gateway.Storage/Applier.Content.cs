@@ -8,64 +8,53 @@ internal sealed partial class Applier
 {
     private void Note(StoredRepository repository, PendingForward forward)
     {
-        volume.Files.Write(repository.Root.Forward(repository.Path, forward.Sequence), ForwardFile.Format(forward));
+        files.Write(repository.Root.Forward(repository.Path, forward.Sequence), ForwardFile.Format(forward));
         repository.State.Forwards.Put(forward);
     }
 
     private void Store(StoredRepository repository, Operation.StoreManifest o, DateTimeOffset at, bool isReplay)
     {
-        lock (volume.ByteLocks.Of(o.Digest))
+        if (!o.Bytes.IsEmpty)
         {
-            if (!o.Bytes.IsEmpty && (isReplay || !Volume.Holds(repository.Root, o.Digest, o.Bytes.Span)))
-                Write(repository.Root, o.Digest, o.Bytes.Span);
+            var put = isReplay ? Put.Replayed : Put.Journaled;
+            content.Of(repository.Root.Lifetime).PutAsync(o.Digest, o.Bytes, put, CancellationToken.None).Wait();
         }
         if (repository.Root.Lifetime == Lifetime.Cached)
         {
-            volume.Eviction.Stored(o.Digest, o.Bytes.Length);
-            volume.Eviction.Noted(o.Digest, new(repository.Path, NoteKind.Manifest, o.Digest));
+            eviction.Stored(o.Digest, o.Bytes.Length);
+            eviction.Noted(o.Digest, new(repository.Path, NoteKind.Manifest, o.Digest));
         }
         // An existing link keeps its time: a replay uses it to recognize a link that another program wrote.
         var link = repository.Root.ManifestLink(repository.Path, o.Digest);
-        if (isReplay || SmallFiles.ReadLink(link) != o.Digest) volume.Files.WriteLink(link, o.Digest, at);
-        if (volume.Links.Find(repository, LinkKind.Manifest, o.Digest) is null)
-            volume.Links.Write(repository, LinkKind.Manifest, o.Digest, new(o.Bytes.Length, default, default));
-        volume.Catalog.Add(repository);
-        if (repository.Root.Lifetime == Lifetime.Staged) volume.StagedContent.Linked(repository.Path, LinkKind.Manifest, o.Digest);
+        if (isReplay || SmallFiles.ReadLink(link) != o.Digest) files.WriteLink(link, o.Digest, at);
+        if (links.Find(repository, LinkKind.Manifest, o.Digest) is null)
+            links.Write(repository, LinkKind.Manifest, o.Digest, new(o.Bytes.Length, default, default));
+        catalog.Add(repository);
+        if (repository.Root.Lifetime == Lifetime.Staged) staged.Linked(repository.Path, LinkKind.Manifest, o.Digest);
         // Copies the bytes: they may be in a buffer of the caller.
-        if (o.Parsed is { } parsed) volume.Manifests.Add(new(o.Digest, parsed, o.Bytes.ToArray()));
+        if (o.Parsed is { } parsed) manifests.Add(new(o.Digest, parsed, o.Bytes.ToArray()));
         if ((o.Parsed ?? repository.ReadManifest(o.Digest)?.Manifest) is { IsIndex: true } index)
             repository.State.Parents.Note(o.Digest, index);
-    }
-
-    private void Write(Root root, Digest digest, ReadOnlySpan<byte> bytes)
-    {
-        try
-        {
-            volume.Files.Write(root.Data(digest), bytes);
-            volume.Replaced(root, digest);
-        }
-        catch (IOException) when (Volume.Holds(root, digest, bytes))
-        {
-            // A replay on a volume that has no room for another file.
-        }
     }
 
     private void Link(StoredRepository repository, Operation.LinkBlob o, DateTimeOffset at, bool isReplay)
     {
         var root = repository.Root;
-        if (o.Upload is { } upload) volume.Uploads.MoveTo(upload, root, o.Digest);
-        var known = volume.Links.Find(repository, LinkKind.Blob, o.Digest);
+        if (o.Upload is { } upload) uploads.CommitAsync(upload, content.Of(root.Lifetime), o.Digest).Wait();
+        var known = links.Find(repository, LinkKind.Blob, o.Digest);
         // The client was answered "not now" and canceled its session before the change was applied.
-        if (known is null && root.Lifetime != Lifetime.Cached && volume.FindContent(o.Digest, o.Size) is null) return;
-        if (root.Lifetime == Lifetime.Staged) volume.StagedContent.Linked(repository.Path, LinkKind.Blob, o.Digest);
+        if (known is null && root.Lifetime != Lifetime.Cached
+            && content.FindAsync(o.Digest, o.Size, CancellationToken.None).Wait() is null)
+            return;
+        if (root.Lifetime == Lifetime.Staged) staged.Linked(repository.Path, LinkKind.Blob, o.Digest);
         // The bytes were removed with the last link of another repository after the change was prepared.
-        if (root.Lifetime == Lifetime.Staged) volume.Borrow(root, o.Digest, o.Size);
+        if (root.Lifetime == Lifetime.Staged) content.BorrowAsync(Lifetime.Staged, o.Digest, o.Size, CancellationToken.None).Wait();
         // Eviction removes the link with the manifest that admits the blob, or with the blob itself if there is none.
         if (root.Lifetime == Lifetime.Cached && known is null)
-            volume.Eviction.Noted(o.Parent.IsEmpty ? o.Digest : o.Parent, new(repository.Path, NoteKind.Blob, o.Digest));
+            eviction.Noted(o.Parent.IsEmpty ? o.Digest : o.Parent, new(repository.Path, NoteKind.Blob, o.Digest));
         if (known is null || (isReplay && known is { IsAlias: false }))
-            volume.Files.WriteLink(root.BlobLink(repository.Path, o.Digest), o.Digest, at);
-        volume.Links.Write(
+            files.WriteLink(root.BlobLink(repository.Path, o.Digest), o.Digest, at);
+        links.Write(
             repository, LinkKind.Blob, o.Digest,
             new(o.Size, default, o.Parent.IsEmpty ? known?.Parent ?? default : o.Parent, known?.IsAlias ?? false));
     }
@@ -78,11 +67,11 @@ internal sealed partial class Applier
     {
         var before = repository.LiveOf(o.Tag);
         if (before == o.Digest) return;
-        volume.Eviction.Charge(o.Digest, DiskCost.Tag);
+        eviction.Charge(o.Digest, DiskCost.Tag);
         if (before.IsEmpty) return;
-        volume.Eviction.Charge(before, -DiskCost.Tag);
+        eviction.Charge(before, -DiskCost.Tag);
         var lines = repository.HistoryOf(o.Tag).Prepend(before).Where(d => d != o.Digest).Distinct().Take(MaxHistory);
-        volume.Files.Write(repository.Root.History(repository.Path, o.Tag), Encoding.ASCII.GetBytes(string.Join('\n', lines) + '\n'));
+        files.Write(repository.Root.History(repository.Path, o.Tag), Encoding.ASCII.GetBytes(string.Join('\n', lines) + '\n'));
     }
 
     private void Remove(StoredRepository repository, Operation.RemoveManifest o, DateTimeOffset at)
@@ -95,16 +84,25 @@ internal sealed partial class Applier
                 if (Disk.HasFile(note)) File.Delete(note);
             }
         }
-        if (root.Lifetime == Lifetime.Pushed) DeletedSubjects.Note(repository, digest, at, volume.Files);
+        if (root.Lifetime == Lifetime.Pushed) DeletedSubjects.Note(repository, digest, at, files);
         var folder = Path.GetDirectoryName(root.ManifestLink(path, digest))!;
-        volume.Links.Remove(repository, LinkKind.Manifest, digest, () => volume.Discard(root, folder));
+        links.Remove(repository, LinkKind.Manifest, digest, () => Discard(root, folder));
         repository.State.Parents.Forget(digest);
         if (repository.State.Releases.All().ContainsKey(digest))
         {
             File.Delete(root.Release(path, digest));
             repository.State.Releases.Remove(digest);
         }
-        volume.Catalog.Check(repository);
-        if (root.Lifetime == Lifetime.Staged) volume.StagedContent.Unlinked(path, LinkKind.Manifest, digest);
+        catalog.Check(repository);
+        if (root.Lifetime == Lifetime.Staged) staged.Unlinked(path, LinkKind.Manifest, digest);
+    }
+
+    /// <summary>
+    /// Removes a folder. A pushed one stays in the trash for a day, where it can be restored; a cached one is deleted at once.
+    /// </summary>
+    private void Discard(Root root, string folder)
+    {
+        if (root.Lifetime != Lifetime.Cached) trash.Take(folder);
+        else if (Disk.HasFolder(folder)) Directory.Delete(folder, recursive: true);
     }
 }

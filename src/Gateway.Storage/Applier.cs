@@ -4,7 +4,9 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>Applies a change to the files and to memory. Applying an operation twice has the same result as applying it once.</summary>
-internal sealed partial class Applier(Volume volume) : IOperationHandler<Application, Nothing>
+internal sealed partial class Applier(
+    SmallFiles files, Links links, ManifestCache manifests, VolumeContent content, Uploads uploads, StagedContent staged, Catalog catalog,
+    Eviction eviction, Trash trash) : IOperationHandler<Application, Nothing>
 {
     /// <summary>The number of earlier bindings kept for an upstream's tag (<see cref="IRepositoryTags.HistoryOf"/>).</summary>
     private const int MaxHistory = 16;
@@ -29,7 +31,7 @@ internal sealed partial class Applier(Volume volume) : IOperationHandler<Applica
     public Nothing SetLive(Operation.SetLive operation, Application to)
     {
         if (to.IsCached) NoteBinding(to.Repository, operation);
-        volume.Files.WriteLink(to.Root.TagLink(to.Path, operation.Tag), operation.Digest);
+        files.WriteLink(to.Root.TagLink(to.Path, operation.Tag), operation.Digest);
         to.Repository.State.Bind(operation.Tag, new(operation.Digest, default) { ValidatedAt = to.At });
         return default;
     }
@@ -44,30 +46,30 @@ internal sealed partial class Applier(Volume volume) : IOperationHandler<Applica
 
     public Nothing SetVerdict(Operation.SetVerdict operation, Application to)
     {
-        if (volume.Links.Find(to.Repository, LinkKind.Manifest, operation.Digest) is { } link)
-            volume.Links.Write(to.Repository, LinkKind.Manifest, operation.Digest, link with { Verdict = operation.Verdict });
+        if (links.Find(to.Repository, LinkKind.Manifest, operation.Digest) is { } link)
+            links.Write(to.Repository, LinkKind.Manifest, operation.Digest, link with { Verdict = operation.Verdict });
         return default;
     }
 
     public Nothing AddReferrer(Operation.AddReferrer operation, Application to)
     {
-        if (to.IsCached) volume.Eviction.Noted(operation.Referrer.Digest, new(to.Path, NoteKind.Evidence, operation.Subject));
+        if (to.IsCached) eviction.Noted(operation.Referrer.Digest, new(to.Path, NoteKind.Evidence, operation.Subject));
         to.Repository.Note(operation.Subject, operation.Referrer);
         return default;
     }
 
     public Nothing StoreListed(Operation.StoreListed operation, Application to)
     {
-        volume.Eviction.Noted(operation.Subject, new(to.Path, NoteKind.Listed, operation.Subject), DiskCost.OfFile(operation.Text.Length));
-        volume.Files.Write(to.Root.Listed(to.Path, operation.Subject), operation.Text.Span);
+        eviction.Noted(operation.Subject, new(to.Path, NoteKind.Listed, operation.Subject), DiskCost.OfFile(operation.Text.Length));
+        files.Write(to.Root.Listed(to.Path, operation.Subject), operation.Text.Span);
         return default;
     }
 
     public Nothing AddEvidence(Operation.AddEvidence operation, Application to)
     {
-        if (to.IsCached) volume.Eviction.Noted(operation.Evidence, new(to.Path, NoteKind.Evidence, operation.Subject));
+        if (to.IsCached) eviction.Noted(operation.Evidence, new(to.Path, NoteKind.Evidence, operation.Subject));
         var note = to.Root.Evidence(to.Path, operation.Subject, operation.Evidence);
-        if (operation.Counted || to.IsReplay || !Disk.HasFile(note)) volume.Files.Write(note, operation.Counted ? "counted\n"u8 : []);
+        if (operation.Counted || to.IsReplay || !Disk.HasFile(note)) files.Write(note, operation.Counted ? "counted\n"u8 : []);
         return default;
     }
 
@@ -75,7 +77,7 @@ internal sealed partial class Applier(Volume volume) : IOperationHandler<Applica
     {
         var held = new HeldPush(
             operation.Tag, operation.Digest, to.Record.Sequence, operation.Actor, to.At, operation.Expires, operation.Missing);
-        volume.Files.Write(to.Root.HeldPush(to.Path, operation.Tag), HeldPushFile.Format(held));
+        files.Write(to.Root.HeldPush(to.Path, operation.Tag), HeldPushFile.Format(held));
         to.Repository.State.HeldPushes.Put(held);
         return default;
     }
@@ -91,7 +93,7 @@ internal sealed partial class Applier(Volume volume) : IOperationHandler<Applica
     public Nothing Release(Operation.Release operation, Application to)
     {
         var release = new ManifestRelease(operation.Digest, operation.Actor, operation.Reason, to.At);
-        volume.Files.Write(to.Root.Release(to.Path, operation.Digest), ReleaseFile.Format(release));
+        files.Write(to.Root.Release(to.Path, operation.Digest), ReleaseFile.Format(release));
         to.Repository.State.Releases.Put(release);
         return default;
     }
@@ -125,8 +127,8 @@ internal sealed partial class Applier(Volume volume) : IOperationHandler<Applica
 
     public Nothing RemoveTag(Operation.RemoveTag operation, Application to)
     {
-        if (to.IsCached) volume.Eviction.Charge(to.Repository.LiveOf(operation.Tag), -DiskCost.Tag);
-        volume.Discard(to.Root, to.Root.Tag(to.Path, operation.Tag));
+        if (to.IsCached) eviction.Charge(to.Repository.LiveOf(operation.Tag), -DiskCost.Tag);
+        Discard(to.Root, to.Root.Tag(to.Path, operation.Tag));
         to.Repository.State.Unbind(operation.Tag);
         return default;
     }
@@ -140,8 +142,8 @@ internal sealed partial class Applier(Volume volume) : IOperationHandler<Applica
     public Nothing RemoveBlob(Operation.RemoveBlob operation, Application to)
     {
         var folder = Path.GetDirectoryName(to.Root.BlobLink(to.Path, operation.Digest))!;
-        volume.Links.Remove(to.Repository, LinkKind.Blob, operation.Digest, () => volume.Discard(to.Root, folder));
-        if (to.Root.Lifetime == Lifetime.Staged) volume.StagedContent.Unlinked(to.Path, LinkKind.Blob, operation.Digest);
+        links.Remove(to.Repository, LinkKind.Blob, operation.Digest, () => Discard(to.Root, folder));
+        if (to.Root.Lifetime == Lifetime.Staged) staged.Unlinked(to.Path, LinkKind.Blob, operation.Digest);
         return default;
     }
 
@@ -159,13 +161,13 @@ internal sealed partial class Applier(Volume volume) : IOperationHandler<Applica
 
     public Nothing RemoveAllEvidence(Operation.RemoveAllEvidence operation, Application to)
     {
-        CacheRemoval.RemoveAllEvidence(volume, to.Repository);
+        CacheRemoval.RemoveAllEvidence(files, to.Repository);
         return default;
     }
 
     public Nothing RemoveEmpty(Operation.RemoveEmpty operation, Application to)
     {
-        CacheRemoval.RemoveEmpty(volume, to.Repository);
+        CacheRemoval.RemoveEmpty(files, to.Repository);
         return default;
     }
 }

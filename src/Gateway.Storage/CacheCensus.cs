@@ -6,7 +6,7 @@ namespace Gateway.Storage;
 /// Counts the content of the cached root that earlier processes stored: one walk over the contents and one over the repositories. Content
 /// that is stored during the walk counts itself. The walk may find it too; it is the same entry.
 /// </summary>
-internal sealed class CacheCensus(Volume volume, LinkIndex index)
+internal sealed class CacheCensus(Root root, LinkIndex index)
 {
     private readonly List<(DigestKey Key, long Length, DateTimeOffset Written)> _contents = [];
     private readonly List<(Digest Owner, Note Note, long Cost)> _notes = [];
@@ -16,8 +16,8 @@ internal sealed class CacheCensus(Volume volume, LinkIndex index)
     public void Read(CancellationToken stop)
     {
         foreach (var content in Contents().TakeWhile(_ => !stop.IsCancellationRequested)) _contents.Add(content);
-        foreach (var repository in volume.CachedRepositories.All().TakeWhile(_ => !stop.IsCancellationRequested))
-            ReadNotes(volume.Cached(repository.Upstream, repository.Name));
+        foreach (var repository in CachedRepositories.In(root).TakeWhile(_ => !stop.IsCancellationRequested))
+            ReadNotes(repository.ToString());
     }
 
     /// <summary>Adds the contents and notes that were found to the ledger.</summary>
@@ -37,7 +37,7 @@ internal sealed class CacheCensus(Volume volume, LinkIndex index)
 
     private IEnumerable<(DigestKey Key, long Length, DateTimeOffset Written)> Contents()
     {
-        foreach (var data in Disk.FilesBelow(volume.CachedRoot.Blobs, "data"))
+        foreach (var data in Disk.FilesBelow(root.Blobs, "data"))
         {
             var hex = Path.GetFileName(Path.GetDirectoryName(data))!;
             if (Digest.TryParse($"{(hex.Length == 128 ? "sha512" : "sha256")}:{hex}", out var digest)
@@ -46,13 +46,14 @@ internal sealed class CacheCensus(Volume volume, LinkIndex index)
         }
     }
 
-    private void ReadNotes(StoredRepository repository)
+    private void ReadNotes(string path)
     {
-        var (root, path) = (repository.Root, repository.Path);
-        foreach (var digest in repository.Manifests()) _notes.Add((digest, new(path, NoteKind.Manifest, digest), DiskCost.Link));
-        foreach (var digest in repository.Blobs())
-            _notes.Add((OwnerOf(repository, digest), new(path, NoteKind.Blob, digest), DiskCost.Link));
-        _tagged.AddRange(repository.Tags().Select(tag => SmallFiles.ReadLink(root.TagLink(path, tag))).Where(static d => !d.IsEmpty));
+        foreach (var digest in RepositoryFolders.Manifests(root, path))
+            _notes.Add((digest, new(path, NoteKind.Manifest, digest), DiskCost.Link));
+        foreach (var digest in RepositoryFolders.Blobs(root, path))
+            _notes.Add((OwnerOf(path, digest), new(path, NoteKind.Blob, digest), DiskCost.Link));
+        var bound = RepositoryFolders.Tags(root, path).Select(tag => SmallFiles.ReadLink(root.TagLink(path, TagName.Parse(tag))));
+        _tagged.AddRange(bound.Where(static d => !d.IsEmpty));
         foreach (var folder in (string[])[root.Referrers(path), root.Evidence(path)])
         {
             foreach (var file in Disk.FoldersIn(folder).SelectMany(Disk.FoldersIn).SelectMany(Disk.FilesIn)) ReadEvidence(path, file);
@@ -76,8 +77,8 @@ internal sealed class CacheCensus(Volume volume, LinkIndex index)
 
     private static Digest DigestOf(string name) => Digest.TryParse(name.Replace('-', ':'), out var digest) ? digest : default;
 
-    private Digest OwnerOf(StoredRepository repository, Digest blob) =>
-        index.TryRead(LinkKey.Of((byte)Lifetime.Cached, repository.Path, LinkKind.Blob, blob), out var link)
+    private Digest OwnerOf(string path, Digest blob) =>
+        index.TryRead(LinkKey.Of((byte)Lifetime.Cached, path, LinkKind.Blob, blob), out var link)
         && link.Parent.ToDigest() is { IsEmpty: false } parent
             ? parent
             : blob;

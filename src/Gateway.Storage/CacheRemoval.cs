@@ -20,19 +20,19 @@ internal static class CacheRemoval
         Delete(repository.Root.Listed(repository.Path, operation.Subject));
 
     /// <summary>Removes every note of evidence and referrers.</summary>
-    public static void RemoveAllEvidence(Volume volume, StoredRepository repository)
+    public static void RemoveAllEvidence(SmallFiles files, StoredRepository repository)
     {
         var (root, path) = (repository.Root, repository.Path);
-        foreach (var notes in (string[])[root.Listed(path), root.Referrers(path), root.Evidence(path)]) Away(volume, notes);
+        foreach (var notes in (string[])[root.Listed(path), root.Referrers(path), root.Evidence(path)]) Away(files, notes);
     }
 
     /// <summary>Removes the repository's folders, and the folders above it, where they are empty.</summary>
-    public static void RemoveEmpty(Volume volume, StoredRepository repository)
+    public static void RemoveEmpty(SmallFiles files, StoredRepository repository)
     {
         if (!IsEmpty(repository)) return;
         var root = repository.Root;
         var folder = root.Repository(repository.Path);
-        foreach (var part in (string[])["_manifests", "_layers", "_gateway"]) Away(volume, $"{folder}/{part}");
+        foreach (var part in (string[])["_manifests", "_layers", "_gateway"]) Away(files, $"{folder}/{part}");
         while (folder.Length > root.Repositories.Length && DeleteIfEmpty(folder)) folder = Path.GetDirectoryName(folder)!;
     }
 
@@ -42,10 +42,10 @@ internal static class CacheRemoval
         && !Disk.FilesIn(repository.Root.Listed(repository.Path)).Any();
 
     // Moves the folder in one step, so that no reader finds half of it. The files are deleted later, and not by the committer.
-    private static void Away(Volume volume, string folder)
+    private static void Away(SmallFiles files, string folder)
     {
         if (!Disk.HasFolder(folder)) return;
-        var gone = volume.Files.Temporary();
+        var gone = files.Temporary();
         Directory.Move(folder, gone);
         _ = Task.Run(() => Directory.Delete(gone, recursive: true));
     }

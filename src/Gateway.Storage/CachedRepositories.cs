@@ -3,8 +3,16 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>The cached content by repository of each upstream. It is read from the disk when an operator asks for it.</summary>
-public sealed class CachedRepositories(Volume volume)
+public sealed class CachedRepositories
 {
+    private readonly Root _root;
+    private readonly StoredRepositories _repositories;
+    private readonly FetchFiles _fetches;
+    private readonly Eviction _eviction;
+
+    internal CachedRepositories(Root root, StoredRepositories repositories, FetchFiles fetches, Eviction eviction) =>
+        (_root, _repositories, _fetches, _eviction) = (root, repositories, fetches, eviction);
+
     /// <summary>A repository under the cached root; <paramref name="Upstream"/> is the upstream's folder, which is its key.</summary>
     public readonly record struct Entry(string Upstream, RepositoryName Name)
     {
@@ -13,9 +21,11 @@ public sealed class CachedRepositories(Volume volume)
     }
 
     /// <summary>All repositories that are not empty, in no order.</summary>
-    public IEnumerable<Entry> All()
+    public IEnumerable<Entry> All() => In(_root);
+
+    internal static IEnumerable<Entry> In(Root root)
     {
-        var top = volume.CachedRoot.Repositories;
+        var top = root.Repositories;
         foreach (var upstream in Disk.FoldersIn(top))
         {
             var folders = new Stack<string>(Disk.FoldersIn(upstream));
@@ -35,27 +45,32 @@ public sealed class CachedRepositories(Volume volume)
 
     /// <summary>Whether a list of referrers from the upstream is stored.</summary>
     public bool HasLists(Entry repository) =>
-        Disk.HasFolder(volume.CachedRoot.Listed(volume.Cached(repository.Upstream, repository.Name).Path));
+        Disk.HasFolder(_root.Listed(repository.ToString()));
 
     /// <summary>The digests that a repository links, each once.</summary>
     public IEnumerable<Digest> ContentOf(Entry repository)
     {
-        var stored = volume.Cached(repository.Upstream, repository.Name);
+        var stored = _repositories.Cached(repository.Upstream, repository.Name);
         return stored.Manifests().Concat(stored.Blobs()).Distinct();
     }
+
+    /// <summary>The digest that a reference means in a repository; empty for a tag that is not bound.</summary>
+    public Digest DigestOf(Entry repository, Reference reference) => reference.IsDigest
+        ? reference.Digest
+        : _repositories.Cached(repository.Upstream, repository.Name).LiveOf(reference.Tag);
 
     /// <summary>Cached bytes of a repository. Content that repositories share counts for each of them.</summary>
     public long BytesOf(Entry repository) => ContentOf(repository).Sum(BytesOf);
 
     /// <summary>Cached bytes of some content, including those of an interrupted fetch.</summary>
-    public long BytesOf(Digest digest) => (Disk.LengthOf(volume.CachedRoot.Data(digest)) ?? 0) + volume.Fetches.LengthOf(digest);
+    public long BytesOf(Digest digest) => (Disk.LengthOf(_root.Data(digest)) ?? 0) + _fetches.LengthOf(digest);
 
     /// <summary>Removes the bytes of some content, including those of an interrupted fetch. Returns the number of bytes removed.</summary>
     public long RemoveBytes(Digest digest)
     {
-        var part = volume.Fetches.LengthOf(digest);
-        volume.Fetches.Remove(digest);
-        return volume.Eviction.Purge(digest) + part;
+        var part = _fetches.LengthOf(digest);
+        _fetches.Remove(digest);
+        return _eviction.Purge(digest) + part;
     }
 
     /// <summary>
@@ -64,7 +79,7 @@ public sealed class CachedRepositories(Volume volume)
     /// </summary>
     public IReadOnlyCollection<Digest> ClosureOf(Entry repository, Digest digest)
     {
-        var stored = volume.Cached(repository.Upstream, repository.Name);
+        var stored = _repositories.Cached(repository.Upstream, repository.Name);
         var found = new HashSet<Digest>();
         var open = new Stack<Digest>([digest]);
         while (open.TryPop(out var next))
@@ -82,12 +97,12 @@ public sealed class CachedRepositories(Volume volume)
     /// </summary>
     public async Task<long> RemoveAsync(Entry repository, IReadOnlyCollection<Digest> contents, CancellationToken cancellationToken)
     {
-        var stored = volume.Cached(repository.Upstream, repository.Name);
+        var stored = _repositories.Cached(repository.Upstream, repository.Name);
         foreach (var digest in contents)
         {
-            if (volume.Links.Find(stored, LinkKind.Manifest, digest) is not null)
+            if (stored.FindLink(LinkKind.Manifest, digest) is not null)
                 await stored.CommitAsync(new([new Operation.RemoveManifest(digest)]), cancellationToken);
-            if (volume.Links.Find(stored, LinkKind.Blob, digest) is not null)
+            if (stored.FindLink(LinkKind.Blob, digest) is not null)
                 await stored.CommitAsync(new([new Operation.RemoveBlob(digest)]), cancellationToken);
         }
         return contents.Sum(RemoveBytes);
@@ -97,7 +112,7 @@ public sealed class CachedRepositories(Volume volume)
     public async Task<long> RemoveAllAsync(Entry repository, CancellationToken cancellationToken)
     {
         var contents = ContentOf(repository).ToArray();
-        var stored = volume.Cached(repository.Upstream, repository.Name);
+        var stored = _repositories.Cached(repository.Upstream, repository.Name);
         // Tags first: the removal of a manifest searches all remaining tags for its own.
         foreach (var tag in stored.Tags())
             await stored.CommitAsync(new([new Operation.RemoveTag(tag)]), cancellationToken);

@@ -24,15 +24,19 @@ internal sealed class Committer : IAsyncDisposable
 
     private static readonly TimeSpan SegmentAge = TimeSpan.FromSeconds(60);
 
-    private readonly Volume _volume;
-    private readonly Journal _journal;
+    private readonly JournalSegments _segments;
+    private readonly Links _links;
+    private readonly Durability _durability;
+    private readonly VolumeHealth _health;
+    private readonly ILogger _logger;
     private readonly Applier _applier;
     private readonly TimeProvider _clock;
     private readonly BlockingCollection<Waiting> _waiting = [];
     private readonly SemaphoreSlim _places = new(MaxWaiting);
     private readonly List<Waiting> _unapplied = [];
     private readonly Dictionary<RepositoryState, Exception> _stuck = [];
-    private readonly Task _loop;
+    private Journal? _journal;
+    private Task _loop = Task.CompletedTask;
     private DateTimeOffset _segmentStarted;
     private Task _checkpoint = Task.CompletedTask;
     private long _sequence;
@@ -49,10 +53,21 @@ internal sealed class Committer : IAsyncDisposable
         public bool WasTried { get; set; }
     }
 
-    public Committer(Volume volume, Journal journal, Applier applier, TimeProvider clock, long sequence)
+    public Committer(
+        JournalSegments segments, Links links, Applier applier, Durability durability, VolumeHealth health, TimeProvider clock,
+        ILogger logger)
     {
-        (_volume, _journal, _applier, _clock, _sequence) = (volume, journal, applier, clock, sequence);
-        _segmentStarted = clock.GetUtcNow();
+        (_segments, _links, _applier, _durability, _health) = (segments, links, applier, durability, health);
+        (_clock, _logger) = (clock, logger);
+    }
+
+    private Journal Journal => _journal ?? throw new InvalidOperationException("the committer was not started");
+
+    /// <summary>Begins to commit; changes that were queued before wait until then.</summary>
+    /// <param name="sequence">The number of the last change of earlier processes.</param>
+    public void Start(long sequence)
+    {
+        (_journal, _sequence, _segmentStarted) = (_segments.Create(sequence), sequence, _clock.GetUtcNow());
         _loop = Task.Factory.StartNew(Run, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
@@ -65,7 +80,7 @@ internal sealed class Committer : IAsyncDisposable
     public async Task<CommitResult> CommitAsync(StoredRepository repository, Change change, CancellationToken cancellationToken)
     {
         var waiting = new Waiting(repository, change, new(TaskCreationOptions.RunContinuationsAsynchronously));
-        _volume.CheckRoom(repository.Root.Lifetime, change.OnlyRemoves);
+        _health.CheckRoom(repository.Root.Lifetime, change.OnlyRemoves);
         await _places.WaitAsync(cancellationToken);
         try
         {
@@ -84,9 +99,9 @@ internal sealed class Committer : IAsyncDisposable
         {
             var batch = Take();
             if (batch.Count > 0) Commit(batch);
-            if (_volume.Durability.Ended is not null) continue;
-            if (_journal.Length >= SegmentBytes
-                || (batch.Count == 0 && _journal.Length > 0 && _clock.GetUtcNow() - _segmentStarted > SegmentAge))
+            if (_durability.Ended is not null) continue;
+            if (Journal.Length >= SegmentBytes
+                || (batch.Count == 0 && Journal.Length > 0 && _clock.GetUtcNow() - _segmentStarted > SegmentAge))
                 Checkpoint();
         }
     }
@@ -107,10 +122,10 @@ internal sealed class Committer : IAsyncDisposable
         try
         {
             // Changes that were queued when the flush failed: nothing may be written after a state that is unknown.
-            _volume.Durability.CheckWrites();
+            _durability.CheckWrites();
             ApplyLeftovers();
             var accepted = Accept(batch);
-            if (accepted.LastOrDefault(IsJournaled) is { } last) _journal.Flush(last.Record!.Sequence);
+            if (accepted.LastOrDefault(IsJournaled) is { } last) Journal.Flush(last.Record!.Sequence);
             _unapplied.AddRange(accepted.Where(IsJournaled));
             ApplyLeftovers();
             foreach (var waiting in accepted)
@@ -131,16 +146,16 @@ internal sealed class Committer : IAsyncDisposable
         }
         catch (Exception e)
         {
-            _journal.Forget();
+            Journal.Forget();
             if (e is not (IOException or UnauthorizedAccessException))
             {
                 const string remedy = "the volume accepts no writes until the gateway is restarted";
-                _volume.Durability.EndWrites(
+                _durability.EndWrites(
                     $"a change failed unexpectedly; {remedy}", $"a change failed unexpectedly ({e.Message}); {remedy}");
             }
-            else if (_volume.Durability.Ended is null) _volume.Doubt();
-            Log.CommitFailed(_volume.Logger, e);
-            var failure = _volume.Durability.Ended is { } why ? new StoreReadOnlyException(why, e) : Unwritten(e);
+            else if (_durability.Ended is null) _health.Doubt();
+            Log.CommitFailed(_logger, e);
+            var failure = _durability.Ended is { } why ? new StoreReadOnlyException(why, e) : Unwritten(e);
             foreach (var waiting in batch) waiting.Done.TrySetException(failure);
         }
     }
@@ -148,7 +163,7 @@ internal sealed class Committer : IAsyncDisposable
     /// <summary>Checks each change against the expected result of the earlier changes in the batch, and assigns its number.</summary>
     private List<Waiting> Accept(List<Waiting> batch)
     {
-        var pending = new PendingChanges(_volume);
+        var pending = new PendingChanges(_links);
         var accepted = new List<Waiting>(batch.Count);
         foreach (var waiting in batch)
         {
@@ -159,7 +174,7 @@ internal sealed class Committer : IAsyncDisposable
             }
             if ((waiting.Refusal = pending.Refuse(waiting.Repository, waiting.Change)) is not null) continue;
             waiting.Record = pending.Take(waiting.Repository, waiting.Change, ++_sequence, _clock.GetUtcNow());
-            if (IsJournaled(waiting)) _journal.Append(waiting.Record);
+            if (IsJournaled(waiting)) Journal.Append(waiting.Record);
             accepted.Add(waiting);
         }
         return accepted;
@@ -185,8 +200,8 @@ internal sealed class Committer : IAsyncDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            if (!waiting.WasTried) Log.CommitFailed(_volume.Logger, e);
-            _volume.Doubt();
+            if (!waiting.WasTried) Log.CommitFailed(_logger, e);
+            _health.Doubt();
             waiting.WasTried = true;
             _stuck[waiting.Repository.State] = e;
             return false;
@@ -221,7 +236,7 @@ internal sealed class Committer : IAsyncDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            Log.CommitFailed(_volume.Logger, e);
+            Log.CommitFailed(_logger, e);
             waiting.Done.SetException(Unwritten(e));
             return false;
         }
@@ -238,15 +253,15 @@ internal sealed class Committer : IAsyncDisposable
         if (!_checkpoint.IsCompleted || _unapplied.Count > 0) return;
         try
         {
-            var ended = _journal.Rotate();
+            var ended = Journal.Rotate();
             _segmentStarted = _clock.GetUtcNow();
             var sequence = _sequence;
-            _checkpoint = Task.Run(() => _volume.EndSegments(ended, sequence));
+            _checkpoint = Task.Run(() => _segments.End(ended, sequence));
         }
         catch (IOException e)
         {
             // For example, too many open files. This thread must continue, because every push waits for it.
-            Log.CheckpointFailed(_volume.Logger, e);
+            Log.CheckpointFailed(_logger, e);
         }
     }
 
@@ -256,8 +271,8 @@ internal sealed class Committer : IAsyncDisposable
         await _loop;
         // A failed checkpoint leaves its segments for the next replay.
         await _checkpoint.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (_volume.Durability.Ended is null && _unapplied.Count == 0) _volume.EndSegments(_journal.Rotate(), _sequence);
-        _journal.Dispose();
+        if (_journal is not null && _durability.Ended is null && _unapplied.Count == 0) _segments.End(_journal.Rotate(), _sequence);
+        _journal?.Dispose();
         _waiting.Dispose();
         _places.Dispose();
     }

@@ -1,14 +1,8 @@
-using System.Buffers;
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using Gateway.Oci;
 
 namespace Gateway.Storage;
-
-/// <summary>The result of reading some content whole.</summary>
-/// <param name="Length">Bytes of a file whose digest is right; null when no root has one.</param>
-/// <param name="IsDamaged">Whether a pushed or staged file, which no upstream can replace, has another digest.</param>
-internal readonly record struct Examined(long? Length, bool IsDamaged);
 
 /// <summary>
 /// Content whose file does not have its digest. A damaged cached file is removed, and the next request fetches it again. A damaged pushed
@@ -23,19 +17,15 @@ public sealed class Damage : IDisposable
     /// </summary>
     private const int MaxKnown = 4096;
 
-    // Bytes that are read and hashed at a time, as in fetches.
-    private const int BufferSize = 256 * 1024;
-
     private readonly ConcurrentDictionary<(Lifetime Lifetime, Digest Digest), FileFacts> _known = new();
-    private readonly ConcurrentDictionary<Digest, Lazy<Task<Examined>>> _running = new();
     private readonly Meter _meter = new("Gateway.Storage.Damage");
     private readonly Counter<long> _found;
-    private readonly Volume _volume;
+    private readonly ILogger _logger;
 
     /// <summary>Creates a record without known damage.</summary>
-    public Damage(Volume volume)
+    internal Damage(ILogger logger)
     {
-        _volume = volume;
+        _logger = logger;
         _found = _meter.CreateCounter<long>(
             "gateway.storage.damage.found", description: "Files whose bytes did not have their digest; a cached one is fetched again.");
         _meter.CreateObservableGauge(
@@ -64,51 +54,8 @@ public sealed class Damage : IDisposable
     internal void Healed(Root root, Digest digest) => _known.TryRemove((root.Lifetime, digest), out _);
 
     /// <summary>
-    /// Reads some content from every root that has it. The digest decides whether the bytes or the recorded length is wrong. Concurrent
-    /// callers share one reading.
-    /// </summary>
-    internal Task<Examined> ExamineAsync(Digest digest) =>
-        _running.GetOrAdd(digest, d => new(() => Task.Run(() => Examine(d)))).Value;
-
-    private Examined Examine(Digest digest)
-    {
-        try
-        {
-            var result = new Examined(null, false);
-            foreach (var root in _volume.Roots)
-            {
-                if (Disk.LengthOf(root.Data(digest)) is not { } length) continue;
-                if (IsKnown(root, digest)) result = result with { IsDamaged = true };
-                else if (HasDigest(root, digest)) result = result with { Length = length };
-                else if (Found(root, digest)) result = result with { IsDamaged = true };
-            }
-            return result;
-        }
-        finally
-        {
-            _running.TryRemove(digest, out _);
-        }
-    }
-
-    private static bool HasDigest(Root root, Digest digest)
-    {
-        using var file = Disk.Open(root.Data(digest));
-        if (file is null) return false;
-        using var hash = new ContentHash(digest.Algorithm);
-        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
-        try
-        {
-            for (long at = 0; RandomAccess.Read(file, buffer, at) is var read and > 0; at += read) hash.AppendData(buffer, 0, read);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-        return Digest.FromHash(digest.Algorithm, hash.GetCurrentHash()) == digest;
-    }
-
-    /// <summary>
-    /// Records that a root's file does not have its digest. False when the file was removed, because it can be fetched again.
+    /// Records that a root's file does not have its digest. False when the file is gone. A cached file is only counted: the caller removes
+    /// it, and it is fetched again.
     /// </summary>
     internal bool Found(Root root, Digest digest)
     {
@@ -116,12 +63,10 @@ public sealed class Damage : IDisposable
         _found.Add(1, new KeyValuePair<string, object?>("root", root.Lifetime.ToString().ToLowerInvariant()));
         if (root.Lifetime == Lifetime.Cached)
         {
-            Log.CacheDamaged(_volume.Logger, digest, file.Length);
-            _volume.Eviction.Purge(digest);
-            return false;
+            Log.CacheDamaged(_logger, digest, file.Length);
+            return true;
         }
-        Log.Damaged(_volume.Logger, digest, file.Length, root.Data(digest));
-        _volume.OpenFiles.Forget(root.Lifetime, digest);
+        Log.Damaged(_logger, digest, file.Length, root.Data(digest));
         if (_known.Count < MaxKnown) _known[(root.Lifetime, digest)] = file;
         return true;
     }

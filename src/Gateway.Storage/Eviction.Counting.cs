@@ -108,7 +108,7 @@ public sealed partial class Eviction
             _used.Remove(key);
         }
         _index.Remove(key);
-        _removals.Remove(key.ToDigest(), notes);
+        _evictedNotes.Add(key.ToDigest(), notes);
     }
 
     private bool HasBytes(DigestKey key)
@@ -119,7 +119,7 @@ public sealed partial class Eviction
     /// <summary>Counts the content that earlier processes stored: the disk has the sizes, the lookup index has the uses.</summary>
     private async Task CountAsync()
     {
-        var census = new CacheCensus(_volume, _index);
+        var census = new CacheCensus(_root, _index);
         try
         {
             await _index.Opened;

@@ -14,8 +14,10 @@ public sealed partial class Eviction : IAsyncDisposable
     // A crash loses at most this much of the counted uses, as in the lookup index itself.
     private static readonly TimeSpan NoteEvery = TimeSpan.FromMinutes(1);
 
-    private readonly Volume _volume;
     private readonly LinkIndex _index;
+    private readonly Root _root;
+    private readonly ContentFiles _cached;
+    private readonly VolumeHealth _health;
     private readonly ILogger _logger;
     private readonly Meter _meter = new("Gateway.Storage.Eviction");
     private readonly Counter<long> _evicted;
@@ -30,19 +32,18 @@ public sealed partial class Eviction : IAsyncDisposable
     private readonly GreedyDual<DigestKey> _order = new();
     private readonly HashSet<DigestKey> _used = [];
     private readonly CacheLedger _ledger = new();
-    private readonly CacheNotes _removals;
+    private readonly EvictedNotes _evictedNotes = new();
     private bool _isCounted;
     private long _arriving;
 
-    internal Eviction(Volume volume, LinkIndex index, TimeProvider clock, ILogger logger)
+    internal Eviction(LinkIndex index, Root root, ContentFiles cached, VolumeHealth health, TimeProvider clock, ILogger logger)
     {
-        (_volume, _index, _logger) = (volume, index, logger);
+        (_index, _root, _cached, _health, _logger) = (index, root, cached, health, logger);
         _evicted = _meter.CreateCounter<long>("gateway.cache.evictions", description: "Cached blobs and manifests removed to make room.");
         _evictedBytes = _meter.CreateCounter<long>("gateway.cache.evicted.bytes", "By", "Bytes of the evicted blobs and manifests.");
         _meter.CreateObservableGauge(
             "gateway.cache.size", () => Bytes, "By", "Disk space of cached content, without content that clients pushed too.");
         _meter.CreateObservableGauge("gateway.cache.entries", () => (long)Count, description: "Cached blobs and manifests.");
-        _removals = new(volume);
         _notes = clock.CreateTimer(_ => WriteNotes(), null, NoteEvery, NoteEvery);
         _counted = Task.Run(CountAsync);
     }
@@ -62,7 +63,10 @@ public sealed partial class Eviction : IAsyncDisposable
     }
 
     /// <summary>Whether small files of evicted content still wait for removal.</summary>
-    public bool IsRemoving => _removals.IsBusy;
+    public bool IsRemoving => _evictedNotes.IsBusy;
+
+    /// <summary>The small files of evicted content that must be removed.</summary>
+    internal EvictedNotes EvictedNotes => _evictedNotes;
 
     /// <summary>The number of cached blobs and manifests.</summary>
     public int Count
@@ -131,7 +135,7 @@ public sealed partial class Eviction : IAsyncDisposable
     }
 
     /// <summary>Waits until most of the evicted content is removed: small files must not be added faster than they are removed.</summary>
-    public ValueTask CatchUpAsync(CancellationToken cancellationToken) => _removals.CatchUpAsync(cancellationToken);
+    public ValueTask CatchUpAsync(CancellationToken cancellationToken) => _evictedNotes.CatchUpAsync(cancellationToken);
 
     /// <summary>Releases reserved room: the files that were stored are counted now.</summary>
     public void Release(long size)
@@ -149,7 +153,7 @@ public sealed partial class Eviction : IAsyncDisposable
         {
             if (Bytes < bytes) return false;
             var freed = EvictWhile((freed, _) => freed < bytes);
-            _volume.MeasureRoom();
+            _health.MeasureRoom();
             return freed >= bytes;
         }
     }
@@ -161,7 +165,7 @@ public sealed partial class Eviction : IAsyncDisposable
     {
         lock (_evicting)
         {
-            var size = Disk.LengthOf(_volume.CachedRoot.Data(digest)) ?? 0;
+            var size = Disk.LengthOf(_root.Data(digest)) ?? 0;
             TryRemove(digest, evenIfRead: true);
             Drop(new(digest));
             return size;
@@ -194,7 +198,7 @@ public sealed partial class Eviction : IAsyncDisposable
     /// <param name="more">Whether to evict more, given the bytes removed and the bytes passed over so far.</param>
     private long EvictWhile(Func<long, long, bool> more)
     {
-        if (_volume.WhyNoWrites is not null) return 0;
+        if (_health.WhyNoWrites is not null) return 0;
         var passedOver = new List<(DigestKey Key, long Size, Worth Worth)>();
         var (freed, stayed) = (0L, 0L);
         while (more(freed, stayed))
@@ -227,27 +231,22 @@ public sealed partial class Eviction : IAsyncDisposable
         return freed;
     }
 
-    // Moves the folder in one step, so that no reader finds half of it; the slow removal follows.
     private bool TryRemove(Digest digest, bool evenIfRead)
     {
-        var folder = Path.GetDirectoryName(_volume.CachedRoot.Data(digest))!;
-        var gone = _volume.Files.Temporary();
         try
         {
-            if (!_volume.OpenFiles.TryRemove(Lifetime.Cached, digest, evenIfRead, () => Directory.Move(folder, gone))) return false;
-            _volume.Manifests.Remove(digest);
-            Directory.Delete(gone, recursive: true);
+            return _cached.Remove(digest, evenIfRead);
         }
         catch (DirectoryNotFoundException)
         {
             // Another thread removed it.
+            return true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             Log.EvictionFailed(_logger, e);
             return false;
         }
-        return true;
     }
 
     // Uses are written in the background, once for each content, however many there were.
@@ -264,9 +263,6 @@ public sealed partial class Eviction : IAsyncDisposable
         }
         foreach (var (key, worth) in notes) _index.Write(key, new ContentRecord { Uses = worth.Uses, Priority = worth.Priority });
     }
-
-    /// <summary>Removes the small files of content evicted so far. The next start counts those of content that is evicted later.</summary>
-    public ValueTask EndRemovalsAsync() => _removals.DisposeAsync();
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

@@ -10,12 +10,19 @@ namespace Gateway.Storage;
 /// <c>gateway/fetches/</c>: the growing files of running fetches. A fetch can resume from the part of an interrupted one, as far as the
 /// part is contiguous. If bytes were written after a gap, a plan beside the part records its contiguous length.
 /// </summary>
-public sealed class FetchFiles(string folder, Volume volume)
+public sealed class FetchFiles
 {
+    private readonly string _folder;
+    private readonly CacheRoom _room;
+    private readonly VolumeHealth _health;
+    private readonly Eviction _eviction;
+    private readonly ContentFiles _cached;
+    private readonly Durability _durability;
     private readonly ConcurrentDictionary<Digest, FetchFile> _open = new();
 
-    /// <summary>Bytes of the volume that stay free; with less free space, fetched content is not stored.</summary>
-    public long KeepFree { get; set; }
+    internal FetchFiles(
+        string folder, CacheRoom room, VolumeHealth health, Eviction eviction, ContentFiles cached, Durability durability) =>
+        (_folder, _room, _health, _eviction, _cached, _durability) = (folder, room, health, eviction, cached, durability);
 
     /// <summary>
     /// Opens the part of this digest, new or from an interrupted fetch. Null when there is no room for <paramref name="size"/> bytes, if
@@ -45,7 +52,7 @@ public sealed class FetchFiles(string folder, Volume volume)
     /// </summary>
     /// <param name="written">How many of the bytes are on the volume already.</param>
     public bool HasRoomFor(long size, long written = 0) =>
-        volume.WhyNoWrites is null && DiskCost.OfContent(size) <= volume.Eviction.MaxBytes && HasRoom(size - written);
+        _health.WhyNoWrites is null && DiskCost.OfContent(size) <= _eviction.MaxBytes && _room.TryMake(size - written);
 
     // If bytes were written ahead, only those that the plan counts are contiguous.
     private long EarlierLength(Digest digest)
@@ -65,21 +72,10 @@ public sealed class FetchFiles(string folder, Volume volume)
         return earlier;
     }
 
-    /// <summary>Evicts cached content to free this many bytes, if too few are free.</summary>
-    public void MakeRoom(long size) => HasRoom(size);
-
-    // Evicts only if that frees enough.
-    private bool HasRoom(long size)
-    {
-        if (volume.FreeBytes - size >= KeepFree) return true;
-        var lacking = long.CreateSaturating((Int128)KeepFree - volume.FreeBytes + size);
-        return volume.Eviction.TryFree(lacking) && volume.FreeBytes - size >= KeepFree;
-    }
-
     /// <summary>Removes parts that no fetch has resumed for a day: a client that still needs the blob has retried by then.</summary>
     public void Sweep(DateTimeOffset now)
     {
-        foreach (var part in Disk.FilesIn(folder))
+        foreach (var part in Disk.FilesIn(_folder))
         {
             var isOpen = _open.Keys.Any(d => part.StartsWith(Stem(d), StringComparison.Ordinal));
             if (!isOpen && Disk.Find(part) is { Written: var written } && written < now.AddDays(-1)) File.Delete(part);
@@ -89,11 +85,7 @@ public sealed class FetchFiles(string folder, Volume volume)
     /// <summary>Moves a flushed part into the cached root. Throws <see cref="IOException"/> when no room can be made for it.</summary>
     internal void Publish(FetchFile file, long length)
     {
-        volume.Eviction.Publish(file.Digest, length, () =>
-        {
-            SmallFiles.Move(PartOf(file.Digest), volume.CachedRoot.Data(file.Digest));
-            volume.Replaced(volume.CachedRoot, file.Digest);
-        });
+        _eviction.Publish(file.Digest, length, () => _cached.Take(PartOf(file.Digest), file.Digest));
     }
 
     internal void Discard(Digest digest)
@@ -104,7 +96,7 @@ public sealed class FetchFiles(string folder, Volume volume)
 
     internal void Reserve(FetchFile file, long size) => Posix.Reserve(file.Handle, PartOf(file.Digest), size);
 
-    internal void Flush(FetchFile file) => volume.Durability.Flush(file.Handle, PartOf(file.Digest));
+    internal void Flush(FetchFile file) => _durability.Flush(file.Handle, PartOf(file.Digest));
 
     /// <summary>Bytes of a part that no running fetch uses; 0 when there is none.</summary>
     public long LengthOf(Digest digest) => _open.ContainsKey(digest) ? 0 : Disk.LengthOf(PartOf(digest)) ?? 0;
@@ -121,7 +113,7 @@ public sealed class FetchFiles(string folder, Volume volume)
 
     internal void Closed(FetchFile file) => _open.TryRemove(new(file.Digest, file));
 
-    private string Stem(Digest digest) => $"{folder}/{digest.AlgorithmName}-{digest.Hex}.";
+    private string Stem(Digest digest) => $"{_folder}/{digest.AlgorithmName}-{digest.Hex}.";
 
     private string PartOf(Digest digest) => Stem(digest) + "part";
 

@@ -171,6 +171,18 @@ internal sealed class FileContent(OpenFile file, Digest digest) : IContent
     public ValueTask CopyToAsync(IBodyWriter writer, long offset, long? count, CancellationToken cancellationToken) =>
         writer.SendFileAsync(file.Handle, offset, count ?? file.Length - offset, cancellationToken);
 
+    /// <summary>Fills a buffer on the caller's thread.</summary>
+    public void Read(Span<byte> buffer, long offset)
+    {
+        while (!buffer.IsEmpty)
+        {
+            var count = RandomAccess.Read(file.Handle, buffer, offset);
+            if (count == 0) throw new EndOfStreamException($"the file of {Digest} ended {buffer.Length} bytes early, at offset {offset}");
+            buffer = buffer[count..];
+            offset += count;
+        }
+    }
+
     public ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _disposed, 1) == 0) file.Release();

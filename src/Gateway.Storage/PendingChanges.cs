@@ -7,7 +7,7 @@ namespace Gateway.Storage;
 /// The expected result of the changes in a batch once they are applied; each following change is checked against it. Only the committer's
 /// thread uses it.
 /// </summary>
-internal sealed partial class PendingChanges(Volume volume)
+internal sealed partial class PendingChanges(Links links)
 {
     private readonly Dictionary<(RepositoryState State, TagName Tag), Digest> _live = [];
     private readonly Dictionary<(RepositoryState State, TagName Tag), (long Sequence, Digest Digest)> _held = [];
@@ -36,7 +36,7 @@ internal sealed partial class PendingChanges(Volume volume)
             return new CommitResult.Outdated(default);
         foreach (var (kind, digest) in change.Needs)
         {
-            if (_removed.Contains((repository.State, digest)) || volume.Links.Find(repository, kind, digest) is null)
+            if (_removed.Contains((repository.State, digest)) || links.Find(repository, kind, digest) is null)
                 return new CommitResult.Missing(digest);
         }
         return null;

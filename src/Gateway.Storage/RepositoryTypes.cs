@@ -59,6 +59,16 @@ public sealed record StoredManifest(Digest Digest, Manifest Manifest, ReadOnlyMe
     /// <summary>False when it was just fetched from an upstream; it is then stored only if a change says so.</summary>
     public bool IsStored { get; init; } = true;
 
+    /// <summary>The largest manifest in bytes that is read back.</summary>
+    public const int MaxBytes = 64 << 20;
+
+    /// <summary>
+    /// The limits for reading stored manifests. Content was checked when it was stored, and a volume of another program is served as it is,
+    /// so there are no other limits.
+    /// </summary>
+    public static ManifestLimits ReadBackLimits { get; } =
+        new() { MaxBytes = MaxBytes, MaxDescriptors = 1_000_000, MaxAnnotationBytes = 64 << 20, MaxDepth = 64 };
+
     /// <summary>The latest verdict; null when there is none.</summary>
     public VerdictStamp Verdict { get; init; }
 }

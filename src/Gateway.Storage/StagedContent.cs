@@ -11,21 +11,23 @@ public sealed class StagedContent
     /// <summary>How long content stays that no push has needed; a client that retries within this time finds its blobs here.</summary>
     public static readonly TimeSpan KeptFor = TimeSpan.FromDays(1);
 
-    private readonly Volume _volume;
+    private readonly Root _root;
+    private readonly IContentStore _store;
+    private readonly Root _cachedRoot;
+    private readonly Eviction _eviction;
     private readonly TimeProvider _clock;
     private readonly Lock _lock = new();
     private readonly Dictionary<Digest, HashSet<(string Repository, LinkKind Kind)>> _holders = [];
     private readonly SortedSet<string> _repositories = new(StringComparer.Ordinal);
 
     /// <summary>Reads which content is staged.</summary>
-    public StagedContent(Volume volume, TimeProvider clock)
+    internal StagedContent(Root root, IContentStore store, Root cachedRoot, Eviction eviction, TimeProvider clock)
     {
-        (_volume, _clock) = (volume, clock);
-        foreach (var path in Walk())
+        (_root, _store, _cachedRoot, _eviction, _clock) = (root, store, cachedRoot, eviction, clock);
+        foreach (var path in RepositoryFolders.In(root))
         {
-            var repository = Of(path);
-            foreach (var digest in repository.Manifests()) Linked(path, LinkKind.Manifest, digest);
-            foreach (var digest in repository.Blobs()) Linked(path, LinkKind.Blob, digest);
+            foreach (var digest in RepositoryFolders.Manifests(root, path)) Linked(path, LinkKind.Manifest, digest);
+            foreach (var digest in RepositoryFolders.Blobs(root, path)) Linked(path, LinkKind.Blob, digest);
             _repositories.Add(path);
         }
     }
@@ -37,7 +39,7 @@ public sealed class StagedContent
         {
             Digest[] all;
             lock (_lock) all = [.. _holders.Keys];
-            return all.Sum(digest => Disk.LengthOf(_volume.StagedRoot.Data(digest)) ?? 0);
+            return all.Sum(digest => Disk.LengthOf(_root.Data(digest)) ?? 0);
         }
     }
 
@@ -49,9 +51,6 @@ public sealed class StagedContent
             lock (_lock) return [.. _repositories];
         }
     }
-
-    /// <summary>The staged repository with this path.</summary>
-    public StoredRepository Of(string path) => new(_volume, _volume.StagedRoot, path);
 
     /// <summary>Notes that a staged repository has some content.</summary>
     public void Linked(string repository, LinkKind kind, Digest digest)
@@ -86,19 +85,19 @@ public sealed class StagedContent
     {
         foreach (var refused in repository.Forwards().Where(f => !f.IsWaiting).ToArray())
         {
-            if (IsOld(_volume.StagedRoot.Forward(repository.Path, refused.Sequence)))
+            if (IsOld(_root.Forward(repository.Path, refused.Sequence)))
                 await repository.CommitAsync(new([new Operation.Forwarded(refused.Sequence)]), cancellationToken);
         }
         var needed = Needed(repository, _clock.GetUtcNow());
         foreach (var digest in repository.Manifests().Where(d => !needed.Contains(d)).ToArray())
         {
-            if (IsOld(_volume.StagedRoot.ManifestLink(repository.Path, digest)))
+            if (IsOld(_root.ManifestLink(repository.Path, digest)))
                 await repository.CommitAsync(new([new Operation.RemoveManifest(digest)]), cancellationToken);
         }
         var named = BlobsOf(repository, repository.Manifests());
         foreach (var digest in repository.Blobs().Where(d => !named.Contains(d)).ToArray())
         {
-            if (IsOld(_volume.StagedRoot.BlobLink(repository.Path, digest)))
+            if (IsOld(_root.BlobLink(repository.Path, digest)))
                 await repository.CommitAsync(new([new Operation.RemoveBlob(digest)]), cancellationToken);
         }
     }
@@ -130,7 +129,7 @@ public sealed class StagedContent
     /// <summary>Removes bytes without a link, which a kill may leave.</summary>
     public void SweepBytes()
     {
-        foreach (var data in Disk.FilesBelow(_volume.StagedRoot.Blobs, "data"))
+        foreach (var data in Disk.FilesBelow(_root.Blobs, "data"))
         {
             var hex = Path.GetFileName(Path.GetDirectoryName(data))!;
             if (!Digest.TryParse($"{(hex.Length == 128 ? "sha512" : "sha256")}:{hex}", out var digest) || !IsOld(data)) continue;
@@ -147,25 +146,9 @@ public sealed class StagedContent
     // Current readers are unaffected.
     private void Release(Digest digest)
     {
-        var data = _volume.StagedRoot.Data(digest);
-        _volume.OpenFiles.TryRemove(Lifetime.Staged, digest, evenIfRead: true, () =>
-        {
-            if (Disk.HasFile(data)) File.Delete(data);
-        });
+        _store.RemoveAsync(digest, evenIfRead: true, CancellationToken.None).Wait();
         // Bytes that were linked into the cached root now belong only to it.
-        var cached = _volume.CachedRoot.Data(digest);
-        if (Disk.Find(cached) is { Names: 1, Length: var size }) _volume.Eviction.Stored(digest, size);
-    }
-
-    private IEnumerable<string> Walk()
-    {
-        var top = _volume.StagedRoot.Repositories;
-        var folders = new Stack<string>(Disk.FoldersIn(top));
-        while (folders.TryPop(out var folder))
-        {
-            var children = Disk.FoldersIn(folder).Select(child => Path.GetFileName(child)).ToArray();
-            if (children.Any(child => child.StartsWith('_'))) yield return Path.GetRelativePath(top, folder);
-            foreach (var child in children.Where(child => !child.StartsWith('_'))) folders.Push(Path.Combine(folder, child));
-        }
+        var cached = _cachedRoot.Data(digest);
+        if (Disk.Find(cached) is { Names: 1, Length: var size }) _eviction.Stored(digest, size);
     }
 }

@@ -24,15 +24,7 @@ public sealed partial class StoredRepository
     /// <summary>Whether the repository has, or has had, a manifest.</summary>
     public bool Exists => Disk.HasFolder($"{Root.Repository(Path)}/_manifests");
 
-    private IEnumerable<string> TagNames()
-    {
-        foreach (var tag in Disk.FoldersIn(Root.Tags(Path)))
-        {
-            // An interrupted delete of another program leaves a folder without a binding.
-            if (TagName.TryParse(System.IO.Path.GetFileName(tag), out var name) && Disk.HasFile(Root.TagLink(Path, name)))
-                yield return name.Value;
-        }
-    }
+    private IEnumerable<string> TagNames() => RepositoryFolders.Tags(Root, Path);
 
     /// <summary>All tags, read from the disk.</summary>
     public IEnumerable<TagName> Tags() => TagNames().Select(t => TagName.Parse(t));
@@ -45,28 +37,15 @@ public sealed partial class StoredRepository
 
     /// <inheritdoc/>
     public bool IsPushed(Digest manifest) =>
-        Root.Lifetime != Lifetime.Cached && _volume.Links.Find(this, LinkKind.Manifest, manifest) is not null;
+        Root.Lifetime != Lifetime.Cached && _links.Find(this, LinkKind.Manifest, manifest) is not null;
 
     /// <inheritdoc/>
     public IAsyncEnumerable<Digest> ManifestsAsync(DigestAlgorithm? algorithm = null) => Manifests(algorithm).ToAsyncEnumerable();
 
     /// <summary>See <see cref="ManifestsAsync"/>.</summary>
     public IEnumerable<Digest> Manifests(DigestAlgorithm? algorithm = null) =>
-        Linked(name => Root.Revisions(Path, name), algorithm is { } one ? [one] : Enum.GetValues<DigestAlgorithm>());
+        RepositoryFolders.Manifests(Root, Path, algorithm);
 
     /// <summary>The digests of every blob that is linked here, in no order; their bytes may have been removed.</summary>
-    public IEnumerable<Digest> Blobs() => Linked(name => Root.Layers(Path, name), Enum.GetValues<DigestAlgorithm>());
-
-    private static IEnumerable<Digest> Linked(Func<string, string> folderOf, DigestAlgorithm[] algorithms)
-    {
-        foreach (var algorithm in algorithms)
-        {
-            foreach (var each in Disk.FoldersIn(folderOf(Digest.NameOf(algorithm))))
-            {
-                if (Digest.TryParse($"{Digest.NameOf(algorithm)}:{System.IO.Path.GetFileName(each)}", out var digest)
-                    && Disk.HasFile($"{each}/link"))
-                    yield return digest;
-            }
-        }
-    }
+    public IEnumerable<Digest> Blobs() => RepositoryFolders.Blobs(Root, Path);
 }

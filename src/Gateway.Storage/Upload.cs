@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Security.Cryptography;
 using Gateway.Oci;
-using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Storage;
 
@@ -16,18 +15,13 @@ public sealed class Upload : IAsyncDisposable
     /// </summary>
     private const int Step = 256 * 1024;
 
-    /// <summary>
-    /// Bytes per piece of writeback behind the writer, so that the flush at the end is short (docs/design/0001-storage.md).
-    /// </summary>
-    private const long Writeback = 8 << 20;
-
     // Hashing so few bytes takes less time than another thread needs to begin.
     private const int HashedAtOnce = 32 * 1024;
 
     private readonly Uploads _uploads;
     private readonly long _lengthOnDisk;
     private UploadSession _session;
-    private SafeFileHandle? _file;
+    private IUploadData? _data;
     private CancellationTokenSource? _turn;
 
     /// <param name="lengthOnDisk">The length of the file, if this process has not read the session yet.</param>
@@ -35,7 +29,7 @@ public sealed class Upload : IAsyncDisposable
         (_uploads, _session, _lengthOnDisk) = (uploads, session, lengthOnDisk);
 
     /// <summary>A session whose turn this caller has.</summary>
-    internal Upload(Uploads uploads, HeldSession held) : this(uploads, held.Session, 0) => (_file, _turn) = (held.File, held.Turn);
+    internal Upload(Uploads uploads, HeldSession held) : this(uploads, held.Session, 0) => (_data, _turn) = (held.Data, held.Turn);
 
     /// <summary>128 random bits in hex.</summary>
     public string Id => _session.Id;
@@ -49,7 +43,7 @@ public sealed class Upload : IAsyncDisposable
     /// <summary>The algorithm of the digest that is computed while bytes are received.</summary>
     public DigestAlgorithm Algorithm => _session.Algorithm;
 
-    private SafeFileHandle File => _file ?? throw new InvalidOperationException("the upload has not been taken over");
+    private IUploadData Data => _data ?? throw new InvalidOperationException("the upload has not been taken over");
 
     /// <summary>
     /// Takes over the session. An earlier request of the client that still waits for bytes ends with <see
@@ -59,7 +53,7 @@ public sealed class Upload : IAsyncDisposable
     public async ValueTask<bool> TakeOverAsync(CancellationToken cancellationToken)
     {
         if (await _uploads.TakeOverAsync(_session, cancellationToken) is not { } held) return false;
-        (_session, _file, _turn) = (held.Session, held.File, held.Turn);
+        (_session, _data, _turn) = (held.Session, held.Data, held.Turn);
         return true;
     }
 
@@ -83,7 +77,7 @@ public sealed class Upload : IAsyncDisposable
                 if (step == 0) return await body.ReadAsync(buffer.AsMemory(0, 1), stop.Token) == 0;
                 var count = await body.ReadAtLeastAsync(buffer.AsMemory(0, step), step, throwOnEndOfStream: false, stop.Token);
                 if (count == 0) return true;
-                Write(buffer.AsSpan(0, count));
+                await WriteAsync(buffer.AsMemory(0, count));
                 await hashing;
                 if (count <= HashedAtOnce) _session.Hash.AppendData(buffer, 0, count);
                 else hashing = HashAsync(buffer, count);
@@ -105,24 +99,20 @@ public sealed class Upload : IAsyncDisposable
 
     private Task HashAsync(byte[] bytes, int count) => Task.Run(() => _session.Hash.AppendData(bytes, 0, count));
 
-    // Written before they are hashed: bytes that the volume did not take do not belong to the session. The write blocks, as the platform's
-    // asynchronous one does on another thread.
-    private void Write(ReadOnlySpan<byte> bytes)
+    // Written before they are hashed: bytes that the store did not take do not belong to the session.
+    private async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes)
     {
         _uploads.CheckRoom();
         try
         {
-            RandomAccess.Write(File, bytes, _session.Length);
+            await Data.AppendAsync(bytes, CancellationToken.None);
         }
         catch (IOException e)
         {
-            // Bytes beyond the length do not belong to the session; the next try overwrites them.
             _uploads.Doubt(e);
             throw new StoreReadOnlyException($"the upload could not be written: {Disk.WhyOf(e)}", e);
         }
-        var before = _session.Length / Writeback;
         _session.Length += bytes.Length;
-        if (_session.Length / Writeback > before) Posix.StartWriteback(File, before * Writeback, Writeback);
     }
 
     /// <summary>
@@ -133,18 +123,15 @@ public sealed class Upload : IAsyncDisposable
     {
         var hash = algorithm == Algorithm
             ? _session.Hash.GetCurrentHash()
-            : await UploadSession.HashFileAsync(File, _session.Length, algorithm, cancellationToken);
-        if (RandomAccess.GetLength(File) != _session.Length) RandomAccess.SetLength(File, _session.Length);
+            : await UploadSession.HashAsync(Data, algorithm, cancellationToken);
         try
         {
-            // Not on the thread pool, because a flush may take long.
-            await Task.Factory.StartNew(
-                () => _uploads.Flush(File, Id), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            await Data.FlushAsync();
         }
         catch (FlushFailedException)
         {
             // The kernel marks pages clean that it could not write, and a second flush would succeed: the received bytes are lost.
-            TryCancel();
+            await TryCancelAsync();
             throw;
         }
         catch (IOException e) when (e is not StoreReadOnlyException)
@@ -155,11 +142,11 @@ public sealed class Upload : IAsyncDisposable
         return Digest.FromHash(algorithm, hash);
     }
 
-    private void TryCancel()
+    private async ValueTask TryCancelAsync()
     {
         try
         {
-            Cancel();
+            await CancelAsync();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -168,15 +155,20 @@ public sealed class Upload : IAsyncDisposable
     }
 
     /// <summary>Ends the session and removes the received bytes.</summary>
-    public void Cancel() => _uploads.End(_session.Id);
+    public ValueTask CancelAsync() => _uploads.EndAsync(_session.Id);
 
     /// <summary>Gives the session's turn to the next caller.</summary>
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
-        if (_turn is null) return ValueTask.CompletedTask;
+        if (_turn is null) return;
         _turn = null;
-        _file!.Dispose();
-        _session.Turn.Release();
-        return ValueTask.CompletedTask;
+        try
+        {
+            await _data!.DisposeAsync();
+        }
+        finally
+        {
+            _session.Turn.Release();
+        }
     }
 }

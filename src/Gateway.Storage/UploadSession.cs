@@ -1,7 +1,5 @@
-using System.Buffers;
 using System.Text.Json.Serialization;
 using Gateway.Oci;
-using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Storage;
 
@@ -15,8 +13,6 @@ internal sealed partial class UploadNoteJson : JsonSerializerContext;
 /// <summary>An upload in memory: its hash so far, and the turn of its callers. It is restored from the data file after a restart.</summary>
 internal sealed class UploadSession : IDisposable
 {
-    private const int Step = 256 * 1024;
-
     /// <summary>The cancellation of the request that asked for the turn last.</summary>
     private CancellationTokenSource? _latest;
 
@@ -54,42 +50,20 @@ internal sealed class UploadSession : IDisposable
         return await Turn.WaitAsync(patience, cancellationToken) ? own : null;
     }
 
-    /// <summary>Hashes the bytes in the file after a restart; the session then continues where it stopped.</summary>
-    public async ValueTask TakeUpAsync(SafeFileHandle file, CancellationToken cancellationToken)
+    /// <summary>Hashes the stored bytes after a restart; the session then continues where it stopped.</summary>
+    public async ValueTask TakeUpAsync(IUploadData data, CancellationToken cancellationToken)
     {
-        var length = RandomAccess.GetLength(file);
         // A client that disconnected during an earlier try has left a partial hash.
         _ = Hash.GetHashAndReset();
-        await ReadAsync(file, length, bytes => Hash.AppendData(bytes.Span), cancellationToken);
-        Length = length;
+        await data.ReadAsync(bytes => Hash.AppendData(bytes.Span), cancellationToken);
+        Length = data.Length;
     }
 
-    public static async ValueTask<byte[]> HashFileAsync(
-        SafeFileHandle file, long length, DigestAlgorithm algorithm, CancellationToken cancellationToken)
+    public static async ValueTask<byte[]> HashAsync(IUploadData data, DigestAlgorithm algorithm, CancellationToken cancellationToken)
     {
         using var hash = new ContentHash(algorithm);
-        await ReadAsync(file, length, bytes => hash.AppendData(bytes.Span), cancellationToken);
+        await data.ReadAsync(bytes => hash.AppendData(bytes.Span), cancellationToken);
         return hash.GetHashAndReset();
-    }
-
-    private static async ValueTask ReadAsync(
-        SafeFileHandle file, long length, Action<ReadOnlyMemory<byte>> use, CancellationToken cancellationToken)
-    {
-        var buffer = ArrayPool<byte>.Shared.Rent(Step);
-        try
-        {
-            for (long at = 0; at < length;)
-            {
-                var count = await RandomAccess.ReadAsync(file, buffer.AsMemory(0, (int)Math.Min(Step, length - at)), at, cancellationToken);
-                if (count == 0) throw new EndOfStreamException($"expected {length} bytes in the file of the upload session, got {at}");
-                use(buffer.AsMemory(0, count));
-                at += count;
-            }
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
     }
 
     public void Dispose()

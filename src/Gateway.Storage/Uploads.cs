@@ -2,18 +2,18 @@ using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Gateway.Oci;
-using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Storage;
 
-/// <summary>An upload session that one caller has taken over, with its open data file.</summary>
+/// <summary>An upload session that one caller has taken over, with its open data.</summary>
 /// <param name="Turn">Canceled when a later caller takes over the session.</param>
-internal sealed record HeldSession(UploadSession Session, SafeFileHandle File, CancellationTokenSource Turn);
+internal sealed record HeldSession(UploadSession Session, IUploadData Data, CancellationTokenSource Turn);
 
 /// <summary>
-/// <c>gateway/uploads/</c>: the upload sessions, each a <c>.data</c> and a <c>.json</c>. Nothing is flushed before a session is finished.
+/// <c>gateway/uploads/</c>: the upload sessions. The note of each is a <c>.json</c>; its bytes are in a store of content. Nothing is
+/// flushed before a session is finished.
 /// </summary>
-public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
+public sealed class Uploads
 {
     /// <summary>The number of sessions whose hash stays in memory; for other sessions it is computed again from the file.</summary>
     private const int MaxInMemory = 1024;
@@ -28,6 +28,11 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
     /// </summary>
     private static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(30);
 
+    private readonly string _folder;
+    private readonly IContentStore _store;
+    private readonly VolumeHealth _health;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _logger;
     private readonly ConcurrentDictionary<string, UploadSession> _sessions = new(StringComparer.Ordinal);
     private readonly OpenUploads _open = new();
 
@@ -35,15 +40,16 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
     private volatile UploadLimits _limits = new(10_000, 1_000, 5_000, TimeSpan.FromDays(7));
     private bool _counted;
 
+    internal Uploads(string folder, IContentStore store, VolumeHealth health, TimeProvider clock, ILogger logger) =>
+        (_folder, _store, _health, _clock, _logger) = (folder, store, health, clock, logger);
+
     /// <summary>The number of open sessions, in memory or not.</summary>
     public int Count => _open.Count;
 
     /// <summary>How many sessions may be open, and how long an idle one stays.</summary>
     public UploadLimits Limits { set => _limits = value; }
 
-    private string Data(string id) => $"{folder}/{id}.data";
-
-    private string NoteFile(string id) => $"{folder}/{id}.json";
+    private string NoteFile(string id) => $"{_folder}/{id}.json";
 
     /// <summary>
     /// Removes sessions that are too old, and files without a session. The first call also counts the sessions of earlier processes.
@@ -51,11 +57,11 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
     public void Sweep()
     {
         UnreadableException? unreadable = null;
-        foreach (var file in Disk.FilesIn(folder))
+        foreach (var file in Disk.FilesIn(_folder))
         {
             try
             {
-                Sweep(file, clock.GetUtcNow() - _limits.Idle);
+                Sweep(file, _clock.GetUtcNow() - _limits.Idle);
             }
             catch (UnreadableException e)
             {
@@ -70,18 +76,18 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
     /// <summary>The number of sessions that <see cref="Sweep()"/> would remove because of their age.</summary>
     public int CountExpired()
     {
-        var oldest = clock.GetUtcNow() - _limits.Idle;
-        return Disk.FilesIn(folder).Count(file =>
+        var oldest = _clock.GetUtcNow() - _limits.Idle;
+        return Disk.FilesIn(_folder).Count(file =>
             file.EndsWith(".data", StringComparison.Ordinal) && Disk.Find(file)?.Written < oldest);
     }
 
     private void Sweep(string file, DateTimeOffset oldest)
     {
         var id = Path.GetFileNameWithoutExtension(file);
-        var (note, data) = (Disk.Find(NoteFile(id)), Disk.Find(Data(id)));
+        var (note, data) = (Disk.Find(NoteFile(id)), _store.FindUploadAsync(id, CancellationToken.None).Wait());
         // A session that is being opened has its note before its data.
-        var isYoung = Disk.Find(file)?.Written > clock.GetUtcNow().AddMinutes(-1);
-        if (note is not null && data is not null ? data.Value.Written < oldest : !isYoung) End(id);
+        var isYoung = Disk.Find(file)?.Written > _clock.GetUtcNow().AddMinutes(-1);
+        if (note is not null && data is not null ? data.Value.Written < oldest : !isYoung) EndAsync(id).Wait();
         else if (!_counted && file.EndsWith(".data", StringComparison.Ordinal) && ReadNote(id) is { } noted) _open.Keep(id, noted);
     }
 
@@ -90,7 +96,7 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
         string repository, DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken)
     {
         CheckRoom();
-        var note = new UploadNote(repository, actor, Digest.NameOf(algorithm), clock.GetUtcNow());
+        var note = new UploadNote(repository, actor, Digest.NameOf(algorithm), _clock.GetUtcNow());
         var id = RandomNumberGenerator.GetHexString(32, lowercase: true);
         _open.Add(id, note, _limits);
         var session = new UploadSession(id, note);
@@ -99,13 +105,11 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
             await File.WriteAllBytesAsync(
                 NoteFile(session.Id), JsonSerializer.SerializeToUtf8Bytes(session.Note, UploadNoteJson.Default.UploadNote),
                 cancellationToken);
-            var file = File.OpenHandle(
-                Data(session.Id), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete,
-                FileOptions.Asynchronous);
+            var data = await _store.CreateUploadAsync(session.Id, cancellationToken);
             // No other caller knows the session yet.
             var turn = await session.EnterAsync(MaxWait, CancellationToken.None);
             Remember(session);
-            return new(this, new HeldSession(session, file, turn!));
+            return new(this, new HeldSession(session, data, turn!));
         }
         catch (Exception e)
         {
@@ -122,14 +126,14 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
     /// <summary>
     /// Reads the state of a session, also while a caller writes to it; null when the repository has no session with this id.
     /// </summary>
-    public Upload? Find(string repository, string id)
+    public async ValueTask<Upload?> FindAsync(string repository, string id, CancellationToken cancellationToken)
     {
         if (!IsId(id)) return null;
         var session = _sessions.TryGetValue(id, out var known) ? known : Read(id);
         if (session is null || session.Note.Repository != repository) return null;
-        if (Disk.LengthOf(Data(id)) is not { } length || Disk.IsLink(Data(id))) return null;
+        if (await _store.FindUploadAsync(id, cancellationToken) is not { } stored) return null;
         Remember(session);
-        return new(this, session, length);
+        return new(this, session, stored.Length);
     }
 
     /// <summary>Takes over a session for one caller; null when it has ended.</summary>
@@ -150,23 +154,26 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
     private async ValueTask<HeldSession?> OpenAsync(
         UploadSession session, CancellationTokenSource turn, CancellationToken cancellationToken)
     {
-        SafeFileHandle? file = null;
+        IUploadData? data = null;
         try
         {
-            file = File.OpenHandle(
-                Data(session.Id), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.Asynchronous);
-            if (session.Length == 0) await session.TakeUpAsync(file, cancellationToken);
-            Remember(session);
-            return new(session, file, turn);
+            data = await _store.OpenUploadAsync(session.Id, session.Length == 0 ? -1 : session.Length, cancellationToken);
+            if (data is not null)
+            {
+                if (session.Length == 0) await session.TakeUpAsync(data, cancellationToken);
+                Remember(session);
+                return new(session, data, turn);
+            }
         }
-        catch (Exception e)
+        catch
         {
-            file?.Dispose();
+            if (data is not null) await data.DisposeAsync();
             session.Turn.Release();
-            if (e is not FileNotFoundException) throw;
-            _sessions.TryRemove(session.Id, out _);
-            return null;
+            throw;
         }
+        session.Turn.Release();
+        _sessions.TryRemove(session.Id, out _);
+        return null;
     }
 
     private UploadSession? Read(string id) => ReadNote(id) is { } note ? _sessions.GetOrAdd(id, new UploadSession(id, note)) : null;
@@ -186,7 +193,7 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
 
     private void Remember(UploadSession session)
     {
-        session.LastUse = clock.GetUtcNow().ToUnixTimeMilliseconds();
+        session.LastUse = _clock.GetUtcNow().ToUnixTimeMilliseconds();
         _sessions[session.Id] = session;
         if (_sessions.Count <= MaxInMemory) return;
         var idleOnes = _sessions.Values.Where(s => s.Turn.CurrentCount == 1).OrderBy(s => s.LastUse);
@@ -200,43 +207,31 @@ public sealed class Uploads(string folder, Volume volume, TimeProvider clock)
     }
 
     /// <summary>Removes a session, with its data if it still has any.</summary>
-    public void End(string id)
+    public async ValueTask EndAsync(string id)
     {
         _sessions.TryRemove(id, out _);
-        if (!Disk.HasFile(NoteFile(id)) && !Disk.HasFile(Data(id))) return;
-        File.Delete(Data(id));
+        var hadData = await _store.RemoveUploadAsync(id, CancellationToken.None);
+        if (!hadData && !Disk.HasFile(NoteFile(id))) return;
         File.Delete(NoteFile(id));
         _open.Remove(id);
     }
 
     /// <summary>Makes a finished session's data the bytes of a digest, and ends the session. Doing it twice has the same result.</summary>
-    internal void MoveTo(string id, Root root, Digest digest)
+    internal async ValueTask CommitAsync(string id, IContentStore store, Digest digest)
     {
-        // Replaces an existing file: these bytes have just been hashed, and the existing ones may be damaged.
-        if (Disk.HasFile(Data(id)))
-        {
-            lock (volume.ByteLocks.Of(digest)) SmallFiles.Move(Data(id), root.Data(digest));
-            volume.Replaced(root, digest);
-        }
-        End(id);
+        await store.CommitUploadAsync(id, digest, CancellationToken.None);
+        await EndAsync(id);
     }
 
     /// <summary>Records that a write failed, and logs the reason with the path.</summary>
     public void Doubt(Exception failure)
     {
-        Log.UploadNotWritten(volume.Logger, failure);
-        volume.Doubt();
+        Log.UploadNotWritten(_logger, failure);
+        _health.Doubt();
     }
 
     /// <summary>Throws <see cref="StoreReadOnlyException"/> when the volume accepts no uploads now.</summary>
-    public void CheckRoom() => volume.CheckRoom(Lifetime.Pushed);
-
-    /// <summary>Makes the data of a session and its name durable.</summary>
-    public void Flush(SafeFileHandle data, string id)
-    {
-        volume.Durability.Flush(data, Data(id));
-        volume.Durability.FlushFolder(folder);
-    }
+    public void CheckRoom() => _health.CheckRoom(Lifetime.Pushed);
 
     private static bool IsId(string id) => id.Length == 32 && id.All(char.IsAsciiHexDigitLower);
 }

@@ -1,81 +1,66 @@
-using System.Globalization;
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
-/// <summary>All of <c>storage.path</c>: its roots, journal, lookup index, uploads and fetches. One process at a time.</summary>
-public sealed partial class Volume : IContentLookup, IAsyncDisposable
+/// <summary>
+/// An open <c>storage.path</c>. It locks the volume, replays its journal, composes its parts, and ends them. Other code uses the parts
+/// that it needs, never the volume. One process at a time.
+/// </summary>
+public sealed class Volume : IAsyncDisposable
 {
-    /// <summary>
-    /// The limits for reading stored manifests. Content was checked when it was stored, and a volume of another program is served as it is,
-    /// so there are no other limits.
-    /// </summary>
-    public static readonly ManifestLimits ReadBackLimits =
-        new() { MaxBytes = MaxManifestBytes, MaxDescriptors = 1_000_000, MaxAnnotationBytes = 64 << 20, MaxDepth = 64 };
-
-    /// <summary>The largest manifest in bytes that is read back.</summary>
-    internal const int MaxManifestBytes = 64 << 20;
-
-    private readonly Folders _folders;
-    private readonly TimeProvider _clock;
     private readonly FileStream? _lock;
     private readonly LinkIndex _index;
-    private readonly DriveInfo _drive;
-    private readonly ITimer _sweep;
+    private readonly Committer _committer;
+    private readonly CacheNotes _cacheNotes;
+    private readonly Durability _durability;
+    private readonly VolumeSweep _sweep;
+    private readonly Trash _trash;
 
-    // Why the journal was not replayed: for clients, and with paths for the operator. Both are null when it was replayed.
-    private readonly string? _unreplayed;
-    private readonly string? _unreplayedDetails;
-
-    private Volume(Folders folders, FileStream? held, TimeProvider clock, ILogger logger)
+    private Volume(Folders folders, FileStream? held, TimeProvider clock, ILogger logger, Func<IContentStore>? openPushed)
     {
-        (_folders, _lock, _clock, Logger) = (folders, held, clock, logger);
-        _drive = new(folders.Path);
-        PushedRoot = new(Path.Combine(folders.Path, "docker/registry/v2"), Lifetime.Pushed);
-        CachedRoot = new(Path.Combine(folders.Own, "cache/v2"), Lifetime.Cached);
-        StagedRoot = new(Path.Combine(folders.Own, "staged/v2"), Lifetime.Staged);
-        Files = new(folders.Temporary, folders.Durability);
-        Damage = new(this);
-        Steady = new(clock, folders, logger);
-        Trash = new(folders.Trash, folders.Path, clock);
-        Uses = new(clock);
-        Catalog = new(PushedRoot);
-        DecisionRing = new(folders.Decisions);
-        JobFiles = new(folders.Jobs, Files);
-        Uploads = new(folders.Uploads, this, clock);
-        Fetches = new(folders.Fetches, this);
-        Origins = new(Path.Combine(folders.Own, "cache/v2/origins"), Files, logger);
+        (_lock, _durability) = (held, folders.Durability);
         var start = folders.NextStart();
-        _index = Durability.Ended is null
+        _index = _durability.Ended is null
             ? LinkIndex.Open(folders.Index, start.Generation, clock, logger)
             : LinkIndex.Off(folders.Index, clock, logger);
+        Files = new(folders.Temporary, _durability);
+        _trash = new(folders.Trash, folders.Path, clock);
+        Health = new(folders, Files, _trash, clock);
+        Steady = new(clock, folders, logger);
+        Damage = new(logger);
         Links = new(_index);
-        Eviction = new(this, _index, clock, logger);
-        StagedContent = new(this, clock);
-        var applier = new Applier(this);
-        var sequence = start.Sequence;
-        try
-        {
-            var segments = Journal.Segments(folders.Journal);
-            if (segments.Length > 0) Durability.CheckWrites();
-            sequence = Math.Max(sequence, ReplayJournal(applier));
-            EndSegments(segments, sequence);
-        }
-        catch (InvalidDataException e)
-        {
-            const string remedy = "pushes are refused until it is repaired; stop the gateway and run gateway repair";
-            (_unreplayed, _unreplayedDetails) = ($"the journal is damaged; {remedy}", $"the journal is damaged ({e.Message}); {remedy}");
-            Log.NotReplayed(logger, e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            (_unreplayed, _unreplayedDetails) = (NotInPlace(Disk.WhyOf(e)), NotInPlace(e.Message));
-            Log.NotReplayed(logger, e);
-        }
-        Committer = new(this, Journal.Create(folders.Journal, sequence, Durability), applier, clock, sequence);
-        Sweep();
-        // An hour: the step in which trash is kept and uploads age.
-        _sweep = clock.CreateTimer(_ => Sweep(), null, TimeSpan.FromHours(1), TimeSpan.FromHours(1));
+        Catalog = new(PushedRoot = new(Path.Combine(folders.Path, "docker/registry/v2"), Lifetime.Pushed));
+        CachedRoot = new(Path.Combine(folders.Own, "cache/v2"), Lifetime.Cached);
+        StagedRoot = new(Path.Combine(folders.Own, "staged/v2"), Lifetime.Staged);
+        DecisionRing = new(folders.Decisions);
+        JobFiles = new(folders.Jobs, Files);
+        Origins = new(Path.Combine(folders.Own, "cache/v2/origins"), Files, logger);
+
+        var (manifests, uses, places) = (new ManifestCache(), new RecentUses(clock), new ByteLocks());
+        var pushed = openPushed?.Invoke() ?? StoreOf(PushedRoot, _trash);
+        var cached = StoreOf(CachedRoot, trash: null);
+        var staged = StoreOf(StagedRoot, trash: null);
+        Eviction = new(_index, CachedRoot, cached, Health, clock, logger);
+        Room = new(Health, Eviction);
+        Content = new(pushed, cached, staged, Health, Eviction, logger);
+        Uploads = new(folders.Uploads, pushed, Health, clock, logger);
+        Fetches = new(folders.Fetches, Room, Health, Eviction, cached, _durability);
+        StagedContent = new(StagedRoot, staged, CachedRoot, Eviction, clock);
+
+        var applier = new Applier(Files, Links, manifests, Content, Uploads, StagedContent, Catalog, Eviction, _trash);
+        var segments = new JournalSegments(folders, Health, logger);
+        _committer = new(segments, Links, applier, _durability, Health, clock, logger);
+        Repositories = new(
+            (PushedRoot, CachedRoot, StagedRoot), Catalog, Links, manifests, Content, Damage, Files, Uploads, uses, Room, _committer);
+        Collector = new(
+            (PushedRoot, CachedRoot, StagedRoot), Repositories, Content, manifests, Uploads, StagedContent, Eviction, uses, _trash, Health,
+            _committer, clock)
+        { Ready = Task.WhenAll(_index.Opened, Eviction.Counted) };
+        CachedRepositories = new(CachedRoot, Repositories, Fetches, Eviction);
+        _committer.Start(Replay(segments, applier, start.Sequence, logger));
+        _cacheNotes = new(Eviction, Repositories, logger);
+        _sweep = new(_trash, Uploads, Fetches, StagedContent, Health, clock, logger);
+
+        ContentFiles StoreOf(Root root, Trash? trash) =>
+            new(root, folders.Uploads, Files, _durability, OpenFiles, manifests, Damage, uses, places, trash);
     }
 
     internal Root PushedRoot { get; }
@@ -84,34 +69,26 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
 
     internal Root StagedRoot { get; }
 
-    /// <summary>The clock for decisions.</summary>
-    public SteadyClock Steady { get; }
-
-    /// <summary>The log of the volume and of its parts.</summary>
-    public ILogger Logger { get; }
-
-    internal Durability Durability => _folders.Durability;
-
     internal SmallFiles Files { get; }
 
-    internal Trash Trash { get; }
-
-    /// <summary>The content that pushers used lately.</summary>
-    internal RecentUses Uses { get; }
-
-    /// <summary>Held while the bytes of some content are looked for and then moved.</summary>
-    internal ByteLocks ByteLocks { get; } = new();
-
-    /// <summary>How long removed content can be restored.</summary>
-    public TrashLimits TrashLimits { set => Trash.Limits = value; }
-
-    /// <summary>How long content stays that was used by a pusher and that nothing names.</summary>
-    public TimeSpan Grace { set => Uses.Grace = value; }
-
-    /// <summary>Why nothing may be collected now; null otherwise.</summary>
-    internal string? WhyNoCollection => _unreplayed ?? WhyNoWrites ?? (Committer.HasUnapplied ? "changes wait for the disk" : null);
+    internal Links Links { get; }
 
     internal Catalog Catalog { get; }
+
+    /// <summary>The repositories in every root.</summary>
+    public StoredRepositories Repositories { get; }
+
+    /// <summary>The bytes of content, in whichever root.</summary>
+    public VolumeContent Content { get; }
+
+    /// <summary>Whether the volume accepts writes.</summary>
+    public VolumeHealth Health { get; }
+
+    /// <summary>Files whose bytes do not have their digest.</summary>
+    public Damage Damage { get; }
+
+    /// <summary>The clock for decisions.</summary>
+    public SteadyClock Steady { get; }
 
     /// <summary>The upload sessions.</summary>
     public Uploads Uploads { get; }
@@ -119,34 +96,32 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
     /// <summary>The latest decisions.</summary>
     public DecisionRing DecisionRing { get; }
 
-    /// <summary>The files of jobs.</summary>
-    public JobFiles JobFiles { get; }
-
     /// <summary>The files of running fetches.</summary>
     public FetchFiles Fetches { get; }
 
     /// <summary>The upstream to which each cached link belongs.</summary>
     public Origins Origins { get; }
 
-    internal Links Links { get; }
-
     /// <summary>Keeps the cached root below its size limit.</summary>
     public Eviction Eviction { get; }
 
+    /// <summary>The room for cached content.</summary>
+    public CacheRoom Room { get; }
+
     /// <summary>The cached content, which an operator can list and purge.</summary>
-    public CachedRepositories CachedRepositories => new(this);
+    public CachedRepositories CachedRepositories { get; }
+
+    /// <summary>Removes what nothing needs any more.</summary>
+    public Collector Collector { get; }
+
+    /// <summary>The files of jobs.</summary>
+    public JobFiles JobFiles { get; }
 
     /// <summary>Content that was accepted for upstreams and is not there yet.</summary>
     public StagedContent StagedContent { get; }
 
-    internal Committer Committer { get; }
-
-    internal ManifestCache Manifests { get; } = new();
-
     /// <summary>The files that are open for readers.</summary>
     public OpenFiles OpenFiles { get; } = new();
-
-    internal RepositoryStates States { get; } = new();
 
     /// <summary>
     /// Ends when the lookup index is open, or off. Until then the disk answers, and facts that the disk does not have (the size of content
@@ -159,13 +134,19 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
     /// problem (another process uses it, a newer format, not writable).
     /// </summary>
     public static ValueTask<Volume> OpenAsync(string path, TimeProvider clock, ILogger logger, CancellationToken cancellationToken) =>
+        OpenAsync(path, clock, logger, openPushed: null, cancellationToken);
+
+    /// <summary>Opens a volume whose pushed content is in another store than its disk.</summary>
+    /// <param name="openPushed">Opens the store; null for the disk.</param>
+    internal static ValueTask<Volume> OpenAsync(
+        string path, TimeProvider clock, ILogger logger, Func<IContentStore>? openPushed, CancellationToken cancellationToken) =>
         new(Task.Run(
             () =>
             {
                 var folders = Folders.Make(path, logger);
                 try
                 {
-                    return new Volume(folders, folders.TakeLock(), clock, logger);
+                    return new Volume(folders, folders.TakeLock(), clock, logger, openPushed);
                 }
                 catch
                 {
@@ -175,90 +156,34 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
             },
             cancellationToken));
 
-    /// <summary>A built-in repository; its answers show whether it exists.</summary>
-    public StoredRepository Pushed(RepositoryName name) => new(this, PushedRoot, name.Value);
-
-    /// <summary>The cached content of an upstream's repository, under the upstream's own name for it.</summary>
-    /// <param name="folder">The upstream's folder (<see cref="Origins.FolderOf"/>).</param>
-    /// <param name="name">The upstream's own name of the repository.</param>
-    public StoredRepository Cached(string folder, RepositoryName name) => new(this, CachedRoot, $"{folder}/{name.Value}");
-
-    /// <summary>The staged content of an upstream's repository: accepted, but not there yet.</summary>
-    /// <param name="folder">See <see cref="Cached"/>.</param>
-    public StoredRepository Staged(string folder, RepositoryName name) => new(this, StagedRoot, $"{folder}/{name.Value}");
-
-    /// <summary>Whether a built-in repository has, or has had, a held push.</summary>
-    public bool MayHold(RepositoryName name) => Disk.HasFolder(PushedRoot.HeldPushes(name.Value));
-
-    /// <summary>Whether a fronted repository has, or has had, a held push.</summary>
-    /// <param name="folder">See <see cref="Cached"/>.</param>
-    /// <param name="name">See <see cref="Cached"/>.</param>
-    public bool MayHold(string folder, RepositoryName name) => Disk.HasFolder(StagedRoot.HeldPushes($"{folder}/{name.Value}"));
-
-    /// <summary>A repository whose changes are journaled, by its <see cref="StoredRepository.FullName"/>.</summary>
-    private StoredRepository Named(string fullName) => fullName.StartsWith(StoredRepository.StagedMark, StringComparison.Ordinal)
-        ? new(this, StagedRoot, fullName[StoredRepository.StagedMark.Length..])
-        : new(this, PushedRoot, fullName);
-
-    /// <summary>
-    /// The names of built-in repositories after <paramref name="last"/> in bytewise order, at most <paramref name="count"/>.
-    /// </summary>
-    public Page<RepositoryName> PushedAfter(string? last, int count) => Catalog.After(last, count);
-
-    /// <summary>
-    /// Makes everything written so far durable, records the number of the last change, and removes segments that are no longer needed.
-    /// </summary>
-    public void EndSegments(IReadOnlyList<string> segments, long sequence)
+    /// <summary>Applies the journal of earlier processes. Returns the number of the last change.</summary>
+    /// <param name="noted">The number of the last change when a segment was last ended.</param>
+    private long Replay(JournalSegments segments, Applier applier, long noted, ILogger logger)
     {
+        var sequence = noted;
         try
         {
-            // Segments that were not replayed have acknowledged changes that are stored nowhere else.
-            if (segments.Count == 0 || _unreplayed is not null) return;
-            // A failed flush ends all writes, so this is not tried again, and the segments stay for the next start.
-            Durability.FlushAll();
-            _folders.NoteSequence(sequence);
-            foreach (var segment in segments) File.Delete(segment);
+            if (segments.Any) _durability.CheckWrites();
+            var replay = new Replay(applier);
+            sequence = Math.Max(sequence, segments.Replay(record => replay.Apply(Repositories.Journaled(record.Repository), record)));
+            segments.EndAll(sequence);
+        }
+        catch (InvalidDataException e)
+        {
+            const string remedy = "pushes are refused until it is repaired; stop the gateway and run gateway repair";
+            Health.NotReplayed($"the journal is damaged; {remedy}", $"the journal is damaged ({e.Message}); {remedy}");
+            Log.NotReplayed(logger, e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            Log.CheckpointFailed(Logger, e);
+            Health.NotReplayed(NotInPlace(Disk.WhyOf(e)), NotInPlace(e.Message));
+            Log.NotReplayed(logger, e);
         }
+        return sequence;
     }
 
     private static string NotInPlace(string why) =>
         $"pushes from before the last stop could not be applied ({why}); correct the cause and restart the gateway";
-
-    private long ReplayJournal(Applier applier)
-    {
-        var replay = new Replay(applier);
-        var count = 0;
-        long last = 0;
-        foreach (var record in Journal.Read(_folders.Journal))
-        {
-            replay.Apply(Named(record.Repository), record);
-            (last, count) = (record.Sequence, count + 1);
-        }
-        if (count > 0) Log.Replayed(Logger, count);
-        return last;
-    }
-
-    private void Sweep()
-    {
-        if (WhyNoWrites is not null) return;
-        // Each by itself: a folder that cannot be read must not prevent the cleanup of the others or the start of the gateway.
-        Action[] all = [() => Trash.Empty(), Uploads.Sweep, () => Fetches.Sweep(_clock.GetUtcNow()), StagedContent.SweepBytes];
-        foreach (var clear in all)
-        {
-            try
-            {
-                clear();
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                Log.SweepFailed(Logger, e);
-            }
-        }
-    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -266,14 +191,14 @@ public sealed partial class Volume : IContentLookup, IAsyncDisposable
         await _sweep.DisposeAsync();
         await Steady.DisposeAsync();
         // Through the committer.
-        await Eviction.EndRemovalsAsync();
-        await Committer.DisposeAsync();
+        await _cacheNotes.DisposeAsync();
+        await _committer.DisposeAsync();
         await Eviction.DisposeAsync();
         await _index.DisposeAsync();
         OpenFiles.Dispose();
         Damage.Dispose();
-        Trash.Dispose();
+        _trash.Dispose();
         if (_lock is not null) await _lock.DisposeAsync();
-        Durability.Dispose();
+        _durability.Dispose();
     }
 }

@@ -15,8 +15,9 @@ namespace Gateway;
 /// Makes a snapshot of each configuration, and swaps one reference when it is whole: a request keeps the snapshot that it began with.
 /// </summary>
 internal sealed class Snapshots(
-    Volume volume, UpstreamRegistries upstreams, BackingFactory backings, Decisions decisions, BlobContents contents,
-    ConfigurationInForce inForce, TimeProvider clock, ILogger<AccessControl> accessLog)
+    StoredRepositories stored, StagedContent staged, Origins origins, IContentLookup stores, CacheRoom room, Storage.Uploads uploads,
+    Collector collector, SteadyClock steady, UpstreamRegistries upstreams, BackingFactory backings, Decisions decisions,
+    BlobContents contents, ConfigurationInForce inForce, TimeProvider clock, ILogger<AccessControl> accessLog)
     : ICurrent<Snapshot>, ICurrent<RepositoryRouter>, ICurrent<AccessControl>, IUpstreamMemory, IDisposable
 {
     // One change at a time: a purge must not bring back the configuration that a reload has just replaced.
@@ -70,8 +71,9 @@ internal sealed class Snapshots(
     {
         var behind = backings.Of(options);
         var evaluator = new Evaluator(
-            new PolicyEngine(options.Policy), decisions, volume.Steady, contents, new SignatureRepositories(options, volume, Open));
-        var router = new RepositoryRouter(options, volume, Open, evaluator, decisions, volume.Steady, behind.NamesAsync);
+            new PolicyEngine(options.Policy), decisions, steady, contents, new SignatureRepositories(options, stored, Open));
+        var router = new RepositoryRouter(
+            options, stored, staged, origins, stores, Open, evaluator, decisions, steady, behind.NamesAsync);
         return new(options, access, router) { Web = new(options.Routes, upstreams.WebOf) };
 
         IBacking Open(UpstreamOptions upstream, RepositoryName name, BasicCredentials? shown) =>
@@ -82,9 +84,9 @@ internal sealed class Snapshots(
 
     private void Limit(GatewayOptions options)
     {
-        volume.Limit(options.Cache.MaxSize, options.Cache.KeepFree);
-        (volume.Grace, volume.TrashLimits) = (options.Gc.Grace, new(options.Trash.MaxAge, options.Trash.MaxSize));
+        room.Limit(options.Cache.MaxSize, options.Cache.KeepFree);
+        collector.Limit(options.Gc.Grace, new(options.Trash.MaxAge, options.Trash.MaxSize));
         var limits = options.Limits;
-        volume.Uploads.Limits = new(limits.Uploads, limits.UploadsPerRepository, limits.UploadsPerActor, limits.UploadIdle);
+        uploads.Limits = new(limits.Uploads, limits.UploadsPerRepository, limits.UploadsPerActor, limits.UploadIdle);
     }
 }

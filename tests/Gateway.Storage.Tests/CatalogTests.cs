@@ -14,7 +14,8 @@ public sealed class CatalogTests : IAsyncLifetime
 
     private Task<Digest> PushAsync(string name) => VolumeRig.PushAsync(_rig.Volume.Pushed(RepositoryName.Parse(name)), "v1", name);
 
-    private string[] After(string? last, int count) => [.. _rig.Volume.PushedAfter(last, count).Items.Select(static n => n.Value)];
+    private string[] After(string? last, int count) =>
+        [.. _rig.Volume.Repositories.PushedAfter(last, count).Items.Select(static n => n.Value)];
 
     [Fact]
     public async Task First_page_after_a_start_reads_no_repository_beyond_it()

@@ -18,9 +18,12 @@ public sealed class CollectorTests : IAsyncLifetime
 
     public ValueTask DisposeAsync() => _rig.DisposeAsync();
 
-    private Task<CollectionReport> CollectAsync(bool dryRun = false, TimeSpan? untagged = null, int maxSlots = DigestSet.MaxSlots) =>
-        new Collector(_rig.Volume, _clock, maxSlots).RunAsync(
+    private Task<CollectionReport> CollectAsync(bool dryRun = false, TimeSpan? untagged = null, int maxSlots = DigestSet.MaxSlots)
+    {
+        _rig.Volume.Collector.MaxSlots = maxSlots;
+        return _rig.Volume.Collector.RunAsync(
             new(dryRun, untagged, new HashSet<string>()), static _ => { }, CancellationToken.None);
+    }
 
     private Task<CollectionReport> LaterAsync(bool dryRun = false, TimeSpan? untagged = null, int maxSlots = DigestSet.MaxSlots)
     {

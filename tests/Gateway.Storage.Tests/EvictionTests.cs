@@ -241,7 +241,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
     public async Task Fetch_below_the_free_space_limit_reserves_nothing_and_evicts_nothing()
     {
         var there = await FetchAsync();
-        _rig.Volume.Fetches.KeepFree = long.MaxValue;
+        _rig.Volume.Health.KeepFree = long.MaxValue;
         Assert.Null(_rig.Volume.Fetches.Open(Digest.Of("x"u8), 1));
         Assert.Empty(Directory.GetFiles(Path.Combine(_rig.Path, "gateway/fetches")));
         Assert.True(IsOnDisk(there));

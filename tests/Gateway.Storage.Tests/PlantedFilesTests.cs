@@ -114,9 +114,9 @@ public sealed class PlantedFilesTests : IAsyncLifetime
         Directory.CreateSymbolicLink($"{_outside}/team/self", $"{_outside}/team");
         await _rig.RestartAsync();
 
-        Assert.Equal(["team/app"], _rig.Volume.PushedAfter(null, 100).Items.Select(static n => n.Value));
+        Assert.Equal(["team/app"], _rig.Volume.Repositories.PushedAfter(null, 100).Items.Select(static n => n.Value));
         await _rig.Volume.Catalog.ReadAsync();
-        Assert.Equal(["team/app"], _rig.Volume.PushedAfter(null, 100).Items.Select(static n => n.Value));
+        Assert.Equal(["team/app"], _rig.Volume.Repositories.PushedAfter(null, 100).Items.Select(static n => n.Value));
     }
 
     [Fact]

@@ -92,7 +92,7 @@ public sealed class ReplayOrderTests
             foreach (var run in runs) run.State!.Write(run.PathIn(path));
             before?.Invoke(Path.Combine(path, "gateway/journal"));
         });
-        Assert.Null(rig.Volume.ReadOnlyBecause);
+        Assert.Null(rig.Volume.Health.ReadOnlyBecause);
         foreach (var run in runs)
         {
             var repository = rig.Volume.Pushed(run.Name);

@@ -19,6 +19,16 @@ public sealed class StagedRepositoryTests : BackingSuite
     private protected override StoredRepository Repository(Volume volume) => volume.Staged("docker.io", VolumeRig.Name);
 }
 
+/// <summary>A repository whose bytes are in an object store.</summary>
+public sealed class ObjectBackedRepositoryTests : BackingSuite
+{
+    private readonly MemoryBucket _bucket = new();
+
+    private protected override StoredRepository Repository(Volume volume) => volume.Pushed(VolumeRig.Name);
+
+    private protected override Task<VolumeRig> OpenRigAsync() => VolumeRig.OpenAsync(openPushed: () => new ObjectContents(_bucket));
+}
+
 /// <summary>The behavior of every stored repository, whatever the lifetime of its root.</summary>
 public abstract class BackingSuite : IAsyncLifetime
 {
@@ -27,9 +37,11 @@ public abstract class BackingSuite : IAsyncLifetime
 
     private protected abstract StoredRepository Repository(Volume volume);
 
+    private protected virtual Task<VolumeRig> OpenRigAsync() => VolumeRig.OpenAsync();
+
     public async ValueTask InitializeAsync()
     {
-        _rig = await VolumeRig.OpenAsync();
+        _rig = await OpenRigAsync();
         _repository = Repository(_rig.Volume);
     }
 

@@ -65,7 +65,7 @@ public sealed class UploadTests : IAsyncLifetime
     public async Task Canceled_session_leaves_no_files()
     {
         var id = await OpenAsync([1, 2, 3]);
-        await using (var upload = await Repository.FindUploadAsync(id, default)) upload!.Cancel();
+        await using (var upload = await Repository.FindUploadAsync(id, default)) await upload!.CancelAsync();
         Assert.Null(await Repository.FindUploadAsync(id, default));
         Assert.Empty(Directory.GetFiles(Path.Combine(_rig.Path, "gateway/uploads")));
         Assert.Equal(0, _rig.Volume.Uploads.Count);
@@ -114,7 +114,7 @@ public sealed class UploadTests : IAsyncLifetime
         await using (var upload = await Repository.FindUploadAsync(id, default))
         {
             Assert.True(await upload!.TakeOverAsync(default));
-            upload.Cancel();
+            await upload.CancelAsync();
         }
         Assert.False(await late!.TakeOverAsync(default));
         Assert.Null(await Repository.FindUploadAsync(id, default));
@@ -142,10 +142,10 @@ public sealed class UploadTests : IAsyncLifetime
     {
         var bytes = RandomNumberGenerator.GetBytes(300_000);
         var id = await OpenAsync(bytes);
-        using var file = File.OpenHandle(Path.Combine(_rig.Path, "gateway/uploads", id + ".data"));
+        await using var data = await _rig.Volume.Content.Of(Lifetime.Pushed).OpenUploadAsync(id, -1, default);
         using var session = new UploadSession(id, new("team/app", "tester", "sha256", DateTimeOffset.UtcNow));
         session.Hash.AppendData(bytes.AsSpan(0, 1000));
-        await session.TakeUpAsync(file, default);
+        await session.TakeUpAsync(data!, default);
         Assert.Equal(Digest.Of(bytes), Digest.FromHash(DigestAlgorithm.Sha256, session.Hash.GetCurrentHash()));
     }
 }

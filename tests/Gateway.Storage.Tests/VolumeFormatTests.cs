@@ -41,7 +41,7 @@ public sealed class VolumeFormatTests
             TarFile.ExtractToDirectory(unzipped, path, overwriteFiles: true);
             before(path);
         });
-        Assert.Null(rig.Volume.ReadOnlyBecause);
+        Assert.Null(rig.Volume.Health.ReadOnlyBecause);
         var app = rig.Volume.Pushed(VolumeRig.Name);
         var v1 = app.Live(V1)!;
         Assert.Equal((One, Two, 6), (v1.Live, v1.Held!.Digest, v1.Held.Sequence));

@@ -13,15 +13,17 @@ internal sealed class VolumeRig : IAsyncDisposable
     private readonly TimeProvider _clock;
     private int _copies;
 
-    private VolumeRig(TimeProvider clock) => _clock = clock;
+    private readonly Func<IContentStore>? _openPushed;
+
+    private VolumeRig(TimeProvider clock, Func<IContentStore>? openPushed) => (_clock, _openPushed) = (clock, openPushed);
 
     public string Path { get; private set; } = "";
 
     public Volume Volume { get; private set; } = null!;
 
-    public static async Task<VolumeRig> OpenAsync(TimeProvider? clock = null)
+    public static async Task<VolumeRig> OpenAsync(TimeProvider? clock = null, Func<IContentStore>? openPushed = null)
     {
-        var rig = new VolumeRig(clock ?? TimeProvider.System);
+        var rig = new VolumeRig(clock ?? TimeProvider.System, openPushed);
         rig.Path = System.IO.Path.Combine(rig._folder, "0");
         await rig.StartAsync();
         return rig;
@@ -29,7 +31,7 @@ internal sealed class VolumeRig : IAsyncDisposable
 
     public async Task StartAsync()
     {
-        Volume = await Volume.OpenAsync(Path, _clock, NullLogger.Instance, default);
+        Volume = await Volume.OpenAsync(Path, _clock, NullLogger.Instance, _openPushed, default);
         await Volume.IndexOpened;
     }
 

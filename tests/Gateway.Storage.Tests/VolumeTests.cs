@@ -93,11 +93,11 @@ public sealed class VolumeTests
             bytes[40] ^= 0xFF;
             File.WriteAllBytes(segment, bytes);
         });
-        Assert.Contains("damaged", rig.Volume.ReadOnlyBecause, StringComparison.Ordinal);
+        Assert.Contains("damaged", rig.Volume.Health.ReadOnlyBecause, StringComparison.Ordinal);
         Assert.Equal(one, await VolumeRig.LiveAsync(rig.Volume.Pushed(VolumeRig.Name), "v1"));
         await Assert.ThrowsAsync<StoreReadOnlyException>(() => VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v3", "three"));
         await rig.RestartAsync();
-        Assert.Contains("damaged", rig.Volume.ReadOnlyBecause, StringComparison.Ordinal);
+        Assert.Contains("damaged", rig.Volume.Health.ReadOnlyBecause, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -173,11 +173,11 @@ public sealed class VolumeTests
         foreach (var name in new[] { "a/b", "a-b", "c" })
             await VolumeRig.PushAsync(rig.Volume.Pushed(RepositoryName.Parse(name)), "v1", name);
         await rig.RestartAsync();
-        Assert.Equal(["a-b", "a/b", "c"], rig.Volume.PushedAfter(null, 10).Items.Select(n => n.Value));
+        Assert.Equal(["a-b", "a/b", "c"], rig.Volume.Repositories.PushedAfter(null, 10).Items.Select(n => n.Value));
         var digest = await VolumeRig.PushAsync(rig.Volume.Pushed(RepositoryName.Parse("b")), "v1", "b");
-        Assert.Equal(["b"], rig.Volume.PushedAfter("a/b", 1).Items.Select(n => n.Value));
+        Assert.Equal(["b"], rig.Volume.Repositories.PushedAfter("a/b", 1).Items.Select(n => n.Value));
         await rig.Volume.Pushed(RepositoryName.Parse("b")).CommitAsync(new([new Operation.RemoveManifest(digest)]), default);
-        Assert.Equal(["c"], rig.Volume.PushedAfter("a/b", 10).Items.Select(n => n.Value));
+        Assert.Equal(["c"], rig.Volume.Repositories.PushedAfter("a/b", 10).Items.Select(n => n.Value));
     }
 
     [Fact]
@@ -219,7 +219,8 @@ public sealed class VolumeTests
         var config = await VolumeRig.PushBlobAsync(repository, "config"u8.ToArray());
         var text = System.Text.Encoding.UTF8.GetString(VolumeRig.ManifestOf(config, 6, new(MediaTypes.OciManifest, subject, 7)));
         var bytes = System.Text.Encoding.UTF8.GetBytes(text[..^1] + ",\"annotations\":{\"a\":\"" + new string('+', 2 << 20) + "\"}}");
-        var manifest = new StoredManifest(Digest.Of(bytes), ManifestReader.Read(bytes, null, Volume.ReadBackLimits).Manifest!, bytes);
+        var read = ManifestReader.Read(bytes, null, StoredManifest.ReadBackLimits).Manifest!;
+        var manifest = new StoredManifest(Digest.Of(bytes), read, bytes);
         await repository.CommitAsync(
             new([new Operation.StoreManifest(manifest.Digest, bytes), new Operation.AddReferrer(subject, Referrers.Describe(manifest))]),
             default);
@@ -227,7 +228,7 @@ public sealed class VolumeTests
         await rig.KillAsync(
             path => Directory.Delete(
                 new Root(Path.Combine(path, "docker/registry/v2"), Lifetime.Pushed).Own(VolumeRig.Name.Value), recursive: true));
-        Assert.Null(rig.Volume.ReadOnlyBecause);
+        Assert.Null(rig.Volume.Health.ReadOnlyBecause);
         repository = rig.Volume.Pushed(VolumeRig.Name);
         Assert.Equal(later, await VolumeRig.LiveAsync(repository, "v1"));
         var found = Assert.IsType<Result<IReadOnlyList<Descriptor>>.Found>(await repository.ReferrersAsync(subject, default));
@@ -260,6 +261,6 @@ public sealed class VolumeTests
     {
         await using var rig = await VolumeRig.OpenAsync();
         await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v1", "one");
-        Assert.Empty(rig.Volume.PushedAfter("\uFFFF", 10).Items);
+        Assert.Empty(rig.Volume.Repositories.PushedAfter("\uFFFF", 10).Items);
     }
 }

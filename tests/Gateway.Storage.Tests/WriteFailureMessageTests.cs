@@ -38,7 +38,7 @@ public sealed class WriteFailureMessageTests
         await using var rig = await VolumeRig.OpenAsync();
         await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v1", "one");
         await rig.KillAsync(static path => Block(path, "docker/registry/v2/repositories"));
-        Assert.Contains(rig.Path, rig.Volume.ReadOnlyBecause, StringComparison.Ordinal);
+        Assert.Contains(rig.Path, rig.Volume.Health.ReadOnlyBecause, StringComparison.Ordinal);
         await AssertNoPathAsync(rig, () => rig.Volume.Pushed(VolumeRig.Name).CommitAsync(Tagging, default).AsTask());
         Unblock(rig.Path, "docker/registry/v2/repositories");
     }
@@ -55,7 +55,7 @@ public sealed class WriteFailureMessageTests
             bytes[40] ^= 1;
             File.WriteAllBytes(segment, bytes);
         });
-        Assert.Contains(rig.Path, rig.Volume.ReadOnlyBecause, StringComparison.Ordinal);
+        Assert.Contains(rig.Path, rig.Volume.Health.ReadOnlyBecause, StringComparison.Ordinal);
         await AssertNoPathAsync(rig, () => rig.Volume.Pushed(VolumeRig.Name).CommitAsync(Tagging, default).AsTask());
     }
 
@@ -64,7 +64,7 @@ public sealed class WriteFailureMessageTests
     {
         await using var rig = await VolumeRig.OpenAsync();
         await rig.KillAsync(static path => Block(path, "gateway/trash"));
-        Assert.Contains(rig.Path, rig.Volume.ReadOnlyBecause, StringComparison.Ordinal);
+        Assert.Contains(rig.Path, rig.Volume.Health.ReadOnlyBecause, StringComparison.Ordinal);
         await AssertNoPathAsync(rig, () => rig.Volume.Pushed(VolumeRig.Name).CommitAsync(Tagging, default).AsTask());
     }
 

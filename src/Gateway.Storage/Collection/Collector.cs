@@ -6,9 +6,45 @@ namespace Gateway.Storage;
 /// Removes what nothing needs any more, while the gateway serves (docs/design/0018-collection.md): links of blobs that no manifest of the
 /// repository names, evidence of deleted subjects, manifests that nothing refers to if asked, and bytes that no repository links.
 /// </summary>
-/// <param name="maxSlots">See <see cref="DigestSet.MaxSlots"/>.</param>
-public sealed class Collector(Volume volume, TimeProvider clock, int maxSlots = DigestSet.MaxSlots)
+public sealed class Collector
 {
+    private readonly (Root Pushed, Root Cached, Root Staged) _roots;
+    private readonly StoredRepositories _repositories;
+    private readonly VolumeContent _content;
+    private readonly ManifestFiles _files;
+    private readonly Uploads _uploads;
+    private readonly StagedContent _staged;
+    private readonly Eviction _eviction;
+    private readonly RecentUses _uses;
+    private readonly Trash _trash;
+    private readonly VolumeHealth _health;
+    private readonly Committer _committer;
+    private readonly TimeProvider _clock;
+
+    internal Collector(
+        (Root Pushed, Root Cached, Root Staged) roots, StoredRepositories repositories, VolumeContent content, ManifestCache manifests,
+        Uploads uploads, StagedContent staged, Eviction eviction, RecentUses uses, Trash trash, VolumeHealth health, Committer committer,
+        TimeProvider clock)
+    {
+        (_roots, _repositories, _content, _uploads, _staged) = (roots, repositories, content, uploads, staged);
+        (_eviction, _uses, _trash, _health, _committer, _clock) = (eviction, uses, trash, health, committer, clock);
+        _files = new(manifests, [roots.Pushed, roots.Cached, roots.Staged]);
+    }
+
+    /// <summary>Ends when content can be collected: the lookup index is open, or off, and cached content is counted.</summary>
+    internal Task Ready { get; init; } = Task.CompletedTask;
+
+    /// <summary>See <see cref="DigestSet.MaxSlots"/>.</summary>
+    internal int MaxSlots { get; set; } = DigestSet.MaxSlots;
+
+    /// <summary>Sets the limits of the configuration.</summary>
+    /// <param name="grace">How long content stays that was used by a pusher and that nothing names.</param>
+    /// <param name="trash">How long removed content can be restored.</param>
+    public void Limit(TimeSpan grace, TrashLimits trash) => (_uses.Grace, _trash.Limits) = (grace, trash);
+
+    private string? WhyNot =>
+        _health.WhyNotReplayed ?? _health.WhyNoWrites ?? (_committer.HasUnapplied ? "changes wait for the disk" : null);
+
     /// <summary>Collects once. Throws <see cref="IOException"/> with one line when the volume accepts no removals.</summary>
     /// <param name="report">Receives the progress; called often.</param>
     public async Task<CollectionReport> RunAsync(
@@ -17,17 +53,17 @@ public sealed class Collector(Volume volume, TimeProvider clock, int maxSlots = 
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(report);
         // From here on no use is forgotten until the end.
-        using var hold = volume.Uses.Hold();
-        if (volume.WhyNoCollection is { } why) throw new IOException($"nothing can be collected: {why}");
-        await volume.IndexOpened.WaitAsync(stop);
-        await volume.Eviction.Counted.WaitAsync(stop);
+        using var hold = _uses.Hold();
+        if (WhyNot is { } why) throw new IOException($"nothing can be collected: {why}");
+        await Ready.WaitAsync(stop);
         var tally = new CollectionTally(request.IsDryRun);
         SweepUploadsAndTrash(request, tally);
-        if (volume.Uses.Missing is { } missing && missing > TimeSpan.Zero)
+        if (_uses.Missing is { } missing && missing > TimeSpan.Zero)
             tally.Note($"The gateway knows which content is in use only when it has run for gc.grace; wait another {Text(missing)}.");
-        var pace = new WorkPace(clock);
-        await new StagedCollection(volume, clock, request, tally, pace).RunAsync(report, stop);
-        foreach (var root in (Root[])[volume.PushedRoot, volume.CachedRoot]) await CollectAsync(root, request, tally, pace, report, stop);
+        var pace = new WorkPace(_clock);
+        var staged = new StagedCollection(_repositories, _roots.Staged, _staged, _trash, _uses, _clock, request, tally, pace);
+        await staged.RunAsync(report, stop);
+        foreach (var root in (Root[])[_roots.Pushed, _roots.Cached]) await CollectAsync(root, request, tally, pace, report, stop);
         return tally.Report();
     }
 
@@ -38,12 +74,12 @@ public sealed class Collector(Volume volume, TimeProvider clock, int maxSlots = 
         var name = root.Lifetime.ToString().ToLowerInvariant();
         for (var from = 0UL; ;)
         {
-            var (linked, done) = (new DigestSet(from, maxSlots), 0L);
-            var repositories = new RepositoryCollection(volume, clock, request, tally, linked, pace);
+            var (linked, done) = (new DigestSet(from, MaxSlots), 0L);
+            var repositories = new RepositoryCollection(_content, _files, _uses, _clock, request, tally, linked, pace);
             foreach (var path in RepositoryFolders.In(root))
             {
                 report(new($"{name}: links", done++, "repositories"));
-                await repositories.RunAsync(new StoredRepository(volume, root, path), stop);
+                await repositories.RunAsync(_repositories.Of(root, path), stop);
             }
             done = 0;
             foreach (var (digest, data) in RepositoryFolders.Contents(root))
@@ -63,43 +99,32 @@ public sealed class Collector(Volume volume, TimeProvider clock, int maxSlots = 
         if (Disk.Find(data) is not { IsFolder: false } file) return;
         // Bytes that another root has too are not freed.
         var bytes = file.Names > 1 ? 0 : file.Length;
-        if (volume.Uses.IsYoung(file.Written) || volume.Uses.IsRecent(digest)) tally.Recent++;
-        else if (request.IsDryRun || TryRemove(root, digest, file)) tally.Content(root, digest, bytes);
+        if (_uses.IsYoung(file.Written) || _uses.IsRecent(digest)) tally.Recent++;
+        else if (request.IsDryRun || TryRemove(root, digest)) tally.Content(root, digest, bytes);
         else tally.Recent++;
     }
 
     // False when the content was used just now.
-    private bool TryRemove(Root root, Digest digest, FileFacts file)
+    private bool TryRemove(Root root, Digest digest)
     {
         if (root.Lifetime == Lifetime.Cached)
         {
             // A cached blob that is missing is fetched again.
-            volume.Eviction.Purge(digest);
+            _eviction.Purge(digest);
             return true;
         }
-        lock (volume.ByteLocks.Of(digest))
-        {
-            if (volume.Uses.IsRecent(digest)) return false;
-            var folder = Path.GetDirectoryName(root.Data(digest))!;
-            // The cache has the same file: it counts the bytes from now on, and the trash must not have a third name of them.
-            var isCached = Disk.Find(volume.CachedRoot.Data(digest)) is not null;
-            volume.OpenFiles.TryRemove(root.Lifetime, digest, evenIfRead: true, () =>
-            {
-                if (isCached) Directory.Delete(folder, recursive: true);
-                else volume.Trash.Take(folder, DiskCost.OfContent(file.Length));
-            });
-            volume.Manifests.Remove(digest);
-            volume.Damage.Healed(root, digest);
-        }
-        if (Disk.Find(volume.CachedRoot.Data(digest)) is { Names: 1, Length: var size }) volume.Eviction.Stored(digest, size);
+        // The cache has the same file: it counts the bytes from now on, and the trash must not have a third name of them.
+        var isCached = Disk.Find(_roots.Cached.Data(digest)) is not null;
+        if (!_content.Collect(root.Lifetime, digest, () => _uses.IsRecent(digest), toTrash: !isCached)) return false;
+        if (Disk.Find(_roots.Cached.Data(digest)) is { Names: 1, Length: var size }) _eviction.Stored(digest, size);
         return true;
     }
 
     private void SweepUploadsAndTrash(CollectionRequest request, CollectionTally tally)
     {
-        tally.Uploads = volume.Uploads.CountExpired();
-        if (!request.IsDryRun) volume.Uploads.Sweep();
-        tally.TrashBytes = request.IsDryRun ? volume.Trash.Expired() : volume.Trash.Empty();
+        tally.Uploads = _uploads.CountExpired();
+        if (!request.IsDryRun) _uploads.Sweep();
+        tally.TrashBytes = request.IsDryRun ? _trash.Expired() : _trash.Empty();
     }
 
     private static string Text(TimeSpan time) =>

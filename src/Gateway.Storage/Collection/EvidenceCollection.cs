@@ -6,7 +6,7 @@ namespace Gateway.Storage;
 /// Removes the evidence about manifests that were deleted, after the grace time. Evidence about a manifest that exists is never removed,
 /// nor evidence that has a tag of its own or that an index names.
 /// </summary>
-internal sealed class EvidenceCollection(Volume volume, CollectionRequest request, CollectionTally tally, WorkPace pace)
+internal sealed class EvidenceCollection(RecentUses uses, CollectionRequest request, CollectionTally tally, WorkPace pace)
 {
     /// <summary>Collects the evidence of one repository.</summary>
     /// <param name="gone">Receives what was removed, or would be.</param>
@@ -21,7 +21,7 @@ internal sealed class EvidenceCollection(Volume volume, CollectionRequest reques
                 if (!request.IsDryRun) DeletedSubjects.Forget(repository, subject);
                 continue;
             }
-            if (volume.Uses.IsYoung(at) || volume.Uses.IsRecent(subject)) tally.Recent++;
+            if (uses.IsYoung(at) || uses.IsRecent(subject)) tally.Recent++;
             else await RunAsync(repository, subject, gone, stop);
         }
     }
@@ -33,7 +33,7 @@ internal sealed class EvidenceCollection(Volume volume, CollectionRequest reques
         {
             await pace.RestAsync(stop);
             if (await IsNeededAsync(repository, evidence, gone)) continue;
-            if (volume.Uses.IsRecent(evidence) || (!request.IsDryRun && !await TryRemoveAsync(repository, evidence, subject, stop)))
+            if (uses.IsRecent(evidence) || (!request.IsDryRun && !await TryRemoveAsync(repository, evidence, subject, stop)))
             {
                 (tally.Recent, remaining) = (tally.Recent + 1, remaining + 1);
                 continue;
@@ -66,7 +66,7 @@ internal sealed class EvidenceCollection(Volume volume, CollectionRequest reques
         await repository.CommitAsync(
             new([new Operation.RemoveManifest(evidence)])
             {
-                IsStillAllowed = () => !volume.Uses.IsRecent(evidence) && !volume.Uses.IsRecent(subject),
+                IsStillAllowed = () => !uses.IsRecent(evidence) && !uses.IsRecent(subject),
             }, stop) is CommitResult.Committed;
 
     private static bool Exists(StoredRepository repository, Digest manifest) =>

@@ -5,7 +5,7 @@ namespace Gateway.Storage;
 /// <summary>
 /// Reads manifests for background work: from the disk, without counting a use, and without displacing what clients have open.
 /// </summary>
-internal sealed class ManifestFiles(Volume volume)
+internal sealed class ManifestFiles(ManifestCache manifests, IReadOnlyList<Root> roots)
 {
     /// <summary>The content that a link leads to; empty when there is no link.</summary>
     public static Digest TargetOf(StoredRepository repository, LinkKind kind, Digest digest) =>
@@ -19,18 +19,18 @@ internal sealed class ManifestFiles(Volume volume)
     {
         var target = TargetOf(repository, LinkKind.Manifest, digest);
         if (target.IsEmpty) return default;
-        if (volume.Manifests.Find(digest) is { } known) return (known.Manifest, target, known.Bytes.Length);
+        if (manifests.Find(digest) is { } known) return (known.Manifest, target, known.Bytes.Length);
         if (Bytes(repository.Root, target) is not { } bytes) return (null, target, 0);
-        return (ManifestReader.Read(bytes, null, Volume.ReadBackLimits).Manifest, target, bytes.Length);
+        return (ManifestReader.Read(bytes, null, StoredManifest.ReadBackLimits).Manifest, target, bytes.Length);
     }
 
     /// <summary>The bytes of a manifest, from this root or from another one; null when none has them whole.</summary>
     public byte[]? Bytes(Root first, Digest target)
     {
-        foreach (var root in volume.Roots.OrderBy(root => root != first))
+        foreach (var root in roots.OrderBy(root => root != first))
         {
-            if (Disk.LengthOf(root.Data(target)) is > Volume.MaxManifestBytes) continue;
-            if (Disk.Bytes(root.Data(target), Volume.MaxManifestBytes) is { } bytes && Digest.Of(bytes, target.Algorithm) == target)
+            if (Disk.LengthOf(root.Data(target)) is > StoredManifest.MaxBytes) continue;
+            if (Disk.Bytes(root.Data(target), StoredManifest.MaxBytes) is { } bytes && Digest.Of(bytes, target.Algorithm) == target)
                 return bytes;
         }
         return null;

@@ -8,10 +8,9 @@ namespace Gateway.Storage;
 /// </summary>
 /// <param name="linked">Receives the content of every link that stays.</param>
 internal sealed class RepositoryCollection(
-    Volume volume, TimeProvider clock, CollectionRequest request, CollectionTally tally, DigestSet linked, WorkPace pace)
+    IContentLookup contents, ManifestFiles files, RecentUses uses, TimeProvider clock,
+    CollectionRequest request, CollectionTally tally, DigestSet linked, WorkPace pace)
 {
-    private readonly ManifestFiles _files = new(volume);
-
     /// <summary>Collects one repository of the pushed or the cached root.</summary>
     public async Task RunAsync(StoredRepository repository, CancellationToken stop)
     {
@@ -19,9 +18,9 @@ internal sealed class RepositoryCollection(
         var gone = new DigestSet();
         if (repository.Root.Lifetime == Lifetime.Pushed)
         {
-            await new EvidenceCollection(volume, request, tally, pace).RunAsync(repository, gone, stop);
+            await new EvidenceCollection(uses, request, tally, pace).RunAsync(repository, gone, stop);
             if (request.Untagged is { } age)
-                await new UntaggedCollection(volume, clock, request, tally, pace).RunAsync(repository, age, gone, stop);
+                await new UntaggedCollection(files, uses, clock, request, tally, pace).RunAsync(repository, age, gone, stop);
         }
         var named = new DigestSet();
         var isKnown = await NameAsync(repository, gone, named, stop);
@@ -30,7 +29,7 @@ internal sealed class RepositoryCollection(
             await pace.RestAsync(stop);
             var target = ManifestFiles.TargetOf(repository, LinkKind.Blob, blob);
             if (target.IsEmpty) continue;
-            var isNeeded = !isKnown || named.Contains(blob) || !IsRemovable(repository, target);
+            var isNeeded = !isKnown || named.Contains(blob) || !await IsRemovableAsync(repository, target, stop);
             if (isNeeded || !await RemoveBlobAsync(repository, blob, target, stop)) linked.Add(target);
         }
         if (repository.Root.Lifetime == Lifetime.Cached && !request.IsDryRun)
@@ -45,7 +44,7 @@ internal sealed class RepositoryCollection(
         {
             await pace.RestAsync(stop);
             if (gone.Contains(digest)) continue;
-            var (manifest, target, _) = _files.Read(repository, digest);
+            var (manifest, target, _) = files.Read(repository, digest);
             if (manifest is null && await IsEvictedAsync(repository, digest, target, stop)) continue;
             linked.Add(target);
             if (manifest is null)
@@ -65,8 +64,8 @@ internal sealed class RepositoryCollection(
     private async Task<bool> IsEvictedAsync(StoredRepository repository, Digest digest, Digest target, CancellationToken stop)
     {
         if (target.IsEmpty) return true;
-        if (repository.Root.Lifetime != Lifetime.Cached || volume.FindContent(target, -1) is not null) return false;
-        if (volume.Uses.IsRecent(digest)) return false;
+        if (repository.Root.Lifetime != Lifetime.Cached || await contents.FindAsync(target, -1, stop) is not null) return false;
+        if (uses.IsRecent(digest)) return false;
         if (!request.IsDryRun && !await TryCommitAsync(repository, digest, new Operation.RemoveManifest(digest) { IsEvicted = true }, stop))
             return false;
         tally.Manifest(repository, digest);
@@ -74,13 +73,13 @@ internal sealed class RepositoryCollection(
     }
 
     // The link of a cached blob says that the upstream vouched for it; it stays as long as the bytes do.
-    private bool IsRemovable(StoredRepository repository, Digest target) =>
-        repository.Root.Lifetime != Lifetime.Cached || volume.FindContent(target, -1) is null;
+    private async ValueTask<bool> IsRemovableAsync(StoredRepository repository, Digest target, CancellationToken stop) =>
+        repository.Root.Lifetime != Lifetime.Cached || await contents.FindAsync(target, -1, stop) is null;
 
     private async Task<bool> RemoveBlobAsync(StoredRepository repository, Digest blob, Digest target, CancellationToken stop)
     {
-        var isRecent = volume.Uses.IsRecent(blob) || volume.Uses.IsRecent(target)
-            || Disk.Find(repository.Root.BlobLink(repository.Path, blob)) is not { Written: var written } || volume.Uses.IsYoung(written);
+        var isRecent = uses.IsRecent(blob) || uses.IsRecent(target)
+            || Disk.Find(repository.Root.BlobLink(repository.Path, blob)) is not { Written: var written } || uses.IsYoung(written);
         if (isRecent
             || (!request.IsDryRun && !await TryCommitAsync(repository, blob, new Operation.RemoveBlob(blob) { IsUnnamed = true }, stop)))
         {
@@ -93,5 +92,5 @@ internal sealed class RepositoryCollection(
 
     private async Task<bool> TryCommitAsync(StoredRepository repository, Digest digest, Operation removal, CancellationToken stop) =>
         await repository.CommitAsync(
-            new([removal]) { IsStillAllowed = () => !volume.Uses.IsRecent(digest) }, stop) is CommitResult.Committed;
+            new([removal]) { IsStillAllowed = () => !uses.IsRecent(digest) }, stop) is CommitResult.Committed;
 }

@@ -7,19 +7,20 @@ namespace Gateway.Storage;
 /// them. The staged content of other upstreams is removed when they have it (<see cref="StagedContent"/>).
 /// </summary>
 internal sealed class StagedCollection(
-    Volume volume, TimeProvider clock, CollectionRequest request, CollectionTally tally, WorkPace pace)
+    StoredRepositories repositories, Root root, StagedContent staged, Trash trash, RecentUses uses, TimeProvider clock,
+    CollectionRequest request, CollectionTally tally, WorkPace pace)
 {
     /// <summary>Collects every staged repository.</summary>
     public async Task RunAsync(Action<CollectionProgress> report, CancellationToken stop)
     {
         var done = 0L;
-        foreach (var path in RepositoryFolders.In(volume.StagedRoot))
+        foreach (var path in RepositoryFolders.In(root))
         {
             report(new("staged", done++, "repositories"));
             await pace.RestAsync(stop);
-            if (!request.Upstreams.Contains(path.Split('/')[0])) await RunAsync(volume.StagedContent.Of(path), stop);
+            if (!request.Upstreams.Contains(path.Split('/')[0])) await RunAsync(repositories.StagedAt(path), stop);
         }
-        if (!request.IsDryRun) volume.StagedContent.SweepBytes();
+        if (!request.IsDryRun) staged.SweepBytes();
     }
 
     private async Task RunAsync(StoredRepository repository, CancellationToken stop)
@@ -30,7 +31,6 @@ internal sealed class StagedCollection(
                 $"{repository.Path}: {waiting} pushes wait for an upstream that is no longer configured, and stay; configure it again");
             return;
         }
-        var root = repository.Root;
         foreach (var digest in repository.Manifests().ToArray())
         {
             if (IsOld(root.ManifestLink(repository.Path, digest), digest)
@@ -49,7 +49,7 @@ internal sealed class StagedCollection(
         if (!request.IsDryRun && !repository.Manifests().Any() && !repository.Blobs().Any() && repository.HeldPushes().Count == 0)
         {
             foreach (var part in (string[])["_manifests", "_layers", "_gateway"])
-                volume.Trash.Take($"{root.Repository(repository.Path)}/{part}");
+                trash.Take($"{root.Repository(repository.Path)}/{part}");
             RemoveEmptyFolders(root.Repository(repository.Path), root.Repositories);
         }
     }
@@ -65,9 +65,9 @@ internal sealed class StagedCollection(
 
     // A day, as for the other staged content: an operator may move an upstream from one key to another.
     private bool IsOld(string link, Digest digest) =>
-        Disk.Find(link)?.Written < clock.GetUtcNow() - StagedContent.KeptFor && !volume.Uses.IsRecent(digest);
+        Disk.Find(link)?.Written < clock.GetUtcNow() - StagedContent.KeptFor && !uses.IsRecent(digest);
 
     private async Task<bool> RemoveAsync(StoredRepository repository, Digest digest, Operation removal, CancellationToken stop) =>
         request.IsDryRun || await repository.CommitAsync(
-            new([removal]) { IsStillAllowed = () => !volume.Uses.IsRecent(digest) }, stop) is CommitResult.Committed;
+            new([removal]) { IsStillAllowed = () => !uses.IsRecent(digest) }, stop) is CommitResult.Committed;
 }

@@ -7,15 +7,13 @@ namespace Gateway.Storage;
 /// Evidence stays as long as its subject. An index goes before the manifests that it names.
 /// </summary>
 internal sealed class UntaggedCollection(
-    Volume volume, TimeProvider clock, CollectionRequest request, CollectionTally tally, WorkPace pace)
+    ManifestFiles files, RecentUses uses, TimeProvider clock, CollectionRequest request, CollectionTally tally, WorkPace pace)
 {
     /// <summary>
     /// The largest number of removals in one change. A removal looks at every tag once for each change, and a use of one manifest refuses
     /// the whole change, whose manifests are then removed one by one.
     /// </summary>
     private const int MaxBatch = 32;
-
-    private readonly ManifestFiles _files = new(volume);
 
     /// <summary>Collects one repository.</summary>
     /// <param name="age">From the push.</param>
@@ -29,7 +27,7 @@ internal sealed class UntaggedCollection(
         {
             await pace.RestAsync(stop);
             if (needed.Contains(digest) || gone.Contains(digest)) continue;
-            var (manifest, _, _) = _files.Read(repository, digest);
+            var (manifest, _, _) = files.Read(repository, digest);
             isKnown &= manifest is not null;
             // Evidence, or what cannot be read.
             if (manifest is not { Subject: null }) await NeedAsync(repository, digest, needed, stop);
@@ -62,7 +60,7 @@ internal sealed class UntaggedCollection(
             if (needed.Contains(next)) continue;
             needed.Add(next);
             await pace.RestAsync(stop);
-            if (_files.Read(repository, next).Manifest is not { } manifest) continue;
+            if (files.Read(repository, next).Manifest is not { } manifest) continue;
             foreach (var child in manifest.Children) open.Push(child.Digest);
         }
     }
@@ -78,7 +76,7 @@ internal sealed class UntaggedCollection(
             var link = repository.Root.ManifestLink(repository.Path, digest);
             if (Disk.Find(link) is not { Written: var pushed } || pushed > oldest) continue;
             if (await IsNamedAsync(repository, digest, gone)) continue;
-            if (volume.Uses.IsYoung(pushed) || volume.Uses.IsRecent(digest)) Keep(digest, needed);
+            if (uses.IsYoung(pushed) || uses.IsRecent(digest)) Keep(digest, needed);
             else batch.Add(digest);
             if (batch.Count == MaxBatch) isAnyGone |= await RemoveAsync(repository, batch, needed, gone, stop);
         }
@@ -121,7 +119,7 @@ internal sealed class UntaggedCollection(
         return await repository.CommitAsync(
             new([.. all.Select(static digest => new Operation.RemoveManifest(digest))])
             {
-                IsStillAllowed = () => !all.Any(volume.Uses.IsRecent),
+                IsStillAllowed = () => !all.Any(uses.IsRecent),
             }, stop) is CommitResult.Committed;
     }
 }

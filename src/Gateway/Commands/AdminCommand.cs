@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Gateway.Configuration;
+using Gateway.Operations;
 using Gateway.Policy;
 using Gateway.Repositories;
 using Gateway.Storage;
@@ -57,7 +58,17 @@ internal static class AdminCommand
     {
         var decisions = new Decisions(volume.DecisionRing);
         var evaluator = new Evaluator(new PolicyEngine(null), decisions, TimeProvider.System);
-        return new(options, volume, (upstream, name, _) => volume.Cached(upstream.Key, name), evaluator, decisions, TimeProvider.System);
+        return new(
+            options, volume.Repositories, volume.StagedContent, volume.Origins, volume.Content,
+            (upstream, name, _) => volume.Repositories.Cached(upstream.Key, name), evaluator, decisions, TimeProvider.System);
+    }
+
+    /// <summary>Evaluates the content of the store.</summary>
+    public static PolicyTrial TrialOf(Volume volume)
+    {
+        var decisions = new Decisions(volume.DecisionRing);
+        var routers = new StoredRouter(volume.Repositories, volume.StagedContent, volume.Origins, volume.Content, decisions);
+        return new(routers, volume.Repositories, volume.CachedRepositories, decisions);
     }
 
     /// <summary>Bytes with a unit, for people.</summary>

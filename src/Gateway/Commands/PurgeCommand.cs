@@ -28,7 +28,7 @@ internal static class PurgeCommand
                 async gateway => await PrintAsync(invocation, parsed.GetValue(json), await gateway.PostAsync(
                     "purge", request, AdminJson.Default.PurgeRequest, AdminJson.Default.PurgeResult, cancellationToken)),
                 async (options, volume) => await PrintAsync(invocation, parsed.GetValue(json), await Purge.RunAsync(
-                    volume, AdminCommand.NamesOnly(options, volume), request, cancellationToken)));
+                    volume.CachedRepositories, AdminCommand.NamesOnly(options, volume), request, cancellationToken)));
         });
         return command;
     }

@@ -28,8 +28,9 @@ internal static class StatsCommand
                 async gateway => await PrintAsync(
                     output, asJson, await gateway.GetAsync($"stats?top={count}", AdminJson.Default.Statistics, cancellationToken)),
                 (options, volume) => PrintAsync(output, asJson, new(
-                    Statistics.CacheOf(volume, options.Cache, 0), null, [],
-                    Statistics.Top(volume, AdminCommand.NamesOnly(options, volume), count, cancellationToken))));
+                    Statistics.CacheOf(volume.Eviction, volume.Health, options.Cache, 0), null, [],
+                    Statistics.Top(
+                        volume.CachedRepositories, AdminCommand.NamesOnly(options, volume), count, cancellationToken))));
         });
         return command;
     }

@@ -8,14 +8,16 @@ namespace Gateway.Fronting;
 
 /// <summary>Makes the backings of upstreams' repositories for each configuration. It holds the state that outlives a reload.</summary>
 internal sealed class BackingFactory(
-    Volume volume, UpstreamRegistries upstreams, FetchTable fetches, PrivateRepositories views, AcceptedPushes accepted, TimeProvider clock,
-    ILoggerFactory loggers)
+    StoredRepositories stored, Origins origins, VolumeContent content, UpstreamRegistries upstreams, FetchTable fetches,
+    PrivateRepositories views, AcceptedPushes accepted, TimeProvider clock, ILoggerFactory loggers)
 {
     private readonly Turns _turns = new();
     private readonly ILogger _forwardLog = loggers.CreateLogger<Forwarder>();
     private readonly ILogger _catalogLog = loggers.CreateLogger<UpstreamCatalog>();
 
-    public Volume Volume => volume;
+    public StoredRepositories Stored => stored;
+
+    public Origins Origins => origins;
 
     public FetchTable Fetches => fetches;
 
@@ -41,8 +43,8 @@ internal sealed class BackingFactory(
     public FrontedRepository Front(
         IUpstreamRegistry registry, string stage, RepositoryName name, StoredRepository cached, IBacking pulled, bool isLater)
     {
-        var staged = volume.Staged(stage, name);
-        var forwarder = new Forwarder(volume, registry, name, cached.Path, _turns, clock, _forwardLog);
-        return new(volume, staged, cached, pulled, forwarder, isLater ? () => accepted.Tell(staged.Path) : null);
+        var staged = stored.Staged(stage, name);
+        var forwarder = new Forwarder(content, registry, name, cached.Path, _turns, clock, _forwardLog);
+        return new(content, staged, cached, pulled, forwarder, isLater ? () => accepted.Tell(staged.Path) : null);
     }
 }

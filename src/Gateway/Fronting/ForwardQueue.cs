@@ -19,7 +19,8 @@ internal sealed class ForwardQueue : IAsyncDisposable
     // The queue notices within this time that an upstream has recovered; the upstream's Retry-After may ask for more.
     private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
 
-    private readonly Volume _volume;
+    private readonly StoredRepositories _stored;
+    private readonly StagedContent _staged;
     private readonly Func<string, FrontedRepository?> _find;
     private readonly TimeProvider _clock;
     private readonly ILogger _logger;
@@ -34,9 +35,10 @@ internal sealed class ForwardQueue : IAsyncDisposable
     /// <param name="find">
     /// Returns the repository of a path below the staged root under the configuration in force; null if no route leads to it.
     /// </param>
-    public ForwardQueue(Volume volume, Func<string, FrontedRepository?> find, TimeProvider clock, ILogger logger)
+    public ForwardQueue(
+        StoredRepositories stored, StagedContent staged, Func<string, FrontedRepository?> find, TimeProvider clock, ILogger logger)
     {
-        (_volume, _find, _clock, _logger) = (volume, find, clock, logger);
+        (_stored, _staged, _find, _clock, _logger) = (stored, staged, find, clock, logger);
         _meter.CreateObservableGauge(
             "gateway.forward.waiting", () => All().Count(f => f.Forward.IsWaiting),
             description: "Accepted pushes that are not forwarded to their upstream yet.");
@@ -47,7 +49,7 @@ internal sealed class ForwardQueue : IAsyncDisposable
 
     /// <summary>Pushes that wait and pushes that were refused, by repository, oldest first.</summary>
     public IEnumerable<(string Repository, PendingForward Forward)> All() =>
-        _volume.StagedContent.Repositories.SelectMany(path => _volume.StagedContent.Of(path).Forwards().Select(f => (path, f)));
+        _staged.Repositories.SelectMany(path => _stored.StagedAt(path).Forwards().Select(f => (path, f)));
 
     /// <summary>Why the last attempt to forward the first push of a repository failed; null if there was none or it succeeded.</summary>
     public string? TroubleOf(string repository) => _troubles.GetValueOrDefault(repository);
@@ -97,7 +99,7 @@ internal sealed class ForwardQueue : IAsyncDisposable
     {
         lock (_lock)
         {
-            var next = _volume.StagedContent.Of(path).Forwards().FirstOrDefault(f => f.IsWaiting);
+            var next = _stored.StagedAt(path).Forwards().FirstOrDefault(f => f.IsWaiting);
             if (next is not null && !_stopping)
             {
                 if (_find(path) is { } repository) return (repository, next);

@@ -9,7 +9,7 @@ namespace Gateway.Fronting;
 /// </summary>
 /// <param name="path">The repository's name, unique among all fronted repositories and the credentials they use.</param>
 internal sealed class Forwarder(
-    Volume volume, IUpstreamRegistry registry, RepositoryName name, string path, Turns turns, TimeProvider clock, ILogger logger)
+    IContentLookup contents, IUpstreamRegistry registry, RepositoryName name, string path, Turns turns, TimeProvider clock, ILogger logger)
 {
     // Blobs of one push that are sent at the same time: as many as docker sends.
     private const int BlobsAtOnce = 5;
@@ -65,7 +65,8 @@ internal sealed class Forwarder(
     /// <summary>False if neither the gateway nor the upstream has the blob.</summary>
     private async Task<bool> SendBlobAsync(Descriptor blob, CancellationToken cancellationToken)
     {
-        if (volume.FindContent(blob.Digest, blob.Size) is not { } length) return await _writer.HasBlobAsync(blob.Digest, cancellationToken);
+        if (await contents.FindAsync(blob.Digest, blob.Size, cancellationToken) is not { } length)
+            return await _writer.HasBlobAsync(blob.Digest, cancellationToken);
         var started = clock.GetTimestamp();
         var isSent = false;
         await _writer.PutBlobAsync(blob.Digest, length, Open, cancellationToken);
@@ -74,10 +75,10 @@ internal sealed class Forwarder(
         Log.BlobSent(logger, blob.Digest, length, Upstream, name, clock.GetElapsedTime(started).TotalSeconds);
         return true;
 
-        ValueTask<Stream> Open(long offset, CancellationToken _)
+        async ValueTask<Stream> Open(long offset, CancellationToken stop)
         {
             isSent = true;
-            return new(volume.OpenStream(blob.Digest, offset, length) ?? throw Gone(blob.Digest));
+            return new ContentStream(await contents.OpenAsync(blob.Digest, length, stop) ?? throw Gone(blob.Digest), offset);
         }
     }
 

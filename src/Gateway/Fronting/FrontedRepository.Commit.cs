@@ -48,7 +48,7 @@ internal sealed partial class FrontedRepository
             .Select(s => (s.Subject, Here: staged.VersionOf(s.Subject), There: cached.VersionOf(s.Subject)))
             .ToArray();
         if (Refuse(change) is { } refusal) return refusal;
-        var (here, there) = Split(change, arrived: [], staying: []);
+        var (here, there) = await SplitAsync(change, arrived: [], staying: []);
         // Staged content is durable when this method returns; the notes in the cached root need not be.
         CommitResult result = new CommitResult.Committed(0);
         if (!here.IsEmpty)
@@ -78,7 +78,7 @@ internal sealed partial class FrontedRepository
                 "earlier pushes to this repository are not forwarded to its upstream yet; push again later", null);
         }
         await forwarder.SendManifestsAsync(publication);
-        var (here, there) = Split(change, publication.Digests, staying: []);
+        var (here, there) = await SplitAsync(change, publication.Digests, staying: []);
         return await ArriveAsync(publication, there, here, change.Committed);
     }
 
@@ -91,7 +91,8 @@ internal sealed partial class FrontedRepository
     private async ValueTask<CommitResult> ArriveAsync(
         Publication publication, ImmutableArray<Operation> there, ImmutableArray<Operation> here, Action<long>? committed = null)
     {
-        foreach (var blob in publication.Blobs.Where(b => IsStaged(LinkKind.Blob, b.Digest))) volume.GiveToCache(blob.Digest, blob.Size);
+        foreach (var blob in publication.Blobs.Where(b => IsStaged(LinkKind.Blob, b.Digest)))
+            await content.GiveToCacheAsync(blob.Digest, blob.Size, CancellationToken.None);
         CommitResult result = new CommitResult.Committed(0);
         if (!publication.IsEmpty)
         {
@@ -126,7 +127,7 @@ internal sealed partial class FrontedRepository
     /// <summary>Splits a change into operations on the staged root and operations on the cached root.</summary>
     /// <param name="arrived">Manifests of the change that the upstream has received.</param>
     /// <param name="staying">Manifests that stay staged, in addition to those that the change stores.</param>
-    private (ImmutableArray<Operation> Here, ImmutableArray<Operation> There) Split(
+    private async ValueTask<(ImmutableArray<Operation> Here, ImmutableArray<Operation> There)> SplitAsync(
         Change change, ImmutableHashSet<Digest> arrived, ImmutableHashSet<Digest> staying)
     {
         var brought = change.Operations.OfType<Operation.StoreManifest>().Select(o => o.Digest).ToHashSet();
@@ -137,7 +138,8 @@ internal sealed partial class FrontedRepository
             if (operation is Operation.LinkBlob blob && isHere)
             {
                 // A held push does not stage blobs that the upstream already has.
-                var isOnlyHere = !IsCached(LinkKind.Blob, blob.Digest) && volume.FindContent(blob.Digest, blob.Size) is not null;
+                var isOnlyHere = !IsCached(LinkKind.Blob, blob.Digest)
+                    && await content.FindAsync(blob.Digest, blob.Size, CancellationToken.None) is not null;
                 if (isOnlyHere || IsStaged(LinkKind.Blob, blob.Digest)) here.Add(operation);
                 continue;
             }

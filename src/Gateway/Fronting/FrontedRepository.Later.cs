@@ -30,10 +30,10 @@ internal sealed partial class FrontedRepository
         foreach (var blob in publication.Blobs)
         {
             if (!IsStaged(LinkKind.Blob, blob.Digest) && !IsCached(LinkKind.Blob, blob.Digest)
-                && volume.FindContent(blob.Digest, blob.Size) is null)
+                && await content.FindAsync(blob.Digest, blob.Size, CancellationToken.None) is null)
                 return new CommitResult.Missing(blob.Digest);
         }
-        var (here, there) = Split(change, arrived: [], staying: publication.Digests);
+        var (here, there) = await SplitAsync(change, arrived: [], staying: publication.Digests);
         // Manifests that are only cached could be evicted before they are forwarded, so they are staged too.
         var manifests = publication.Manifests.Select(m => m.Manifest).Where(m => !IsStaged(LinkKind.Manifest, m.Digest))
             .Select(m => new Operation.StoreManifest(m.Digest, m.Bytes));

@@ -14,7 +14,7 @@ namespace Gateway.Fronting;
 /// Tells the queue that a push waits to be forwarded; null if pushes are forwarded before they are answered.
 /// </param>
 internal sealed partial class FrontedRepository(
-    Volume volume, StoredRepository staged, StoredRepository cached, IBacking pulled, Forwarder forwarder,
+    VolumeContent content, StoredRepository staged, StoredRepository cached, IBacking pulled, Forwarder forwarder,
     Action? wakeLater = null) : DelegatingBacking(new StagedOverlay(staged, pulled))
 {
     private bool IsStaged(LinkKind kind, Digest digest) => staged.FindLink(kind, digest) is not null;

@@ -11,7 +11,8 @@ internal static class FrontingServices
         .AddSingleton<BackingFactory>()
         .AddSingleton<FrontedRepositories>()
         .AddSingleton(given => new ForwardQueue(
-            given.GetRequiredService<Volume>(), given.GetRequiredService<FrontedRepositories>().Find,
+            given.GetRequiredService<StoredRepositories>(), given.GetRequiredService<StagedContent>(),
+            given.GetRequiredService<FrontedRepositories>().Find,
             given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<Forwarder>>()))
         .AddHostedService<Forwarding>();
 }

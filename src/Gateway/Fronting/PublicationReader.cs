@@ -28,7 +28,7 @@ internal sealed class PublicationReader
         foreach (var stored in change.Operations.OfType<Operation.StoreManifest>())
         {
             // The gate has checked these manifests already, so the limits for stored content apply.
-            if (ManifestReader.Read(stored.Bytes, null, Volume.ReadBackLimits).Manifest is { } manifest)
+            if (ManifestReader.Read(stored.Bytes, null, StoredManifest.ReadBackLimits).Manifest is { } manifest)
                 _brought[stored.Digest] = new(stored.Digest, manifest, stored.Bytes);
         }
         _bound = change.Operations.OfType<Operation.SetLive>().ToLookup(o => o.Digest, o => o.Tag);

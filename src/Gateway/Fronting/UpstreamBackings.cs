@@ -23,7 +23,7 @@ internal sealed class UpstreamBackings
         (_factory, _options) = (factory, options);
         Limits = options.DocumentLimits;
         _sources = options.Upstreams.Values.ToImmutableDictionary(upstream => upstream.Key, upstream => new Source(
-            upstream, find(upstream.Key), factory.Volume.Origins.FolderOf(upstream.Key, upstream.Urls),
+            upstream, find(upstream.Key), factory.Origins.FolderOf(upstream.Key, upstream.Urls),
             factory.CatalogOf(upstream, find(upstream.Key))));
     }
 
@@ -36,7 +36,7 @@ internal sealed class UpstreamBackings
     public IBacking Open(UpstreamOptions upstream, RepositoryName name, Credential? client)
     {
         var source = _sources[upstream.Key];
-        var cached = _factory.Volume.Cached(source.Folder, name);
+        var cached = _factory.Stored.Cached(source.Folder, name);
         if (upstream.Auth != UpstreamAuth.Passthrough)
         {
             var pulled = new PullThroughRepository(

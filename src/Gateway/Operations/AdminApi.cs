@@ -19,7 +19,10 @@ namespace Gateway.Operations;
 /// <param name="memory">Cleared after content was purged.</param>
 internal sealed class AdminApi(
     ICurrent<RepositoryRouter> current,
-    Volume volume,
+    CachedRepositories cached,
+    Eviction eviction,
+    VolumeHealth storage,
+    PolicyTrial trial,
     FetchTable fetches,
     UpstreamRegistries upstreams,
     ForwardQueue forwards,
@@ -69,7 +72,7 @@ internal sealed class AdminApi(
     private async Task ExplainAsync(HttpContext context)
     {
         if (await ReadAsync(context, AdminJson.Default.PolicyQuestion) is not { } question) return;
-        var explained = await PolicyTrial.ExplainAsync(current.Value.Options, volume, question, context.RequestAborted);
+        var explained = await trial.ExplainAsync(current.Value.Options, question, context.RequestAborted);
         await WriteAsync(context, StatusCodes.Status200OK, explained, AdminJson.Default.PolicyExplained);
     }
 
@@ -82,7 +85,7 @@ internal sealed class AdminApi(
             await ProblemAsync(context, StatusCodes.Status400BadRequest, problem);
             return;
         }
-        var changes = PolicyTrial.DiffAsync(current.Value.Options, volume, comparison, context.RequestAborted);
+        var changes = trial.DiffAsync(current.Value.Options, comparison, context.RequestAborted);
         await WriteLinesAsync(context, changes, AdminJson.Default.PolicyChange);
     }
 
@@ -93,10 +96,10 @@ internal sealed class AdminApi(
         var top = int.TryParse(context.Request.Query["top"], NumberStyles.None, CultureInfo.InvariantCulture, out var asked)
             ? Math.Min(asked, Statistics.MaxTop)
             : DefaultTop;
-        await volume.Eviction.Counted.WaitAsync(context.RequestAborted);
-        var repositories = await Task.Run(() => Statistics.Top(volume, router, top, context.RequestAborted));
+        await eviction.Counted.WaitAsync(context.RequestAborted);
+        var repositories = await Task.Run(() => Statistics.Top(cached, router, top, context.RequestAborted));
         await WriteAsync(context, StatusCodes.Status200OK, new Statistics(
-            Statistics.CacheOf(volume, options.Cache, fetches.Count),
+            Statistics.CacheOf(eviction, storage, options.Cache, fetches.Count),
             Statistics.RequestsOf(totals),
             [.. options.Upstreams.Values.Select(each => Statistics.UpstreamOf(totals, each, upstreams.RateLimitRemaining(each.Key)))],
             repositories), AdminJson.Default.Statistics);
@@ -106,7 +109,7 @@ internal sealed class AdminApi(
     {
         if (await ReadAsync(context, AdminJson.Default.PurgeRequest) is not { } request) return;
         context.Features.Set(new AdminSubject(request.DryRun ? $"{request.What} (dry run)" : request.What));
-        var result = await Purge.RunAsync(volume, current.Value, request, context.RequestAborted);
+        var result = await Purge.RunAsync(cached, current.Value, request, context.RequestAborted);
         if (!request.DryRun && result.Purged.Count > 0) await memory.ForgetAsync();
         var status = result.Problem is null ? StatusCodes.Status200OK : StatusCodes.Status404NotFound;
         await WriteAsync(context, status, result, AdminJson.Default.PurgeResult);
@@ -130,7 +133,7 @@ internal sealed class AdminApi(
     private Task RepositoriesAsync(HttpContext context)
     {
         var router = current.Value;
-        var names = StoredNames.RepositoriesAsync(volume, router.Options, router, context.RequestAborted);
+        var names = StoredNames.RepositoriesAsync(cached, router.Options, router, context.RequestAborted);
         return WriteLinesAsync(context, names, AdminJson.Default.ListedRepository);
     }
 

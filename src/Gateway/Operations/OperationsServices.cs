@@ -21,31 +21,33 @@ internal static class OperationsServices
         services.AddSingleton(_ => new AccessLog(accessLog));
         services.AddSingleton<Reloads>().AddSingleton<RequestMetrics>().AddSingleton<Totals>();
         services.AddTelemetry();
-        services.AddSingleton(HealthOf).AddSingleton<AdminApi>().AddSingleton(new OperatorDoor(options.Operator.TokenFile));
+        services.AddSingleton(HealthOf).AddSingleton<StoredRouter>().AddSingleton<PolicyTrial>().AddSingleton<AdminApi>()
+            .AddSingleton(new OperatorDoor(options.Operator.TokenFile));
         services.AddSingleton<StoredGates>().AddSingleton<KnownRepositories>().AddSingleton<ManifestReadings>()
             .AddSingleton<EvidenceDetails>().AddSingleton<ReferrerTrees>();
         services.AddSingleton<RepositoryPages>().AddSingleton<TagPages>().AddSingleton<ImagePages>()
             .AddSingleton<Deletions>().AddSingleton<HoldPages>().AddSingleton<HoldsApi>()
             .AddSingleton<PagesApi>();
         services.AddSingleton<OperatorPort>();
-        services.AddSingleton<IJobKind, GcJob>().AddSingleton(given => given.GetRequiredService<Volume>().JobFiles);
+        services.AddSingleton<IJobKind, GcJob>();
         services.AddSingleton<Jobs>().AddSingleton<JobsApi>().AddHostedService(given => given.GetRequiredService<Jobs>());
         return services.AddHostedService<ProcessMetrics>();
     }
 
     private static Health HealthOf(IServiceProvider given)
     {
-        var (volume, audit, reloads) =
-            (given.GetRequiredService<Volume>(), given.GetRequiredService<AuditLog>(), given.GetRequiredService<Reloads>());
+        var (storage, damage, audit, reloads) = (
+            given.GetRequiredService<VolumeHealth>(), given.GetRequiredService<Damage>(),
+            given.GetRequiredService<AuditLog>(), given.GetRequiredService<Reloads>());
         var access = given.GetRequiredService<ICurrent<AccessControl>>();
         var health = new Health(new Dictionary<string, Func<string?>>
         {
-            ["storage"] = () => volume.ReadOnlyBecause, ["audit"] = audit.RefusesBecause,
+            ["storage"] = () => storage.ReadOnlyBecause, ["audit"] = audit.RefusesBecause,
         }, new Dictionary<string, Func<string?>>
         {
             ["configuration"] = () => reloads.Problem is { } problem ? $"the last configuration read is not in force: {problem}" : null,
             ["access"] = () => access.Value.Problem,
-            ["content"] = () => volume.Damage.Warning,
+            ["content"] = () => damage.Warning,
         });
         given.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.Register(health.BeginStopping);
         return health;

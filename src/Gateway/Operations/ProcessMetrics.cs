@@ -12,12 +12,15 @@ internal sealed class ProcessMetrics : IHostedService, IDisposable
 {
     private readonly Meter _meter = new("Gateway.Process");
 
-    private readonly Volume _volume;
+    private readonly VolumeHealth _health;
+    private readonly Uploads _uploads;
+    private readonly SteadyClock _steady;
     private readonly Reloads _reloads;
     private readonly ICurrent<AccessControl> _access;
 
-    public ProcessMetrics(Volume volume, Reloads reloads, ICurrent<AccessControl> access) =>
-        (_volume, _reloads, _access) = (volume, reloads, access);
+    public ProcessMetrics(
+        VolumeHealth health, Uploads uploads, SteadyClock steady, Reloads reloads, ICurrent<AccessControl> access) =>
+        (_health, _uploads, _steady, _reloads, _access) = (health, uploads, steady, reloads, access);
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -30,14 +33,14 @@ internal sealed class ProcessMetrics : IHostedService, IDisposable
             "gateway.build_info",
             () => new Measurement<long>(1, new("version", BuildInfo.Version), new("runtime", Environment.Version.ToString())),
             description: "Always 1; the labels have the version and runtime.");
-        _meter.CreateObservableGauge("gateway.disk.free", () => _volume.FreeBytes, "By", description: "Bytes free on the volume.");
-        _meter.CreateObservableGauge("gateway.uploads.in_progress", () => _volume.Uploads.Count, description: "Open upload sessions.");
+        _meter.CreateObservableGauge("gateway.disk.free", () => _health.FreeBytes, "By", description: "Bytes free on the volume.");
+        _meter.CreateObservableGauge("gateway.uploads.in_progress", () => _uploads.Count, description: "Open upload sessions.");
         _meter.CreateObservableGauge(
             "gateway.disk.writable",
-            () => _volume.ReadOnlyBecause is null ? 1L : 0L,
+            () => _health.ReadOnlyBecause is null ? 1L : 0L,
             description: "Whether the volume accepts writes; /readyz has the reason if not.");
         _meter.CreateObservableGauge(
-            "gateway.clock.behind", () => _volume.Steady.Behind.TotalSeconds, "s",
+            "gateway.clock.behind", () => _steady.Behind.TotalSeconds, "s",
             description: "Difference between the latest moment seen and the system's clock, if the clock is behind.");
         _meter.CreateObservableGauge(
             "gateway.descriptors.open", () => (long)Descriptors.InUse, description: "File descriptors in use, for files and connections.");

@@ -30,11 +30,10 @@ internal sealed record PurgeResult(IReadOnlyList<PurgedItem> Purged, bool DryRun
 internal static class Purge
 {
     public static async Task<PurgeResult> RunAsync(
-        Volume volume, RepositoryRouter router, PurgeRequest request, CancellationToken cancellationToken)
+        CachedRepositories cached, RepositoryRouter router, PurgeRequest request, CancellationToken cancellationToken)
     {
-        var cached = volume.CachedRepositories;
         if (Digest.TryParse(request.What, out var digest))
-            return await RemoveEverywhereAsync(volume, digest, request.DryRun, cancellationToken);
+            return await RemoveEverywhereAsync(cached, digest, request.DryRun, cancellationToken);
         var all = cached.All().ToArray();
         var whole = all.Where(each => IsMeant(request.What, each, router)).ToArray();
         var image = whole.Length > 0 ? null : ImageReference.Parse(request.What);
@@ -43,7 +42,7 @@ internal static class Purge
         var purged = new List<PurgedItem>();
         foreach (var name in (CachedRepositories.Entry[])[.. whole, .. named])
         {
-            var contents = hasReference ? Named(volume, name, image!.Reference) : [.. cached.ContentOf(name)];
+            var contents = hasReference ? Named(cached, name, image!.Reference) : [.. cached.ContentOf(name)];
             if (contents.Count == 0 && (hasReference || !cached.HasLists(name))) continue;
             var bytes = contents.Sum(cached.BytesOf);
             if (!request.DryRun && hasReference) await cached.RemoveAsync(name, contents, cancellationToken);
@@ -68,24 +67,24 @@ internal static class Purge
             ? [.. all.Where(each => each.Name == source.Name && router.UpstreamOf(each.Upstream)?.Key == source.Upstream)]
             : [.. all.Where(each => router.NameOf(each.Upstream, each.Name) == image.Name)];
 
-    private static IReadOnlyCollection<Digest> Named(Volume volume, CachedRepositories.Entry name, Reference reference)
+    private static IReadOnlyCollection<Digest> Named(
+        CachedRepositories cached, CachedRepositories.Entry name, Reference reference)
     {
-        var stored = volume.Cached(name.Upstream, name.Name);
-        var digest = reference.IsDigest ? reference.Digest : stored.Live(reference.Tag)?.Live ?? default;
-        return digest.IsEmpty ? [] : volume.CachedRepositories.ClosureOf(name, digest);
+        var digest = cached.DigestOf(name, reference);
+        return digest.IsEmpty ? [] : cached.ClosureOf(name, digest);
     }
 
     private static async Task<PurgeResult> RemoveEverywhereAsync(
-        Volume volume, Digest digest, bool dryRun, CancellationToken cancellationToken)
+        CachedRepositories cached, Digest digest, bool dryRun, CancellationToken cancellationToken)
     {
-        var bytes = volume.CachedRepositories.BytesOf(digest);
-        var holders = volume.CachedRepositories.All()
-            .Where(each => volume.CachedRepositories.ContentOf(each).Contains(digest)).ToArray();
+        var bytes = cached.BytesOf(digest);
+        var holders = cached.All()
+            .Where(each => cached.ContentOf(each).Contains(digest)).ToArray();
         if (bytes == 0 && holders.Length == 0) return new([], dryRun, $"{digest} is not cached");
         if (!dryRun)
         {
-            foreach (var holder in holders) await volume.CachedRepositories.RemoveAsync(holder, [digest], cancellationToken);
-            volume.CachedRepositories.RemoveBytes(digest);
+            foreach (var holder in holders) await cached.RemoveAsync(holder, [digest], cancellationToken);
+            cached.RemoveBytes(digest);
         }
         return new([new(digest.ToString(), 1, bytes)], dryRun, null);
     }

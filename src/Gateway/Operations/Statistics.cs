@@ -17,18 +17,18 @@ internal sealed record Statistics(
     public const int MaxTop = 1000;
 
     /// <summary>Reads the cached content from the disk; for 100,000 links this takes some seconds.</summary>
-    public static CacheStatistics CacheOf(Volume volume, CacheOptions options, int fetches) =>
-        new(volume.Eviction.Bytes, options.MaxSize, volume.Eviction.Count, volume.FreeBytes, options.KeepFree, fetches);
+    public static CacheStatistics CacheOf(Eviction eviction, VolumeHealth health, CacheOptions options, int fetches) =>
+        new(eviction.Bytes, options.MaxSize, eviction.Count, health.FreeBytes, options.KeepFree, fetches);
 
     /// <summary>The repositories with the most bytes on the disk.</summary>
     public static IReadOnlyList<RepositoryStatistics> Top(
-        Volume volume, RepositoryRouter router, int count, CancellationToken cancellationToken)
+        CachedRepositories cached, RepositoryRouter router, int count, CancellationToken cancellationToken)
     {
         var repositories = new List<RepositoryStatistics>();
-        foreach (var each in volume.CachedRepositories.All())
+        foreach (var each in cached.All())
         {
             cancellationToken.ThrowIfCancellationRequested();
-            repositories.Add(new(router.NameOf(each.Upstream, each.Name), volume.CachedRepositories.BytesOf(each)));
+            repositories.Add(new(router.NameOf(each.Upstream, each.Name), cached.BytesOf(each)));
         }
         var sorted = repositories.Where(each => each.Bytes > 0).OrderByDescending(each => each.Bytes);
         return [.. sorted.ThenBy(each => each.Name, StringComparer.Ordinal).Take(count)];

@@ -33,7 +33,8 @@ internal static class StoredNames
     /// in memory.
     /// </summary>
     public static async IAsyncEnumerable<ListedRepository> RepositoriesAsync(
-        Volume volume, GatewayOptions options, RepositoryRouter router, [EnumeratorCancellation] CancellationToken cancellationToken)
+        CachedRepositories cached, GatewayOptions options, RepositoryRouter router,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         for (string? last = null; ;)
         {
@@ -42,12 +43,12 @@ internal static class StoredNames
             if (!page.More || page.Items.Count == 0) break;
             last = page.Items[^1].Value;
         }
-        foreach (var cached in volume.CachedRepositories.All())
+        foreach (var each in cached.All())
         {
             cancellationToken.ThrowIfCancellationRequested();
             // The catalog already lists those of fronted registries.
-            if (router.UpstreamOf(cached.Upstream) is { } upstream && options.FrontOf(upstream.Key) is not null) continue;
-            yield return new(router.NameOf(cached.Upstream, cached.Name), cached.Upstream);
+            if (router.UpstreamOf(each.Upstream) is { } upstream && options.FrontOf(upstream.Key) is not null) continue;
+            yield return new(router.NameOf(each.Upstream, each.Name), each.Upstream);
         }
     }
 

@@ -137,7 +137,8 @@ internal sealed class BlobFetch
     private async Task FetchAsync(IFetchTurn? turn, CancellationToken cancellationToken)
     {
         using var place = await _resources.Places.EnterAsync(Sources.Current, cancellationToken);
-        if (_resources.IsOnDisk(Digest, Part.Length)) throw new FetchException(FetchFailure.OnDisk, $"{Digest} is on disk already");
+        if (await _resources.IsStoredAsync(Digest, Part.Length, cancellationToken))
+            throw new FetchException(FetchFailure.OnDisk, $"{Digest} is on disk already");
         if (!Part.TryOpen(_resources.Files)) throw NoRoom();
         if (Part.Length < Part.EarlierLength)
             throw Wrong(null, $"expected at most {Part.Length} bytes in the part of an earlier fetch, got {Part.EarlierLength}");

@@ -59,7 +59,7 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
     // Null if the fetch cannot tell.
     private async Task<Vouched?> AskByFetchAsync(Digest digest, Task left)
     {
-        if (table.TryBegin(digest, source, LinkAsync) is not { } fetch) return null;
+        if (await table.TryBeginAsync(digest, source, LinkAsync, CancellationToken.None) is not { } fetch) return null;
         _ = LeaveAsync(fetch, left);
         try
         {

@@ -48,7 +48,7 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
     /// </summary>
     public async ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken)
     {
-        if (table.Resources.IsOnDisk(blob.Digest, blob.Size)) return new(null, 0);
+        if (await table.Resources.IsStoredAsync(blob.Digest, blob.Size, cancellationToken)) return new(null, 0);
         try
         {
             var (fetch, _) = table.Join(blob.Digest, blob.Size, source);
@@ -184,7 +184,7 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
         Digest digest, long? size, BlobUse use, CancellationToken cancellationToken)
     {
         if (await stored.OpenBlobAsync(digest, use, cancellationToken) is Result<IContent>.Found found) return found;
-        return stored.OpenUnlinked(digest, size) is { } content
+        return await stored.OpenUnlinkedAsync(digest, size, cancellationToken) is { } content
             ? new(content, Storage.CacheHandling.Hit with { Upstream = source.Key })
             : null;
     }

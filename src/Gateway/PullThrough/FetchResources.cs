@@ -5,7 +5,7 @@ using Gateway.Storage;
 namespace Gateway.PullThrough;
 
 /// <summary>What all fetches share: room on the volume, places, and the digests for which an upstream sent wrong bytes.</summary>
-internal sealed class FetchResources(Volume volume, TimeProvider clock, ILogger logger)
+internal sealed class FetchResources(FetchFiles files, IContentLookup contents, TimeProvider clock, ILogger logger)
 {
     /// <summary>
     /// Chosen: a client that tries again within minutes gets content that was verified first; a repaired upstream is not slowed for long.
@@ -28,11 +28,12 @@ internal sealed class FetchResources(Volume volume, TimeProvider clock, ILogger 
     public IFetchPeers? Peers { get; init; }
 
     /// <summary>The growing files.</summary>
-    public FetchFiles Files => volume.Fetches;
+    public FetchFiles Files => files;
 
     /// <summary>Whether some root has the whole content.</summary>
     /// <param name="length">Expected bytes; null if unknown.</param>
-    public bool IsOnDisk(Digest digest, long? length) => volume.FindContent(digest, length ?? -1) is not null;
+    public async ValueTask<bool> IsStoredAsync(Digest digest, long? length, CancellationToken cancellationToken) =>
+        await contents.FindAsync(digest, length ?? -1, cancellationToken) is not null;
 
     /// <summary>
     /// Whether an upstream sent wrong bytes for this digest in the last minutes. Then the gateway verifies all of the content before it

@@ -6,7 +6,8 @@ namespace Gateway.PullThrough;
 
 /// <summary>The fetches under way: at most one per digest, for any number of repositories and clients.</summary>
 /// <param name="peers">The other replicas; null if this gateway is alone.</param>
-internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logger, IFetchPeers? peers = null) : IAsyncDisposable
+internal sealed class FetchTable(
+    FetchFiles files, IContentLookup contents, TimeProvider clock, ILogger logger, IFetchPeers? peers = null) : IAsyncDisposable
 {
     /// <summary>
     /// Bytes. A larger fetch stops when its last reader leaves; otherwise a client that requests and disconnects could fill the volume.
@@ -24,7 +25,7 @@ internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logg
     private bool _stopping;
 
     /// <summary>What all fetches share.</summary>
-    public FetchResources Resources { get; } = new(volume, clock, logger) { Peers = peers };
+    public FetchResources Resources { get; } = new(files, contents, clock, logger) { Peers = peers };
 
     /// <summary>The number of fetches under way.</summary>
     public int Count
@@ -80,9 +81,11 @@ internal sealed class FetchTable(Volume volume, TimeProvider clock, ILogger logg
     /// also among replicas, because the bytes may come from another one, which cannot vouch. The caller must leave the fetch at the end.
     /// </summary>
     /// <param name="vouched">See <see cref="BlobFetch"/>.</param>
-    public BlobFetch? TryBegin(Digest digest, UpstreamRepository source, Func<BlobFetch, long, Task> vouched)
+    public async ValueTask<BlobFetch?> TryBeginAsync(
+        Digest digest, UpstreamRepository source, Func<BlobFetch, long, Task> vouched, CancellationToken cancellationToken)
     {
-        if (Resources.Peers is not null || Resources.IsOnDisk(digest, null) || Resources.Files.LengthOf(digest) > 0
+        if (Resources.Peers is not null || await Resources.IsStoredAsync(digest, null, cancellationToken)
+            || Resources.Files.LengthOf(digest) > 0
             || !Resources.Files.HasRoomFor(0) || !Resources.Places.HasFree(source)) return null;
         lock (_gate)
         {

@@ -50,7 +50,7 @@ internal sealed class Prefetch : IAsyncDisposable
     {
         if (Options.Mode == PrefetchMode.Off) return;
         var manifest = fetches.Recent.Find(source, stored.Digest, repository.Limits)?.Manifest
-            ?? ManifestReader.Read(stored.Bytes, null, Volume.ReadBackLimits).Manifest;
+            ?? ManifestReader.Read(stored.Bytes, null, StoredManifest.ReadBackLimits).Manifest;
         if (manifest is null) return;
         if (manifest.IsIndex)
         {

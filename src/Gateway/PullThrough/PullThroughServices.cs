@@ -11,7 +11,8 @@ internal static class PullThroughServices
     /// </summary>
     public static IServiceCollection AddGatewayPullThrough(this IServiceCollection services) => services
         .AddSingleton(given => new FetchTable(
-            given.GetRequiredService<Volume>(), given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<FetchTable>>(),
+            given.GetRequiredService<FetchFiles>(), given.GetRequiredService<IContentLookup>(),
+            given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<FetchTable>>(),
             given.GetService<IFetchPeers>()))
         .AddSingleton<PrivateRepositories>()
         .AddHostedService<Prefetching>();

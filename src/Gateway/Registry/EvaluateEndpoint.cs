@@ -39,7 +39,7 @@ internal static class EvaluateEndpoint
             await x.FailAsync(RegistryErrorCode.MANIFEST_UNKNOWN, $"{asked.Name} has no {asked.What} here; push or pull it first");
             return;
         }
-        var answer = PolicyTrial.Describe(repository.Name, asked.What, asked.Stage, explained, x.Record.Time);
+        var answer = ExplanationForm.Describe(repository.Name, asked.What, asked.Stage, explained, x.Record.Time);
         x.Response.Headers.CacheControl = "no-store";
         await x.WriteAsync(Status200OK, "application/json", JsonSerializer.SerializeToUtf8Bytes(answer, AdminJson.Default.PolicyAnswer));
     }
@@ -64,7 +64,7 @@ internal static class EvaluateEndpoint
         {
             var question = JsonSerializer.Deserialize(body, AdminJson.Default.PolicyQuestion);
             return question is { As: null, At: null, Policy: null } && WrittenReference.Parse(question.Reference) is { } asked
-                && PolicyTrial.StageOf(question.Stage) is { } stage
+                && ExplanationForm.StageOf(question.Stage) is { } stage
                 ? (asked.Name, asked.What ?? WrittenReference.Latest, stage)
                 : null;
         }

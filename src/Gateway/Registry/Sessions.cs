@@ -44,7 +44,7 @@ internal static class Sessions
     {
         await using var upload = await TakeOverAsync(x);
         if (upload is null) return;
-        upload.Cancel();
+        await upload.CancelAsync();
         x.Empty(Status204NoContent);
     }
 

@@ -60,7 +60,7 @@ internal static class Uploads
         }
         finally
         {
-            if (!completed) upload.Cancel();
+            if (!completed) await upload.CancelAsync();
         }
     }
 }

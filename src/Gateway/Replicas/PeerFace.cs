@@ -11,7 +11,7 @@ namespace Gateway.Replicas;
 /// Answers other replicas. Whoever signs by the secret of the set gets any content by its digest: a replica asks only for what an upstream
 /// vouched for at its own request, so content is shared and permission is not.
 /// </summary>
-internal sealed class PeerFace(PeerSecret secret, SharedFetches fetches, Volume volume, ILogger<PeerFace> logger)
+internal sealed class PeerFace(PeerSecret secret, SharedFetches fetches, IContentLookup contents, ILogger<PeerFace> logger)
 {
     // Chosen: longer than a replica needs from Redis' answer to its next step, and shorter than the asker waits.
     private static readonly TimeSpan DecidesWithin = TimeSpan.FromSeconds(1);
@@ -75,15 +75,15 @@ internal sealed class PeerFace(PeerSecret secret, SharedFetches fetches, Volume 
             }
             return;
         }
-        if (volume.FindContent(digest, -1) is not { } length)
+        await using var content = await contents.OpenAsync(digest, -1, cancellationToken);
+        if (content?.Length is not { } length)
         {
             context.Response.StatusCode = StatusCodes.Status404NotFound;
             return;
         }
         context.Response.Headers[PeerPaths.Whole] = "true";
         if (!Head(context, length, length, out var from)) return;
-        await using var file = (FileStream)(volume.OpenStream(digest, from, length) ?? throw new IOException($"{digest} was removed"));
-        await new PipeBodyWriter(context.Response.BodyWriter).SendFileAsync(file.SafeFileHandle, from, length - from, cancellationToken);
+        await content.CopyToAsync(new PipeBodyWriter(context.Response.BodyWriter), from, length - from, cancellationToken);
         ReplicaMetrics.Sent(length - from);
     }
 

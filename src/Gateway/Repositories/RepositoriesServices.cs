@@ -10,7 +10,7 @@ internal static class RepositoriesServices
     /// the gateway does. They need the router in force (<see cref="Configuration.ICurrent{T}"/>).
     /// </summary>
     public static IServiceCollection AddGatewayRepositories(this IServiceCollection services) => services
-        .AddSingleton(given => new Decisions(given.GetRequiredService<Volume>().DecisionRing))
+        .AddSingleton(given => new Decisions(given.GetRequiredService<DecisionRing>()))
         .AddSingleton<BlobContents>()
         .AddSingleton<PrefetchPulls>()
         .AddHostedService<Sweep>();

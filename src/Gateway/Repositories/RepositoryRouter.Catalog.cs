@@ -65,17 +65,17 @@ internal sealed partial class RepositoryRouter
         CancellationToken cancellationToken)
     {
         List<RepositoryName> listed = [];
-        var paths = volume.StagedContent.Repositories;
+        var paths = staged.Repositories;
         if (paths.Length == 0) return (listed, null);
-        var folder = volume.Origins.FolderOf(upstream.Key, upstream.Urls);
+        var folder = origins.FolderOf(upstream.Key, upstream.Urls);
         foreach (var path in paths.Where(p => p.StartsWith(folder + "/", StringComparison.Ordinal)))
         {
             var name = RepositoryName.Parse(path.AsSpan(folder.Length + 1));
             if (Reached(upstream, [name], last).FirstOrDefault() is not { Value: not null } canonical) continue;
-            var (caller, staged) = (callerOf(canonical), volume.Staged(folder, name));
-            if (!caller.MayPull || !staged.Manifests().Any()) continue;
+            var (caller, here) = (callerOf(canonical), stored.Staged(folder, name));
+            if (!caller.MayPull || !here.Manifests().Any()) continue;
             // The repository is made without its upstream, which must not be asked about each name.
-            var repository = new Repository(canonical, staged, evaluator, volume, _recent, takesPushes: true, clock);
+            var repository = new Repository(canonical, here, evaluator, contents, _recent, takesPushes: true, clock);
             var isListed = await repository.IsListedAsync(caller, looks, cancellationToken);
             if (isListed is null) return (listed, canonical.Value);
             if (isListed == true) listed.Add(canonical);
@@ -94,7 +94,7 @@ internal sealed partial class RepositoryRouter
         while (true)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var page = volume.PushedAfter(last, Math.Max(count, NamesAtOnce));
+            var page = stored.PushedAfter(last, Math.Max(count, NamesAtOnce));
             foreach (var name in page.Items)
             {
                 var (place, caller) = (new Place(null, name), callerOf(name));

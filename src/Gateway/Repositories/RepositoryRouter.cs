@@ -29,8 +29,8 @@ internal delegate IBacking PullThroughFactory(UpstreamOptions upstream, Reposito
 /// </summary>
 /// <param name="upstreamNames">Null for a catalog of built-in repositories alone.</param>
 internal sealed partial class RepositoryRouter(
-    GatewayOptions options, Volume volume, PullThroughFactory pullThrough, Evaluator evaluator, Decisions decisions, TimeProvider clock,
-    UpstreamNames? upstreamNames = null)
+    GatewayOptions options, StoredRepositories stored, StagedContent staged, Origins origins, IContentLookup contents,
+    PullThroughFactory pullThrough, Evaluator evaluator, Decisions decisions, TimeProvider clock, UpstreamNames? upstreamNames = null)
 {
     /// <summary>The configuration that the router is made from.</summary>
     public GatewayOptions Options => options;
@@ -44,8 +44,8 @@ internal sealed partial class RepositoryRouter(
     private readonly ConcurrentLru<(string Host, string? Namespace, RepositoryName Path), Routed> _routed = new(MaxReady);
     private readonly RecentBlobs _recent = new();
     private readonly Lazy<Dictionary<string, UpstreamOptions>> _byFolder = new(
-        () => options.Upstreams.Values.DistinctBy(u => volume.Origins.FolderOf(u.Key, u.Urls))
-            .ToDictionary(u => volume.Origins.FolderOf(u.Key, u.Urls), StringComparer.Ordinal));
+        () => options.Upstreams.Values.DistinctBy(u => origins.FolderOf(u.Key, u.Urls))
+            .ToDictionary(u => origins.FolderOf(u.Key, u.Urls), StringComparer.Ordinal));
 
     /// <param name="host">The Host header without port, lower case.</param>
     /// <param name="ns">The <c>ns</c> query parameter, checked to be <c>host[:port]</c>; null when not sent. An unknown one routes
@@ -125,14 +125,14 @@ internal sealed partial class RepositoryRouter(
     {
         if (place.Upstream is not { } upstream)
         {
-            return new(new(name, volume.Pushed(place.Name), evaluator, volume, _recent, takesPushes: true, clock), name)
+            return new(new(name, stored.Pushed(place.Name), evaluator, contents, _recent, takesPushes: true, clock), name)
             {
                 Hint = _names.HintFor("", null, name),
             };
         }
         var front = options.FrontOf(upstream.Key);
         var repository = new Repository(
-            name, pullThrough(upstream, place.Name, shown), evaluator, volume, _recent, takesPushes: front is not null, clock,
+            name, pullThrough(upstream, place.Name, shown), evaluator, contents, _recent, takesPushes: front is not null, clock,
             takesPushesLater: front is { ForwardsLater: true });
         return new(repository, name) { Source = (upstream.Key, place.Name) };
     }
@@ -143,12 +143,12 @@ internal sealed partial class RepositoryRouter(
         for (string? last = null; ;)
         {
             // 100 names at a time, because the catalog is locked while they are read.
-            var page = volume.PushedAfter(last, 100);
+            var page = stored.PushedAfter(last, 100);
             foreach (var name in page.Items) await SweepAsync(new(null, name), cancellationToken);
             if (!page.More) break;
             last = page.Items[^1].Value;
         }
-        foreach (var path in volume.StagedContent.Repositories) await SweepStagedAsync(path, cancellationToken);
+        foreach (var path in staged.Repositories) await SweepStagedAsync(path, cancellationToken);
     }
 
     /// <summary>Sweeps under the policy first; then removes staged content that nothing needs.</summary>
@@ -157,7 +157,7 @@ internal sealed partial class RepositoryRouter(
         var slash = path.IndexOf('/', StringComparison.Ordinal);
         if (UpstreamOf(path[..slash]) is { Auth: not UpstreamAuth.Passthrough } upstream && options.FrontOf(upstream.Key) is not null)
             await SweepAsync(new(upstream, RepositoryName.Parse(path.AsSpan(slash + 1))), cancellationToken);
-        await volume.StagedContent.SweepAsync(volume.StagedContent.Of(path), cancellationToken);
+        await staged.SweepAsync(stored.StagedAt(path), cancellationToken);
     }
 
     // Also a repository that no name leads to any more: its held pushes expire, too.

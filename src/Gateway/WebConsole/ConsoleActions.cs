@@ -13,7 +13,7 @@ namespace Gateway.WebConsole;
 /// before the answer.
 /// </summary>
 internal sealed class ConsoleActions(
-    Html html, ICurrent<RepositoryRouter> current, Volume volume, IUpstreamMemory memory, Deletions deletions, HoldsApi holds,
+    Html html, ICurrent<RepositoryRouter> current, CachedRepositories cached, IUpstreamMemory memory, Deletions deletions, HoldsApi holds,
     AuditLog audit, TimeProvider clock)
 {
     /// <summary>Whether an action has this path.</summary>
@@ -85,7 +85,7 @@ internal sealed class ConsoleActions(
         var (reference, stop) = ($"{plan.Repository}:{tag.Tag}", context.RequestAborted);
         string? problem;
         if (plan.IsCached)
-            problem = (await Purge.RunAsync(volume, current.Value, new(reference), stop)).Problem;
+            problem = (await Purge.RunAsync(cached, current.Value, new(reference), stop)).Problem;
         else
             problem = (await StoredNames.DeleteAsync(current.Value, new(reference), visitor.Viewer.In, stop)).Problem;
         Tell(context, visitor, plan.IsCached ? "purge" : "delete", problem is null, plan.Repository, tag.Tag, tag.Digest, problem);

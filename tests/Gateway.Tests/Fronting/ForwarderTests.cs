@@ -26,7 +26,7 @@ public sealed class ForwarderTests : UpstreamTest
         var gate = new TaskCompletionSource();
         Hub.When(r => r.IsAnyBlob).Once().WaitFor(gate.Task);
         var clock = new HeldClock();
-        var forwarder = new Forwarder(volume.Volume, upstream, App, "hub/team/app", new(), clock, NullLogger.Instance);
+        var forwarder = new Forwarder(volume.Volume.Content, upstream, App, "hub/team/app", new(), clock, NullLogger.Instance);
         var (publication, blobs) = await StageAsync(volume.Volume);
 
         var sending = forwarder.SendBlobsAsync(publication, default);
@@ -46,7 +46,7 @@ public sealed class ForwarderTests : UpstreamTest
         var staged = volume.Staged("hub", App);
         Descriptor[] blobs = [await StageAsync(staged, "config"), await StageAsync(staged, "layer")];
         var bytes = GateRig.Manifest(blobs[0], blobs[1]);
-        var manifest = ManifestReader.Read(bytes, null, Volume.ReadBackLimits).Manifest!;
+        var manifest = ManifestReader.Read(bytes, null, StoredManifest.ReadBackLimits).Manifest!;
         return (new([new(new(Digest.Of(bytes), manifest, bytes), ImmutableArray<TagName>.Empty, IsEvidence: false)]), blobs);
     }
 

@@ -97,14 +97,16 @@ internal sealed class FrontedRig : IAsyncDisposable
     {
         var decisions = new Decisions(Volume.DecisionRing);
         var router = new RepositoryRouter(
-            _options, Volume, Backing, new(new(Policy), decisions, TimeProvider.System), decisions, TimeProvider.System);
+            _options, Volume.Repositories, Volume.StagedContent, Volume.Origins, Volume.Content, Backing,
+            new(new(Policy), decisions, TimeProvider.System), decisions, TimeProvider.System);
         return router.Route("localhost", null, RepositoryName.Parse(name)).Repository!;
     }
 
     private void Open()
     {
-        _fetches = new(Volume, TimeProvider.System, NullLogger.Instance);
-        _queue = new(Volume, path => HasRoute ? Find(path) : null, TimeProvider.System, NullLogger.Instance);
+        _fetches = new(Volume.Fetches, Volume.Content, TimeProvider.System, NullLogger.Instance);
+        _queue = new(
+            Volume.Repositories, Volume.StagedContent, path => HasRoute ? Find(path) : null, TimeProvider.System, NullLogger.Instance);
         Reload(Policy);
         _queue.WakeAll();
     }
@@ -117,10 +119,11 @@ internal sealed class FrontedRig : IAsyncDisposable
         var cached = Volume.Cached("hub", name);
         var pulled = new PullThroughRepository(
             cached, upstream, _upstreams["hub"], name, _fetches, ManifestLimits.Plain, TimeProvider.System);
-        var forwarder = new Forwarder(Volume, _upstreams["hub"], name, cached.Path, _turns, TimeProvider.System, NullLogger.Instance);
+        var forwarder = new Forwarder(
+            Volume.Content, _upstreams["hub"], name, cached.Path, _turns, TimeProvider.System, NullLogger.Instance);
         var staged = Volume.Staged("hub", name);
         return new FrontedRepository(
-            Volume, staged, cached, pulled, forwarder, _options.Routes[0].ForwardsLater ? () => _queue.Wake(staged.Path) : null);
+            Volume.Content, staged, cached, pulled, forwarder, _options.Routes[0].ForwardsLater ? () => _queue.Wake(staged.Path) : null);
     }
 
     /// <summary>The gate as one client of a passthrough upstream sees it.</summary>
@@ -131,10 +134,11 @@ internal sealed class FrontedRig : IAsyncDisposable
         var client = new Credential(username, password);
         var view = new PrivateRepositories(_fetches, TimeProvider.System)
             .For(_options.Upstreams["hub"], _upstreams["hub"], name, client, ManifestLimits.Plain, () => cached);
-        var forwarder = new Forwarder(Volume, view.Upstream, name, cached.Path, _turns, TimeProvider.System, NullLogger.Instance);
-        var backing = new FrontedRepository(Volume, Volume.Staged($"hub~{client.Id}", name), cached, view, forwarder);
+        var forwarder = new Forwarder(Volume.Content, view.Upstream, name, cached.Path, _turns, TimeProvider.System, NullLogger.Instance);
+        var backing = new FrontedRepository(Volume.Content, Volume.Staged($"hub~{client.Id}", name), cached, view, forwarder);
         return new(
-            RepositoryName.Parse("prod/app"), backing, new(new(Policy), new(Volume.DecisionRing), TimeProvider.System), Volume, new(),
+            RepositoryName.Parse("prod/app"), backing, new(new(Policy), new(Volume.DecisionRing), TimeProvider.System),
+            Volume.Content, new(),
             takesPushes: true,
             TimeProvider.System);
     }

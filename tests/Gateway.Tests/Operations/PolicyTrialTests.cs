@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Gateway.Access;
 using Gateway.Commands.Policy;
+using Gateway.Commands;
 using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Operations;
@@ -128,7 +129,7 @@ public sealed class PolicyTrialTests : IAsyncLifetime
         await _rig.PushAsync("v1", "one");
         var refused = Assert.IsType<Answer<StoredManifest>.Hidden>(await _rig.GetAsync(HoldRig.Puller, "v1")).Decision;
 
-        var explained = await PolicyTrial.ExplainAsync(Options(), _rig.Volume, new(refused.Id), default);
+        var explained = await Trial().ExplainAsync(Options(), new(refused.Id), default);
 
         using var record = JsonDocument.Parse(explained.Decision!);
         var lines = RecordedLines.Of(record.RootElement).ToArray();
@@ -151,7 +152,7 @@ public sealed class PolicyTrialTests : IAsyncLifetime
     {
         await _rig.PushAsync("v1", "one");
 
-        var explained = await PolicyTrial.ExplainAsync(Options(), _rig.Volume, new(reference, stage), default);
+        var explained = await Trial().ExplainAsync(Options(), new(reference, stage), default);
 
         Assert.Null(explained.Answer);
         Assert.StartsWith(expected, explained.Problem, StringComparison.Ordinal);
@@ -162,8 +163,8 @@ public sealed class PolicyTrialTests : IAsyncLifetime
     {
         await _rig.PushAsync("v1", "one");
 
-        var explained = await PolicyTrial.ExplainAsync(
-            Options(), _rig.Volume, new("prod/app:v1", Policy: new("policy: { default: perhaps }", "new.yaml", "/")), default);
+        var explained = await Trial().ExplainAsync(
+            Options(), new("prod/app:v1", Policy: new("policy: { default: perhaps }", "new.yaml", "/")), default);
 
         Assert.StartsWith("new.yaml:1:20: policy.default: expected allow or deny", explained.Problem, StringComparison.Ordinal);
     }
@@ -177,8 +178,8 @@ public sealed class PolicyTrialTests : IAsyncLifetime
             Access = new() { Rules = [new(["ci"], ["prod/**"], AccessActions.Pull | AccessActions.Push)] },
         };
 
-        var ci = await PolicyTrial.ExplainAsync(options, _rig.Volume, new("prod/app:v1", As: "ci"), default);
-        var anonymous = await PolicyTrial.ExplainAsync(options, _rig.Volume, new("prod/app:v1", As: "anonymous"), default);
+        var ci = await Trial().ExplainAsync(options, new("prod/app:v1", As: "ci"), default);
+        var anonymous = await Trial().ExplainAsync(options, new("prod/app:v1", As: "anonymous"), default);
 
         Assert.Equal(new("ci", true, true), ci.Answer!.Rights);
         Assert.Equal(new("anonymous", false, false), anonymous.Answer!.Rights);
@@ -215,18 +216,20 @@ public sealed class PolicyTrialTests : IAsyncLifetime
     {
         var changes = new List<PolicyChange>();
         var comparison = new PolicyComparison(new(old, "old", "/"), new(@new, "new", "/"));
-        await foreach (var change in PolicyTrial.DiffAsync(Options(), _rig.Volume, comparison, default))
+        await foreach (var change in Trial().DiffAsync(Options(), comparison, default))
             changes.Add(change);
         return changes;
     }
 
     private async Task<PolicyAnswer> ExplainAsync(string reference, string stage = "pull", string? policy = null, DateTimeOffset? at = null)
     {
-        var explained = await PolicyTrial.ExplainAsync(
-            Options(), _rig.Volume, new(reference, stage, At: at, Policy: policy is null ? null : new(policy, "new.yaml", "/")), default);
+        var explained = await Trial().ExplainAsync(
+            Options(), new(reference, stage, At: at, Policy: policy is null ? null : new(policy, "new.yaml", "/")), default);
         Assert.Null(explained.Problem);
         return explained.Answer!;
     }
+
+    private PolicyTrial Trial() => AdminCommand.TrialOf(_rig.Volume);
 
     private GatewayOptions Options() => Plain with { Policy = _rig.Policy };
 }

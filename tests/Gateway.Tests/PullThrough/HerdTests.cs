@@ -37,7 +37,7 @@ public sealed class HerdTests
         await Rig.ReadAsync(rig.Backing, digest);
         await rig.SettleAsync();
         var log = new LineLogger();
-        await using var table = new FetchTable(rig.Volume, rig.Clock, log);
+        await using var table = new FetchTable(rig.Volume.Fetches, rig.Volume.Content, rig.Clock, log);
         var source = new UpstreamRepository(rig.Options, rig.Registry, RepositoryName.Parse(Rig.Name), rig.Clock);
 
         var (fetch, _) = table.Join(Rig.D(digest), null, source);

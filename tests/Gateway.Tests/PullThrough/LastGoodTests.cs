@@ -26,7 +26,7 @@ public sealed class LastGoodTests
 
     private static Repository Gate(Rig rig, PolicyOptions? policy) => new(
         RepositoryName.Parse("hub/" + Rig.Name), rig.Backing, new(new PolicyEngine(policy), new(rig.Volume.DecisionRing), rig.Clock),
-        rig.Volume,
+        rig.Volume.Content,
         new(),
         takesPushes: false, rig.Clock);
 

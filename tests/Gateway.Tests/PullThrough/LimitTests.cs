@@ -30,7 +30,8 @@ public sealed class LimitTests
     public async Task Fetch_above_the_limit_stops_without_readers_and_is_resumed_by_the_next()
     {
         await using var rig = await Rig.StartAsync();
-        await using var table = new FetchTable(rig.Volume, rig.Clock, rig.Fetches.Resources.Logger) { LargestAbandoned = 5 * MiB };
+        await using var table =
+            new FetchTable(rig.Volume.Fetches, rig.Volume.Content, rig.Clock, rig.Fetches.Resources.Logger) { LargestAbandoned = 5 * MiB };
         var digest = rig.Hub.AddBlob(Rig.Name, Layer);
         rig.Hub.When(r => r.IsGet && r.Range is null).Hang(after: 2 * MiB);
         var backing = rig.Pull(Rig.Name, fetches: table);

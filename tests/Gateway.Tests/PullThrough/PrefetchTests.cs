@@ -88,7 +88,7 @@ public sealed class PrefetchTests : IAsyncLifetime
     public async Task Full_volume_stops_prefetching_and_clients_still_get_the_content()
     {
         Use(PrefetchMode.Auto);
-        _rig.Volume.Fetches.KeepFree = long.MaxValue / 2;
+        _rig.Volume.Health.KeepFree = long.MaxValue / 2;
         var image = AddImage("v1", 1);
         await _rig.PullTagAsync();
         Assert.Equal(ScriptedUpstream.Bytes(200_000, 1), await Rig.ReadAsync(_rig.Backing, image.Layers[0]));

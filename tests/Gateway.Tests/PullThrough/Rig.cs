@@ -90,7 +90,7 @@ internal sealed class Rig : IAsyncDisposable
 
     /// <summary>The gate under a policy; null admits everything.</summary>
     public Repository Under(PolicyOptions? policy) => new(
-        RepositoryName.Parse("hub/" + Name), Backing, new(new PolicyEngine(policy), new(Volume.DecisionRing), Clock), Volume, new(),
+        RepositoryName.Parse("hub/" + Name), Backing, new(new PolicyEngine(policy), new(Volume.DecisionRing), Clock), Volume.Content, new(),
         takesPushes: false,
         Clock);
 
@@ -168,7 +168,7 @@ internal sealed class Rig : IAsyncDisposable
     private async Task OpenAsync()
     {
         Volume = await Volume.OpenAsync(_folder, Clock, NullLogger.Instance, default);
-        Fetches = new(Volume, Clock, NullLogger.Instance);
+        Fetches = new(Volume.Fetches, Volume.Content, Clock, NullLogger.Instance);
         Backing = Pull(Name);
         Gate = Under(null);
     }

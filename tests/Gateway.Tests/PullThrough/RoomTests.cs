@@ -93,7 +93,7 @@ public sealed class RoomTests
     private static async Task<Rig> FullAsync(bool verifyFirst = false)
     {
         var rig = await Rig.StartAsync(o => o with { VerifyFirst = verifyFirst });
-        rig.Volume.Fetches.KeepFree = long.MaxValue / 2;
+        rig.Volume.Health.KeepFree = long.MaxValue / 2;
         return rig;
     }
 }

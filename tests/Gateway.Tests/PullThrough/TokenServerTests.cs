@@ -87,7 +87,7 @@ public sealed class TokenServerTests
         var policy = new PolicyOptions { Default = Outcome.Allow };
         var gate = new Repository(
             RepositoryName.Parse("hub/" + Rig.Name), view, new(new PolicyEngine(policy), new(rig.Volume.DecisionRing), rig.Clock),
-            rig.Volume,
+            rig.Volume.Content,
             new(), takesPushes: false, rig.Clock);
         Assert.IsType<Answer<StoredManifest>.Found>(await gate.GetManifestAsync(Rig.Caller, new(TagName.Parse("v1")), default));
         rig.Hub.Tokens.Revoke();

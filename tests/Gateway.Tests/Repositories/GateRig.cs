@@ -40,7 +40,8 @@ internal sealed class GateRig(VolumeRig volume) : IAsyncDisposable
 
     public RepositoryRouter Router(PolicyOptions? policy = null, PullThroughFactory? upstream = null, GatewayOptions? options = null) =>
         new(
-            options ?? new(), Volume, upstream ?? ((_, _, _) => throw new InvalidOperationException("no upstream")),
+            options ?? new(), Volume.Repositories, Volume.StagedContent, Volume.Origins, Volume.Content,
+            upstream ?? ((_, _, _) => throw new InvalidOperationException("no upstream")),
             new(new(policy), _decisions, TimeProvider.System), _decisions, TimeProvider.System);
 
     public Repository Repository(string name, PolicyOptions? policy = null) =>

@@ -37,7 +37,8 @@ public sealed class VerificationCountTests : IAsyncLifetime
         });
         var engine = new PolicyEngine(_rig.Policy);
         var repository = new Repository(
-            Name, _rig.Volume.Pushed(Name), new(engine, new(_rig.Volume.DecisionRing), _rig.Clock), _rig.Volume, new(), takesPushes: true,
+            Name, _rig.Volume.Pushed(Name), new(engine, new(_rig.Volume.DecisionRing), _rig.Clock), _rig.Volume.Content, new(),
+            takesPushes: true,
             _rig.Clock);
         var stored = Assert.IsType<Answer<StoredManifest>.Found>(
             await repository.GetManifestAsync(HoldRig.Pusher, new(digest), default)).Value;

@@ -35,7 +35,7 @@ internal static class PolicyDiffCommand
                     PolicyTrial.DiffPath, comparison, AdminJson.Default.PolicyComparison, AdminJson.Default.PolicyChange,
                     cancellationToken)),
                 (options, volume) => PrintAsync(
-                    invocation, parsed.GetValue(json), PolicyTrial.DiffAsync(options, volume, comparison, cancellationToken)),
+                    invocation, parsed.GetValue(json), AdminCommand.TrialOf(volume).DiffAsync(options, comparison, cancellationToken)),
                 PolicyExit.Error);
         });
         return command;

@@ -46,7 +46,8 @@ internal static class PolicyExplainCommand
                     PolicyTrial.ExplainPath, question, AdminJson.Default.PolicyQuestion, AdminJson.Default.PolicyExplained,
                     cancellationToken)),
                 async (options, volume) => await PrintAsync(
-                    invocation, parsed.GetValue(json), await PolicyTrial.ExplainAsync(options, volume, question, cancellationToken)),
+                    invocation, parsed.GetValue(json),
+                    await AdminCommand.TrialOf(volume).ExplainAsync(options, question, cancellationToken)),
                 PolicyExit.Error);
         });
         return command;

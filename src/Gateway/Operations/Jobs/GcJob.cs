@@ -6,7 +6,7 @@ using Gateway.Storage;
 namespace Gateway.Operations;
 
 /// <summary><c>gateway gc</c>: removes what nothing needs any more.</summary>
-internal sealed class GcJob(ICurrent<RepositoryRouter> current, Volume volume, TimeProvider clock) : IJobKind
+internal sealed class GcJob(ICurrent<RepositoryRouter> current, Origins origins, Collector collector) : IJobKind
 {
     public const string Kind = "gc";
 
@@ -21,8 +21,8 @@ internal sealed class GcJob(ICurrent<RepositoryRouter> current, Volume volume, T
         var options = run.Request.Deserialize(AdminJson.Default.GcRequest)!;
         TimeSpan? untagged = Durations.TryParse(options.Untagged, out var age) ? age : null;
         var folders = current.Value.Options.Upstreams.Values
-            .Select(each => volume.Origins.FolderOf(each.Key, each.Urls)).ToHashSet(StringComparer.Ordinal);
-        var report = await new Collector(volume, clock).RunAsync(
+            .Select(each => origins.FolderOf(each.Key, each.Urls)).ToHashSet(StringComparer.Ordinal);
+        var report = await collector.RunAsync(
             new(options.DryRun, untagged, folders), progress => run.Report(progress.Step, progress.Done, null, progress.Unit), stop);
         return JsonSerializer.SerializeToElement(report, AdminJson.Default.CollectionReport);
     }

@@ -80,7 +80,7 @@ internal sealed class HoldPages(StoredGates gates, KnownRepositories known)
         return new(
             name.Value, held.Tag.Value, held.Digest.ToString(), manifest is null ? null : ContentKinds.Of(manifest.Manifest), held.Actor,
             held.PushedAt, held.Expires, live.IsEmpty ? null : live.ToString(), held.Missing,
-            verdict is null ? [] : [.. verdict.Reasons.Select(PolicyTrial.Answer)], SignersOf(inspection.Policy, verdict),
+            verdict is null ? [] : [.. verdict.Reasons.Select(ExplanationForm.Answer)], SignersOf(inspection.Policy, verdict),
             caller.Rights.HasFlag(AccessActions.Admin) && routed.Source is null, caller.Rights.HasFlag(AccessActions.Delete));
     }
 

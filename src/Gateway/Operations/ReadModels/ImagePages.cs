@@ -100,6 +100,6 @@ internal sealed class ImagePages(StoredGates gates, TagPages tags, ManifestReadi
     ];
 
     private static VerdictView View(Verdict verdict, Stage stage) => new(
-        PolicyTrial.Name(stage), PolicyTrial.Name(verdict.Outcome), [.. verdict.Rules.Select(PolicyTrial.Answer)],
-        [.. verdict.Evidence.Select(PolicyTrial.Answer)], verdict.Until, verdict.Unknown);
+        ExplanationForm.Name(stage), ExplanationForm.Name(verdict.Outcome), [.. verdict.Rules.Select(ExplanationForm.Answer)],
+        [.. verdict.Evidence.Select(ExplanationForm.Answer)], verdict.Until, verdict.Unknown);
 }

@@ -14,7 +14,8 @@ internal readonly record struct KnownRepository(RepositoryName Name, string? Fol
 /// The names of all repositories with stored content. Those of built-in storage are in memory already (<c>Catalog</c>); those of upstreams
 /// are read from the disk here, and again when a page is requested and they are old.
 /// </summary>
-internal sealed class KnownRepositories(Volume volume, TimeProvider clock)
+internal sealed class KnownRepositories(
+    StoredRepositories stored, CachedRepositories cachedRepositories, StagedContent staged, TimeProvider clock)
 {
     // Names of built-in storage read at a time; the catalog is locked meanwhile.
     private const int PageSize = 1000;
@@ -59,7 +60,7 @@ internal sealed class KnownRepositories(Volume volume, TimeProvider clock)
         var now = clock.GetUtcNow();
         var (names, _) = await AfterAsync(router, null);
         RepositoryName[] sorted = await Task.Run(() => names
-            .Where(each => each.Folder is { } folder ? volume.MayHold(folder, each.Own) : volume.MayHold(each.Name))
+            .Where(each => each.Folder is { } folder ? stored.MayHold(folder, each.Own) : stored.MayHold(each.Name))
             .Select(static each => each.Name).ToArray());
         _holders = new(router, now, sorted);
         return sorted;
@@ -91,8 +92,8 @@ internal sealed class KnownRepositories(Volume volume, TimeProvider clock)
     // Cached content, and content that was accepted for an upstream and is not there yet.
     private IEnumerable<(string Folder, RepositoryName Own)> Stored()
     {
-        foreach (var cached in volume.CachedRepositories.All()) yield return (cached.Upstream, cached.Name);
-        foreach (var path in volume.StagedContent.Repositories)
+        foreach (var cached in cachedRepositories.All()) yield return (cached.Upstream, cached.Name);
+        foreach (var path in staged.Repositories)
         {
             var slash = path.IndexOf('/', StringComparison.Ordinal);
             yield return (path[..slash], RepositoryName.Parse(path.AsSpan(slash + 1)));
@@ -103,7 +104,7 @@ internal sealed class KnownRepositories(Volume volume, TimeProvider clock)
     {
         while (true)
         {
-            var page = volume.PushedAfter(last, PageSize);
+            var page = stored.PushedAfter(last, PageSize);
             foreach (var name in page.Items) yield return new(name, null, name);
             if (!page.More || page.Items.Count == 0) yield break;
             last = page.Items[^1].Value;

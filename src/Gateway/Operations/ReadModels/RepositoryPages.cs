@@ -32,7 +32,7 @@ public sealed record RepositoryRow(
     string Name, string Source, string? Upstream, RepositorySummary? Summary, int Held, IReadOnlyList<string> Rules);
 
 /// <summary>Makes pages of repositories.</summary>
-internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known, Volume volume)
+internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known, StoredRepositories stored)
 {
     /// <summary>Rows of a page that names no number.</summary>
     public const int Rows = 50;
@@ -138,8 +138,8 @@ internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known
     private RepositorySummary? Summary(KnownRepository known, bool mayCount)
     {
         StoredRepository[] parts = known.Folder is not { } folder
-            ? [volume.Pushed(known.Own)]
-            : [volume.Cached(folder, known.Own), volume.Staged(folder, known.Own)];
+            ? [stored.Pushed(known.Own)]
+            : [stored.Cached(folder, known.Own), stored.Staged(folder, known.Own)];
         var basis = (parts[0].SummaryBasis(), parts.Length > 1 ? parts[1].SummaryBasis() : default);
         var key = parts[0].FullName + (known.Folder is null ? "" : " cached");
         var cached = _summaries.TryGet(key, out var last) ? last : default;

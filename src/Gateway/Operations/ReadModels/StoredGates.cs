@@ -9,7 +9,7 @@ namespace Gateway.Operations.ReadModels;
 /// The gates of repositories over stored content, under the configuration in force. A page that shows a repository therefore asks no
 /// upstream, and spends none of its rate limit.
 /// </summary>
-internal sealed class StoredGates(ICurrent<RepositoryRouter> current, Volume volume, BlobContents contents)
+internal sealed class StoredGates(ICurrent<RepositoryRouter> current, StoredRouter routers, SteadyClock steady, BlobContents contents)
 {
     private volatile Made? _made;
 
@@ -38,6 +38,6 @@ internal sealed class StoredGates(ICurrent<RepositoryRouter> current, Volume vol
     {
         var options = current.Value.Options;
         if (_made is { } made && ReferenceEquals(made.Options, options)) return made;
-        return _made = new(options, StoredRouter.Of(options, options.Policy, volume, volume.Steady, contents), new());
+        return _made = new(options, routers.Of(options, options.Policy, steady, contents), new());
     }
 }

@@ -5,6 +5,8 @@ namespace Gateway.Storage;
 /// <summary>What the folders of a root hold, read from the disk.</summary>
 internal static class RepositoryFolders
 {
+    private static readonly DigestAlgorithm[] Every = Enum.GetValues<DigestAlgorithm>();
+
     /// <summary>The path of every repository of a root, in no order. Throws <see cref="UnreadableException"/>.</summary>
     public static IEnumerable<string> In(Root root)
     {
@@ -42,4 +44,33 @@ internal static class RepositoryFolders
     /// <summary>The notes that something is evidence, in one of the folders of a repository; in no order.</summary>
     public static IEnumerable<Digest> EvidenceIn(string folder) =>
         Disk.FoldersIn(folder).SelectMany(Disk.FoldersIn).SelectMany(Disk.FilesIn).Select(DigestOf).Where(static d => !d.IsEmpty);
+
+    /// <summary>The digests of every linked manifest, in no order; only those of one algorithm if it is given.</summary>
+    public static IEnumerable<Digest> Manifests(Root root, string path, DigestAlgorithm? algorithm = null) =>
+        Linked(name => root.Revisions(path, name), algorithm is { } one ? [one] : Every);
+
+    /// <summary>The digests of every linked blob, in no order; their bytes may have been removed.</summary>
+    public static IEnumerable<Digest> Blobs(Root root, string path) => Linked(name => root.Layers(path, name), Every);
+
+    /// <summary>The names of all tags, in no order.</summary>
+    public static IEnumerable<string> Tags(Root root, string path)
+    {
+        foreach (var tag in Disk.FoldersIn(root.Tags(path)))
+        {
+            // An interrupted delete of another program leaves a folder without a binding.
+            if (TagName.TryParse(Path.GetFileName(tag), out var name) && Disk.HasFile(root.TagLink(path, name))) yield return name.Value;
+        }
+    }
+
+    private static IEnumerable<Digest> Linked(Func<string, string> folderOf, DigestAlgorithm[] algorithms)
+    {
+        foreach (var algorithm in algorithms)
+        {
+            foreach (var each in Disk.FoldersIn(folderOf(Digest.NameOf(algorithm))))
+            {
+                if (Digest.TryParse($"{Digest.NameOf(algorithm)}:{Path.GetFileName(each)}", out var digest) && Disk.HasFile($"{each}/link"))
+                    yield return digest;
+            }
+        }
+    }
 }

@@ -1,7 +1,7 @@
 namespace Gateway.Storage;
 
 /// <summary>Whether the volume accepts writes, and how much room it has.</summary>
-public sealed partial class Volume
+public sealed class VolumeHealth
 {
     /// <summary>
     /// Bytes that no push may use. The journal's batch and the small files of acknowledged changes must find room (one segment, and the
@@ -9,15 +9,41 @@ public sealed partial class Volume
     /// </summary>
     private const long Reserve = 4 << 20;
 
+    private readonly Folders _folders;
+    private readonly SmallFiles _files;
+    private readonly Trash _trash;
+    private readonly TimeProvider _clock;
+    private readonly DriveInfo _drive;
+
+    // Why the journal was not replayed: for clients, and with paths for the operator. Both are null when it was replayed.
+    private string? _unreplayed;
+    private string? _unreplayedDetails;
     private string? _notWritable;
     private string? _notWritten;
     private volatile bool _isInDoubt;
     private long _freeBytes;
     private long _freeCheckedAt;
 
+    internal VolumeHealth(Folders folders, SmallFiles files, Trash trash, TimeProvider clock) =>
+        (_folders, _files, _trash, _clock, _drive) = (folders, files, trash, clock, new(folders.Path));
+
+    /// <summary>Bytes of the volume that stay free; with less free space, fetched content is not stored.</summary>
+    public long KeepFree { get; set; }
+
+    /// <summary>
+    /// Why the journal of earlier processes is not applied; null when it is. Until it is, its segments have changes that are stored nowhere
+    /// else.
+    /// </summary>
+    internal string? WhyNotReplayed => _unreplayed;
+
+    /// <summary>Records that the journal could not be applied: the volume accepts no pushes until the next start.</summary>
+    /// <param name="why">One line that a client may see.</param>
+    /// <param name="details">The same with paths, for the operator.</param>
+    internal void NotReplayed(string why, string details) => (_unreplayed, _unreplayedDetails) = (why, details);
+
     /// <summary>Why the volume accepts no pushes, for the operator; it may name paths. Null when it accepts them.</summary>
     public string? ReadOnlyBecause =>
-        _unreplayedDetails ?? Durability.EndedDetails ?? WhyNoWrites ?? _notWritten
+        _unreplayedDetails ?? _folders.Durability.EndedDetails ?? WhyNoWrites ?? _notWritten
         ?? (FreeBytes < Reserve ? "the volume is full" : null);
 
     /// <summary>
@@ -29,7 +55,7 @@ public sealed partial class Volume
         get
         {
             MeasureSeldom();
-            return Durability.Ended ?? Volatile.Read(ref _notWritable);
+            return _folders.Durability.Ended ?? Volatile.Read(ref _notWritable);
         }
     }
 
@@ -60,15 +86,8 @@ public sealed partial class Volume
         Volatile.Write(ref _freeBytes, _drive.AvailableFreeSpace);
         _freeCheckedAt = now;
         // Removed content can be restored only while there is room for it.
-        if (why is null && _drive.AvailableFreeSpace is var free && free < Fetches.KeepFree && Trash.Bytes > 0)
-            Trash.FreeSoon(Fetches.KeepFree - free);
-    }
-
-    /// <summary>Bounds the cached root: its size limit, and the free bytes below which nothing is cached. May be called again.</summary>
-    public void Limit(long maxCached, long keepFree)
-    {
-        (Eviction.MaxBytes, Fetches.KeepFree) = (maxCached, keepFree);
-        _ = Task.Run(() => Eviction.MakeRoom(0));
+        if (why is null && _drive.AvailableFreeSpace is var free && free < KeepFree && _trash.Bytes > 0)
+            _trash.FreeSoon(KeepFree - free);
     }
 
     /// <summary>Throws <see cref="StoreReadOnlyException"/> when a write to a root of this lifetime must not begin.</summary>
@@ -98,7 +117,7 @@ public sealed partial class Volume
     {
         try
         {
-            var trial = Files.Temporary();
+            var trial = _files.Temporary();
             try
             {
                 // A block of most file systems.

@@ -1,0 +1,75 @@
+namespace Gateway.Storage;
+
+/// <summary>Content as a stream, for code that sends it elsewhere. The stream disposes of the content. The length must be known.</summary>
+/// <param name="offset">The first byte to read.</param>
+public sealed class ContentStream(IContent content, long offset) : Stream
+{
+    /// <inheritdoc/>
+    public override bool CanRead => true;
+
+    /// <inheritdoc/>
+    public override bool CanSeek => false;
+
+    /// <inheritdoc/>
+    public override bool CanWrite => false;
+
+    /// <inheritdoc/>
+    public override long Length { get; } =
+        content.Length ?? throw new ArgumentException("expected content of known length", nameof(content));
+
+    /// <inheritdoc/>
+    public override long Position
+    {
+        get => offset;
+        set => throw new NotSupportedException();
+    }
+
+    /// <inheritdoc/>
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        var count = (int)Math.Min(buffer.Length, Length - offset);
+        if (count > 0)
+        {
+            // A file is read on the caller's thread: a piece is mostly in the page cache, and another thread would cost more.
+            if (content is FileContent file) file.Read(buffer.Span[..count], offset);
+            else await content.ReadAtAsync(buffer[..count], offset, cancellationToken);
+        }
+        offset += count;
+        return count;
+    }
+
+    /// <inheritdoc/>
+    public override Task<int> ReadAsync(byte[] buffer, int start, int count, CancellationToken cancellationToken) =>
+        ReadAsync(buffer.AsMemory(start, count), cancellationToken).AsTask();
+
+    /// <inheritdoc/>
+    public override int Read(byte[] buffer, int start, int count) => ReadAsync(buffer.AsMemory(start, count)).Wait();
+
+    /// <inheritdoc/>
+    public override void Flush()
+    {
+    }
+
+    /// <inheritdoc/>
+    public override long Seek(long to, SeekOrigin origin) => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override void Write(byte[] buffer, int start, int count) => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override async ValueTask DisposeAsync()
+    {
+        await content.DisposeAsync();
+        await base.DisposeAsync();
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) content.DisposeAsync().Wait();
+        base.Dispose(disposing);
+    }
+}

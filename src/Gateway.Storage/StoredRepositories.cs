@@ -1,0 +1,59 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// The repositories of a volume, by root and name. It returns one for any name; the answers of the repository show whether it exists.
+/// </summary>
+public sealed class StoredRepositories
+{
+    private readonly RepositoryStates _states = new();
+    private readonly (Root Pushed, Root Cached, Root Staged) _roots;
+    private readonly Catalog _catalog;
+    private readonly Func<Root, string, RepositoryState, StoredRepository> _make;
+
+    internal StoredRepositories(
+        (Root Pushed, Root Cached, Root Staged) roots, Catalog catalog, Links links, ManifestCache manifests, VolumeContent content,
+        Damage damage, SmallFiles files, Uploads uploads, RecentUses uses, CacheRoom room, Committer committer)
+    {
+        (_roots, _catalog) = (roots, catalog);
+        _make = (root, path, state) => new(root, path, state, links, manifests, content, damage, files, uploads, uses, room, committer);
+    }
+
+    /// <summary>A built-in repository.</summary>
+    public StoredRepository Pushed(RepositoryName name) => Of(_roots.Pushed, name.Value);
+
+    /// <summary>The cached content of an upstream's repository, under the upstream's own name for it.</summary>
+    /// <param name="folder">The upstream's folder (<see cref="Origins.FolderOf"/>).</param>
+    /// <param name="name">The upstream's own name of the repository.</param>
+    public StoredRepository Cached(string folder, RepositoryName name) => CachedAt($"{folder}/{name.Value}");
+
+    /// <summary>The staged content of an upstream's repository: accepted, but not there yet.</summary>
+    /// <param name="folder">See <see cref="Cached"/>.</param>
+    public StoredRepository Staged(string folder, RepositoryName name) => StagedAt($"{folder}/{name.Value}");
+
+    /// <summary>The staged repository with this path below the root (<see cref="StagedContent.Repositories"/>).</summary>
+    public StoredRepository StagedAt(string path) => Of(_roots.Staged, path);
+
+    /// <summary>Whether a built-in repository has, or has had, a held push.</summary>
+    public bool MayHold(RepositoryName name) => Disk.HasFolder(_roots.Pushed.HeldPushes(name.Value));
+
+    /// <summary>Whether a fronted repository has, or has had, a held push.</summary>
+    /// <param name="folder">See <see cref="Cached"/>.</param>
+    /// <param name="name">See <see cref="Cached"/>.</param>
+    public bool MayHold(string folder, RepositoryName name) => Disk.HasFolder(_roots.Staged.HeldPushes($"{folder}/{name.Value}"));
+
+    internal StoredRepository CachedAt(string path) => Of(_roots.Cached, path);
+
+    /// <summary>A repository whose changes are journaled, by its <see cref="StoredRepository.FullName"/>.</summary>
+    internal StoredRepository Journaled(string fullName) => fullName.StartsWith(StoredRepository.StagedMark, StringComparison.Ordinal)
+        ? StagedAt(fullName[StoredRepository.StagedMark.Length..])
+        : Of(_roots.Pushed, fullName);
+
+    /// <summary>
+    /// The names of built-in repositories after <paramref name="last"/> in bytewise order, at most <paramref name="count"/>.
+    /// </summary>
+    public Page<RepositoryName> PushedAfter(string? last, int count) => _catalog.After(last, count);
+
+    internal StoredRepository Of(Root root, string path) => _make(root, path, _states.Get(root, path));
+}

@@ -1,0 +1,135 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>The bytes of the manifests and blobs that the repository links.</summary>
+public sealed partial class StoredRepository
+{
+    /// <inheritdoc/>
+    public ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken)
+    {
+        var reading = FindManifestAsync(digest, cancellationToken);
+        return reading.IsCompletedSuccessfully ? new(ResultOf(reading.Result, digest)) : ResultOfAsync(reading, digest);
+    }
+
+    private async ValueTask<Result<StoredManifest>> ResultOfAsync(ValueTask<StoredManifest?> reading, Digest digest) =>
+        ResultOf(await reading, digest);
+
+    private Result<StoredManifest> ResultOf(StoredManifest? found, Digest digest) =>
+        found is { } manifest ? new Result<StoredManifest>.Found(manifest, CacheHandling.Hit)
+        : IsDamaged(digest) ? Damaged<StoredManifest>(digest)
+        : new Result<StoredManifest>.Absent(CacheHandling.Local);
+
+    private bool IsDamaged(Digest manifest) =>
+        _damage.Count > 0 && _damage.IsKnown(Root, SmallFiles.ReadLink(Root.ManifestLink(Path, manifest)));
+
+    /// <summary>
+    /// Reads a manifest of this repository; null when there is no link to it, or its bytes are missing or damaged. Waits for bytes that
+    /// are not on the local disk.
+    /// </summary>
+    public StoredManifest? ReadManifest(Digest digest) => FindManifestAsync(digest, CancellationToken.None).Wait();
+
+    private ValueTask<StoredManifest?> FindManifestAsync(Digest digest, CancellationToken cancellationToken)
+    {
+        if (_links.Find(this, LinkKind.Manifest, digest) is not { } link) return default;
+        _content.Used(digest);
+        return _manifests.Find(digest) is { } known
+            ? new(With(link.Verdict, known))
+            : LoadManifestAsync(digest, link.Verdict, cancellationToken);
+    }
+
+    private static StoredManifest With(VerdictStamp verdict, StoredManifest manifest) =>
+        verdict == manifest.Verdict ? manifest : manifest with { Verdict = verdict };
+
+    private async ValueTask<StoredManifest?> LoadManifestAsync(Digest digest, VerdictStamp verdict, CancellationToken cancellationToken)
+    {
+        var target = SmallFiles.ReadLink(Root.ManifestLink(Path, digest));
+        if (target.IsEmpty || await _content.ReadDocumentAsync(Root.Lifetime, target, cancellationToken) is not { } bytes) return null;
+        var (manifest, _) = ManifestReader.Read(bytes, null, StoredManifest.ReadBackLimits);
+        if (manifest is null) return null;
+        foreach (var blob in manifest.Blobs)
+        {
+            // If the lookup index was lost, manifests state the expected lengths again.
+            if (_links.Find(this, LinkKind.Blob, blob.Digest) is { IsMeasured: true } link)
+                _links.Write(this, LinkKind.Blob, blob.Digest, link with { Size = blob.Size, IsMeasured = false });
+        }
+        var stored = new StoredManifest(digest, manifest, bytes);
+        _manifests.Add(stored);
+        return With(verdict, stored);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken)
+    {
+        if (_links.Find(this, LinkKind.Blob, digest) is not { } link)
+            return ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Absent(CacheHandling.Local));
+        var target = link.IsAlias ? SmallFiles.ReadLink(Root.BlobLink(Path, digest)) : digest;
+        var opening = _content.OpenAsync(Root.Lifetime, target, digest, link.Size, cancellationToken);
+        return opening.IsCompletedSuccessfully
+            ? Answer(opening.Result, digest, target, link, cancellationToken)
+            : AnswerAsync(opening, digest, target, link, cancellationToken);
+    }
+
+    private async ValueTask<Result<IContent>> AnswerAsync(
+        ValueTask<Opened> opening, Digest digest, Digest target, Link link, CancellationToken cancellationToken) =>
+        await Answer(await opening, digest, target, link, cancellationToken);
+
+    private ValueTask<Result<IContent>> Answer(
+        Opened opened, Digest digest, Digest target, Link link, CancellationToken cancellationToken) =>
+        opened.Content is { } content ? new(new Result<IContent>.Found(content, CacheHandling.Hit))
+        : opened.IsUnfit ? SettleAsync(digest, target, link, cancellationToken)
+        : new(new Result<IContent>.Absent(CacheHandling.Local));
+
+    /// <summary>
+    /// The link has another size than the files. The digest decides: if the bytes are right, the size of the link is corrected.
+    /// </summary>
+    private async ValueTask<Result<IContent>> SettleAsync(
+        Digest digest, Digest target, Link link, CancellationToken cancellationToken)
+    {
+        var examined = await _content.ExamineAsync(target);
+        if (examined.Length is { } length)
+        {
+            _links.Write(this, LinkKind.Blob, digest, link with { Size = length, IsMeasured = false });
+            var opened = await _content.OpenAsync(Root.Lifetime, target, digest, length, cancellationToken);
+            if (opened.Content is { } content) return new Result<IContent>.Found(content, CacheHandling.Hit);
+        }
+        return examined.IsDamaged && Root.Lifetime != Lifetime.Cached
+            ? Damaged<IContent>(digest)
+            : new Result<IContent>.Absent(CacheHandling.Local);
+    }
+
+    private Result<T>.Unavailable Damaged<T>(Digest digest) =>
+        new(null, $"{digest} of {Path} is damaged on the disk of this gateway; push it again or ask the operator to restore it",
+            CacheHandling.Local) { IsDamaged = true };
+
+    /// <summary>
+    /// Opens the bytes of a blob that are stored in any root. The caller must know in another way that the repository has the blob, when a
+    /// full volume cannot store its link.
+    /// </summary>
+    /// <param name="size">Bytes; null when unknown.</param>
+    public async ValueTask<IContent?> OpenUnlinkedAsync(Digest digest, long? size, CancellationToken cancellationToken) =>
+        (await _content.OpenAsync(Root.Lifetime, digest, digest, size ?? -1, cancellationToken)).Content;
+
+    /// <inheritdoc/>
+    public async ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken) => new(
+        await _content.FindAsync(blob.Digest, blob.Size, cancellationToken) is null ? $"{blob.Digest} is not stored here" : null, 0);
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken)
+    {
+        var target = SmallFiles.ReadLink(Root.Link(Path, kind, digest));
+        if (target.IsEmpty) return false;
+        _uses.Note(digest);
+        _uses.Note(target);
+        if (await _content.FindAsync(target, size, cancellationToken) is null)
+        {
+            if (kind == LinkKind.Manifest) return false;
+            if (await OpenBlobAsync(digest, BlobUse.Head, cancellationToken) is not Result<IContent>.Found found) return false;
+            await using var content = found.Value;
+            size = content.Length ?? -1;
+        }
+        // A file that was removed by hand may still be in the manifest cache; it is removed from there.
+        if (Root.Lifetime != Lifetime.Cached) await _content.BorrowAsync(Root.Lifetime, target, size, cancellationToken);
+        return true;
+    }
+}
