@@ -22,12 +22,15 @@ internal static class GeneratedLayout
         var complete = $"{root}.complete";
         if (File.Exists(complete)) return root;
         Console.Error.WriteLine($"bench: writing a layout of {blobs:N0} blobs to {root}; this takes minutes, once");
-        if (Directory.Exists(root)) Directory.Delete(root, recursive: true);
         // Each image: its manifest is a blob too.
         var layers = blobs / tags - 1;
         Parallel.For(0, tags / TagsOfRepository, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, repository =>
         {
-            for (var tag = 0; tag < TagsOfRepository; tag++) WriteImage(Path.Combine(root, "docker/registry/v2"), repository, tag, layers);
+            var volume = Path.Combine(root, "docker/registry/v2");
+            // A run that was ended continues where it stopped: the content of a repository follows from its number.
+            var last = Path.Combine(volume, "repositories", Repository(repository), "_manifests/tags", Tag(TagsOfRepository - 1), "index");
+            if (Directory.Exists(last)) return;
+            for (var tag = 0; tag < TagsOfRepository; tag++) WriteImage(volume, repository, tag, layers);
         });
         File.WriteAllText(complete, "");
         return root;

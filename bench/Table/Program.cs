@@ -19,7 +19,7 @@ catch (UsageException e)
 
 static int Run(Settings settings)
 {
-    var work = Directory.CreateTempSubdirectory("gateway-bench-").FullName;
+    var work = Directory.CreateDirectory(Path.Combine(settings.Work, "servers")).FullName;
     var peers = new Peers(settings, work);
     using var cold = new ColdRows(settings, peers);
     using var push = new PushRows(settings, peers);

@@ -15,9 +15,12 @@ internal sealed class Settings
     /// <summary>File for each sample of each server, one a line; null for none.</summary>
     public string? Samples { get; private init; }
 
+    /// <summary>The folder of this run, which bench/run removes.</summary>
+    public string Work { get; } = Environment.GetEnvironmentVariable("GATEWAY_BENCH_WORK")
+        ?? throw new UsageException("expected GATEWAY_BENCH_WORK to name the folder of the run, got nothing; start bench/run");
+
     /// <summary>The gateway's program: a folder that <c>dotnet publish</c> wrote, as the image and the release have it.</summary>
-    public string Program { get; } = Environment.GetEnvironmentVariable("GATEWAY_BENCH_PROGRAM")
-        ?? throw new UsageException("expected GATEWAY_BENCH_PROGRAM to name the published gateway, got nothing; start bench/run");
+    public string Program => Path.Combine(Work, "app");
 
     /// <summary>Folder of the launchers that <c>tests/rig/install.sh --bench</c> wrote.</summary>
     public string Rig { get; } = Environment.GetEnvironmentVariable("GATEWAY_RIG")

@@ -17,8 +17,8 @@ public sealed class WorkTests : IAsyncLifetime
     private const int Size = 4 << 20;
     private const int Pieces = Size / 65_536;
 
-    // Background work, such as checkpoints and collections, may meet a request.
-    private const int MostContentions = 5;
+    // Background work, such as checkpoints and collections, may meet a request; bytes are hashed beside their receive. Up to 5 were measured.
+    private const int MostContentions = 16;
 
     private const string Allocated = "dotnet_gc_heap_total_allocated_bytes_total";
     private const string Stats = "statx newfstatat fstat stat lstat access";
