@@ -17,7 +17,7 @@ public sealed class WorkTests : IAsyncLifetime
     private const int Size = 4 << 20;
     private const int Pieces = Size / 65_536;
 
-    // Background work, such as checkpoints and collections, may meet a request; bytes are hashed beside their receive. Up to 5 were measured.
+    // Background work, such as checkpoints, may meet a request, and bytes are hashed beside their receive. Measured: up to 5.
     private const int MostContentions = 16;
 
     private const string Allocated = "dotnet_gc_heap_total_allocated_bytes_total";
