@@ -1,4 +1,3 @@
-using System.Buffers;
 using Gateway.Oci;
 
 namespace Gateway.Storage;
@@ -10,9 +9,6 @@ internal sealed partial class ContentFiles(
     Root root, string uploads, SmallFiles files, Durability durability, OpenFiles open, ManifestCache manifests, Damage damage,
     RecentUses uses, ByteLocks places, Trash? trash) : IContentStore
 {
-    // Bytes that are read and hashed at a time, as in fetches.
-    private const int BufferSize = 256 * 1024;
-
     // Chosen: the number of concurrent writes of large manifests and borrowed blobs that may wait for the disk.
     private readonly Lock[] _durable = [.. Enumerable.Range(0, 16).Select(_ => new Lock())];
 
@@ -35,7 +31,7 @@ internal sealed partial class ContentFiles(
     {
         if (open.Open(root, digest) is not { } file) return default;
         if (Fits(digest, file.Length, size) && !damage.IsKnown(root, digest))
-            return new(new Opened(new FileContent(file, requested), IsUnfit: false));
+            return new(new Opened(new FileContent(file, requested, Suspected), IsUnfit: false));
         file.Release();
         return new(new Opened(null, IsUnfit: true));
     }
@@ -64,36 +60,6 @@ internal sealed partial class ContentFiles(
             at += count;
         }
         return bytes;
-    }
-
-    public ValueTask<Examined> ExamineAsync(Digest digest, CancellationToken cancellationToken) =>
-        new(Task.Run(() => Examine(digest), cancellationToken));
-
-    private Examined Examine(Digest digest)
-    {
-        if (Disk.LengthOf(root.Data(digest)) is not { } length) return default;
-        if (damage.IsKnown(root, digest)) return new(null, IsDamaged: true);
-        if (HasDigest(digest)) return new(length, IsDamaged: false);
-        if (!damage.Found(root, digest)) return default;
-        open.Forget(root.Lifetime, digest);
-        return new(null, IsDamaged: true);
-    }
-
-    private bool HasDigest(Digest digest)
-    {
-        using var file = Disk.Open(root.Data(digest));
-        if (file is null) return false;
-        using var hash = new ContentHash(digest.Algorithm);
-        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
-        try
-        {
-            for (long at = 0; RandomAccess.Read(file, buffer, at) is var read and > 0; at += read) hash.AppendData(buffer, 0, read);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-        return Digest.FromHash(digest.Algorithm, hash.GetCurrentHash()) == digest;
     }
 
     public ValueTask PutAsync(Digest digest, ReadOnlyMemory<byte> bytes, Put kind, CancellationToken cancellationToken)
@@ -224,6 +190,13 @@ internal sealed partial class ContentFiles(
         uses.Note(digest);
         lock (places.Of(digest)) SmallFiles.Move(file, root.Data(digest));
         Replaced(digest);
+    }
+
+    /// <summary>Moves a file that was durable here before back to its place, durably; it is not the place of another file.</summary>
+    public void Restore(string file, Digest digest)
+    {
+        Take(file, digest);
+        FlushNames(digest);
     }
 
     public ValueTask<bool> RemoveAsync(Digest digest, bool evenIfRead, CancellationToken cancellationToken) =>

@@ -6,8 +6,8 @@ namespace Gateway.Storage;
 
 /// <summary>
 /// Content whose file does not have its digest. A damaged cached file is removed, and the next request fetches it again. A damaged pushed
-/// or staged file stays on the disk, is not served, and is counted until the same content is pushed again. Damage is detected when the
-/// content is requested.
+/// or staged file is set aside in <c>gateway/damaged/</c>, and is counted until the same content is pushed again or its file is restored.
+/// If it cannot be moved, it stays in its place and is not served. Damage is detected when the content is requested, and by a scrub.
 /// </summary>
 public sealed class Damage : IDisposable
 {
@@ -18,14 +18,25 @@ public sealed class Damage : IDisposable
     private const int MaxKnown = 4096;
 
     private readonly ConcurrentDictionary<(Lifetime Lifetime, Digest Digest), FileFacts> _known = new();
+    private readonly ConcurrentDictionary<(Lifetime Lifetime, Digest Digest), long> _aside = new();
     private readonly Meter _meter = new("Gateway.Storage.Damage");
     private readonly Counter<long> _found;
+    private readonly string _folder;
+    private readonly ByteLocks _places;
     private readonly ILogger _logger;
 
-    /// <summary>Creates a record without known damage.</summary>
-    internal Damage(ILogger logger)
+    /// <summary>Reads which files were set aside.</summary>
+    /// <param name="folder">Their folder, on the file system of the content.</param>
+    internal Damage(string folder, ByteLocks places, ILogger logger)
     {
-        _logger = logger;
+        (_folder, _places, _logger) = (folder, places, logger);
+        foreach (var file in Disk.FilesIn(folder))
+        {
+            if (Path.GetFileName(file).Split('-', 2) is [var root, var name]
+                && Enum.TryParse<Lifetime>(root, ignoreCase: true, out var lifetime)
+                && RepositoryFolders.DigestOf(name) is { IsEmpty: false } digest)
+                _aside[(lifetime, digest)] = Disk.LengthOf(file) ?? 0;
+        }
         _found = _meter.CreateCounter<long>(
             "gateway.storage.damage.found", description: "Files whose bytes did not have their digest; a cached one is fetched again.");
         _meter.CreateObservableGauge(
@@ -34,10 +45,14 @@ public sealed class Damage : IDisposable
     }
 
     /// <summary>The number of pushed and staged files that are known to be damaged.</summary>
-    public int Count => _known.Count;
+    public int Count => _known.Count + _aside.Count;
+
+    /// <summary>The files that were set aside, with their bytes.</summary>
+    internal IEnumerable<(Lifetime Lifetime, Digest Digest, long Bytes)> Aside =>
+        _aside.Select(static each => (each.Key.Lifetime, each.Key.Digest, each.Value));
 
     /// <summary>One line for the operator; null while nothing is damaged.</summary>
-    public string? Warning => _known.Keys.Select(key => key.Digest).FirstOrDefault() is { IsEmpty: false } one
+    public string? Warning => _known.Keys.Concat(_aside.Keys).Select(key => key.Digest).FirstOrDefault() is { IsEmpty: false } one
         ? $"{Count} pushed blobs or manifests are damaged on the disk, such as {one}; they are not served; push them again or restore them"
         : null;
 
@@ -51,15 +66,44 @@ public sealed class Damage : IDisposable
     }
 
     /// <summary>Forgets the damage of a root's file, which has been replaced.</summary>
-    internal void Healed(Root root, Digest digest) => _known.TryRemove((root.Lifetime, digest), out _);
+    internal void Healed(Root root, Digest digest)
+    {
+        _known.TryRemove((root.Lifetime, digest), out _);
+        if (_aside.IsEmpty || !_aside.TryRemove((root.Lifetime, digest), out _)) return;
+        try
+        {
+            File.Delete(AsideOf(root.Lifetime, digest));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The next start reads it again, and finds the new file in its place.
+        }
+    }
+
+    /// <summary>Whether a root's file of some content was set aside, and no other file is in its place.</summary>
+    internal bool IsAside(Root root, Digest digest)
+    {
+        if (_aside.IsEmpty || !_aside.ContainsKey((root.Lifetime, digest))) return false;
+        if (!Disk.HasFile(root.Data(digest))) return true;
+        // The operator has restored it.
+        Healed(root, digest);
+        return false;
+    }
+
+    private string AsideOf(Lifetime lifetime, Digest digest) =>
+        $"{_folder}/{lifetime.ToString().ToLowerInvariant()}-{digest.AlgorithmName}-{digest.Hex}";
+
+    /// <summary>Whether a read failed because the disk cannot return the bytes (EIO, errno.h).</summary>
+    internal static bool IsOfTheDisk(IOException e) => e.HResult == 5 || e.InnerException?.HResult == 5;
 
     /// <summary>
-    /// Records that a root's file does not have its digest. False when the file is gone. A cached file is only counted: the caller removes
-    /// it, and it is fetched again.
+    /// Records that a root's file does not have its digest. False when the file is gone, or is another one now. A cached file is only
+    /// counted: the caller removes it, and it is fetched again.
     /// </summary>
-    internal bool Found(Root root, Digest digest)
+    /// <param name="read">The file that was read.</param>
+    internal bool Found(Root root, Digest digest, FileFacts read)
     {
-        if (Disk.Find(root.Data(digest)) is not { } file) return false;
+        if (Disk.Find(root.Data(digest)) is not { } file || !IsSame(file, read)) return false;
         _found.Add(1, new KeyValuePair<string, object?>("root", root.Lifetime.ToString().ToLowerInvariant()));
         if (root.Lifetime == Lifetime.Cached)
         {
@@ -67,8 +111,30 @@ public sealed class Damage : IDisposable
             return true;
         }
         Log.Damaged(_logger, digest, file.Length, root.Data(digest));
-        if (_known.Count < MaxKnown) _known[(root.Lifetime, digest)] = file;
+        if (!TrySetAside(root, digest, read) && _known.Count < MaxKnown) _known[(root.Lifetime, digest)] = file;
         return true;
+    }
+
+    private static bool IsSame(FileFacts one, FileFacts other) => one.Length == other.Length && one.Written == other.Written;
+
+    // It stays known after a restart, and a push writes a new file in its place.
+    private bool TrySetAside(Root root, Digest digest, FileFacts read)
+    {
+        try
+        {
+            lock (_places.Of(digest))
+            {
+                // A push that replaced the file did so under this lock.
+                if (Disk.Find(root.Data(digest)) is not { } now || !IsSame(now, read)) return true;
+                SmallFiles.Move(root.Data(digest), AsideOf(root.Lifetime, digest));
+                _aside[(root.Lifetime, digest)] = read.Length;
+            }
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
     }
 
     /// <inheritdoc/>

@@ -31,6 +31,8 @@ internal sealed record Folders(string Path, Durability Durability, ILogger Logge
 
     public string Jobs => $"{Own}/jobs";
 
+    public string Damaged => $"{Own}/damaged";
+
     public string Index => $"{Own}/index";
 
     private string StartFile => $"{Own}/start";

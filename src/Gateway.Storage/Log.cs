@@ -64,4 +64,7 @@ internal static partial class Log
 
     [LoggerMessage(2012, LogLevel.Warning, "Addresses of an upstream could not be stored; a later start stores them")]
     public static partial void OriginNotNoted(ILogger logger, Exception exception);
+
+    [LoggerMessage(2040, LogLevel.Warning, "Damaged content {Digest} could not be healed from whole bytes in another place")]
+    public static partial void NotHealed(ILogger logger, Exception exception, Gateway.Oci.Digest digest);
 }

@@ -158,7 +158,7 @@ internal sealed class OpenFile(Lifetime lifetime, Digest digest, SafeFileHandle 
 /// Content in a whole and verified file. <paramref name="digest"/> is the requested digest; the file may have another digest of the same
 /// bytes as its name.
 /// </summary>
-internal sealed class FileContent(OpenFile file, Digest digest) : IContent
+internal sealed class FileContent(OpenFile file, Digest digest, Action<Digest>? suspected = null) : IContent
 {
     private int _disposed;
 
@@ -168,8 +168,25 @@ internal sealed class FileContent(OpenFile file, Digest digest) : IContent
 
     public bool IsVerified => true;
 
-    public ValueTask CopyToAsync(IBodyWriter writer, long offset, long? count, CancellationToken cancellationToken) =>
-        writer.SendFileAsync(file.Handle, offset, count ?? file.Length - offset, cancellationToken);
+    public ValueTask CopyToAsync(IBodyWriter writer, long offset, long? count, CancellationToken cancellationToken)
+    {
+        var sending = writer.SendFileAsync(file.Handle, offset, count ?? file.Length - offset, cancellationToken);
+        return sending.IsCompletedSuccessfully ? sending : ObserveAsync(sending);
+    }
+
+    // A file that ends early, or that the disk cannot read, is examined as a whole. The reader's connection is broken.
+    private async ValueTask ObserveAsync(ValueTask sending)
+    {
+        try
+        {
+            await sending;
+        }
+        catch (IOException e) when (e is EndOfStreamException || Damage.IsOfTheDisk(e))
+        {
+            suspected?.Invoke(file.Digest);
+            throw;
+        }
+    }
 
     /// <summary>Fills a buffer on the caller's thread.</summary>
     public void Read(Span<byte> buffer, long offset)

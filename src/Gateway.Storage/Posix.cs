@@ -58,6 +58,16 @@ internal static partial class Posix
     }
 
     /// <summary>
+    /// Drops a file's bytes from the page cache where they are not in use, so that the next reading comes from the disk. Does nothing when
+    /// the file system does not support it.
+    /// </summary>
+    public static void DropCached(SafeFileHandle file)
+    {
+        const int dontNeed = 4; // POSIX_FADV_DONTNEED, linux/fadvise.h
+        _ = FileAdvise(file, 0, 0, dontNeed);
+    }
+
+    /// <summary>
     /// Reserves the blocks of a file's first <paramref name="count"/> bytes; its length stays. Throws <see cref="IOException"/> when the
     /// volume is full; does nothing when the file system cannot reserve.
     /// </summary>
@@ -84,6 +94,9 @@ internal static partial class Posix
 
     [LibraryImport("libc", EntryPoint = "sync_file_range", SetLastError = true)]
     private static partial int SyncFileRange(SafeFileHandle fd, long offset, long count, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "posix_fadvise")]
+    private static partial int FileAdvise(SafeFileHandle fd, long offset, long count, int advice);
 
     [LibraryImport("libc", EntryPoint = "fallocate", SetLastError = true)]
     private static partial int Fallocate(SafeFileHandle fd, int mode, long offset, long count);

@@ -14,5 +14,6 @@ public static class StorageServices
         .AddSingleton(volume.Health).AddSingleton(volume.Damage).AddSingleton(volume.Steady).AddSingleton(volume.Uploads)
         .AddSingleton(volume.DecisionRing).AddSingleton(volume.Fetches).AddSingleton(volume.Origins).AddSingleton(volume.Eviction)
         .AddSingleton(volume.Room).AddSingleton(volume.CachedRepositories).AddSingleton(volume.StagedContent)
-        .AddSingleton(volume.OpenFiles).AddSingleton(volume.JobFiles).AddSingleton(volume.Collector);
+        .AddSingleton(volume.OpenFiles).AddSingleton(volume.JobFiles).AddSingleton(volume.Collector)
+        .AddSingleton(volume.TrashContents).AddSingleton(volume.Scrubber);
 }

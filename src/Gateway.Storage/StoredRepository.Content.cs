@@ -21,7 +21,8 @@ public sealed partial class StoredRepository
         : new Result<StoredManifest>.Absent(CacheHandling.Local);
 
     private bool IsDamaged(Digest manifest) =>
-        _damage.Count > 0 && _damage.IsKnown(Root, SmallFiles.ReadLink(Root.ManifestLink(Path, manifest)));
+        _damage.Count > 0 && SmallFiles.ReadLink(Root.ManifestLink(Path, manifest)) is { IsEmpty: false } target
+        && (_damage.IsKnown(Root, target) || _damage.IsAside(Root, target));
 
     /// <summary>
     /// Reads a manifest of this repository; null when there is no link to it, or its bytes are missing or damaged. Waits for bytes that
@@ -78,6 +79,7 @@ public sealed partial class StoredRepository
         Opened opened, Digest digest, Digest target, Link link, CancellationToken cancellationToken) =>
         opened.Content is { } content ? new(new Result<IContent>.Found(content, CacheHandling.Hit))
         : opened.IsUnfit ? SettleAsync(digest, target, link, cancellationToken)
+        : _damage.IsAside(Root, target) ? new(Damaged<IContent>(digest))
         : new(new Result<IContent>.Absent(CacheHandling.Local));
 
     /// <summary>

@@ -25,7 +25,8 @@ public sealed class Volume : IAsyncDisposable
         _trash = new(folders.Trash, folders.Path, clock);
         Health = new(folders, Files, _trash, clock);
         Steady = new(clock, folders, logger);
-        Damage = new(logger);
+        var places = new ByteLocks();
+        Damage = new(folders.Damaged, places, logger);
         Links = new(_index);
         Catalog = new(PushedRoot = new(Path.Combine(folders.Path, "docker/registry/v2"), Lifetime.Pushed));
         CachedRoot = new(Path.Combine(folders.Own, "cache/v2"), Lifetime.Cached);
@@ -34,7 +35,7 @@ public sealed class Volume : IAsyncDisposable
         JobFiles = new(folders.Jobs, Files);
         Origins = new(Path.Combine(folders.Own, "cache/v2/origins"), Files, logger);
 
-        var (manifests, uses, places) = (new ManifestCache(), new RecentUses(clock), new ByteLocks());
+        var (manifests, uses) = (new ManifestCache(), new RecentUses(clock));
         var pushed = openPushed?.Invoke() ?? StoreOf(PushedRoot, _trash);
         var cached = StoreOf(CachedRoot, trash: null);
         var staged = StoreOf(StagedRoot, trash: null);
@@ -52,8 +53,10 @@ public sealed class Volume : IAsyncDisposable
             (PushedRoot, CachedRoot, StagedRoot), Catalog, Links, manifests, Content, Damage, Files, Uploads, uses, Room, _committer);
         Collector = new(
             (PushedRoot, CachedRoot, StagedRoot), Repositories, Content, manifests, Uploads, StagedContent, Eviction, uses, _trash, Health,
-            _committer, clock)
+            _committer, Damage, clock)
         { Ready = Task.WhenAll(_index.Opened, Eviction.Counted) };
+        TrashContents = new(_trash, Repositories, Content, PushedRoot, manifests, uses);
+        Scrubber = new((PushedRoot, CachedRoot, StagedRoot), Repositories, Content, manifests, Damage, clock, logger);
         CachedRepositories = new(CachedRoot, Repositories, Fetches, Eviction);
         _committer.Start(Replay(segments, applier, start.Sequence, logger));
         _cacheNotes = new(Eviction, Repositories, logger);
@@ -113,6 +116,12 @@ public sealed class Volume : IAsyncDisposable
 
     /// <summary>Removes what nothing needs any more.</summary>
     public Collector Collector { get; }
+
+    /// <summary>Removed content, which an operator can restore.</summary>
+    public TrashContents TrashContents { get; }
+
+    /// <summary>Reads everything that is stored, and compares it with its digests.</summary>
+    public Scrubber Scrubber { get; }
 
     /// <summary>The files of jobs.</summary>
     public JobFiles JobFiles { get; }

@@ -22,6 +22,8 @@ public sealed class VolumeContent : IContentLookup
     {
         _stores = [(Lifetime.Pushed, pushed), (Lifetime.Cached, cached), (Lifetime.Staged, staged)];
         (_cached, _health, _eviction, _logger) = (cached, health, eviction, logger);
+        foreach (var files in _stores.Select(static each => each.Store).OfType<ContentFiles>())
+            files.Suspected = digest => _ = ExamineAsync(digest);
     }
 
     /// <summary>The store of one root.</summary>
@@ -95,6 +97,16 @@ public sealed class VolumeContent : IContentLookup
     /// </summary>
     internal bool Collect(Lifetime lifetime, Digest digest, Func<bool> isInUse, bool toTrash) =>
         Of(lifetime) is ContentFiles files && files.Remove(digest, evenIfRead: true, isInUse, toTrash);
+
+    /// <summary>
+    /// Moves a file of removed pushed content back to its place, durably. False when pushed content is not on the local disk.
+    /// </summary>
+    internal bool Restore(string file, Digest digest)
+    {
+        if (Of(Lifetime.Pushed) is not ContentFiles files) return false;
+        files.Restore(file, digest);
+        return true;
+    }
 
     /// <summary>Notes a use of some content, which decides when it is evicted.</summary>
     internal void Used(Digest digest) => _eviction.Used(digest);

@@ -3,7 +3,7 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Removes what nothing needs any more, while the gateway serves (docs/design/0018-collection.md): links of blobs that no manifest of the
+/// Removes what nothing needs any more, while the gateway serves (docs/design/0019-collection.md): links of blobs that no manifest of the
 /// repository names, evidence of deleted subjects, manifests that nothing refers to if asked, and bytes that no repository links.
 /// </summary>
 public sealed class Collector
@@ -19,15 +19,17 @@ public sealed class Collector
     private readonly Trash _trash;
     private readonly VolumeHealth _health;
     private readonly Committer _committer;
+    private readonly Damage _damage;
     private readonly TimeProvider _clock;
 
     internal Collector(
         (Root Pushed, Root Cached, Root Staged) roots, StoredRepositories repositories, VolumeContent content, ManifestCache manifests,
         Uploads uploads, StagedContent staged, Eviction eviction, RecentUses uses, Trash trash, VolumeHealth health, Committer committer,
-        TimeProvider clock)
+        Damage damage, TimeProvider clock)
     {
         (_roots, _repositories, _content, _uploads, _staged) = (roots, repositories, content, uploads, staged);
-        (_eviction, _uses, _trash, _health, _committer, _clock) = (eviction, uses, trash, health, committer, clock);
+        (_eviction, _uses, _trash, _health, _committer) = (eviction, uses, trash, health, committer);
+        (_damage, _clock) = (damage, clock);
         _files = new(manifests, [roots.Pushed, roots.Cached, roots.Staged]);
     }
 
@@ -87,6 +89,12 @@ public sealed class Collector
                 report(new($"{name}: content", done++, "blobs and manifests"));
                 await pace.RestAsync(stop);
                 if (linked.Covers(digest) && !linked.Contains(digest)) Remove(root, digest, data, request, tally);
+            }
+            foreach (var (lifetime, digest, _) in request.IsDryRun ? [] : _damage.Aside)
+            {
+                // Damaged content that nothing needs any more.
+                if (lifetime == root.Lifetime && linked.Covers(digest) && !linked.Contains(digest) && !_uses.IsRecent(digest))
+                    _damage.Healed(root, digest);
             }
             // Most stores are done after one walk.
             if (linked.Last == ulong.MaxValue) return;

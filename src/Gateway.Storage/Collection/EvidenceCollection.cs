@@ -32,7 +32,12 @@ internal sealed class EvidenceCollection(RecentUses uses, CollectionRequest requ
         foreach (var evidence in Listed(repository, subject).Where(e => Exists(repository, e)).ToArray())
         {
             await pace.RestAsync(stop);
-            if (await IsNeededAsync(repository, evidence, gone)) continue;
+            if (await IsNeededAsync(repository, evidence, gone))
+            {
+                // It goes when its own tag or index is gone.
+                remaining++;
+                continue;
+            }
             if (uses.IsRecent(evidence) || (!request.IsDryRun && !await TryRemoveAsync(repository, evidence, subject, stop)))
             {
                 (tally.Recent, remaining) = (tally.Recent + 1, remaining + 1);

@@ -8,8 +8,9 @@ namespace Gateway.Storage;
 /// "used" of some content that was not, which only keeps that content until the next collection; it never says "unused" of used content.
 /// </summary>
 /// <remarks>
-/// At most <see cref="MaxSlices"/> filters of 4 MiB, however many digests are used. Two million digests in a slice make one of 500 others
-/// seem used. It is lost at a stop. Therefore everything counts as used until the process is older than <see cref="Grace"/>.
+/// At most <see cref="MaxSlices"/> filters of 1 MiB, however many digests are used. A million digests in a slice make one of 40 others
+/// seem used, 200,000 one of 12,000. It is lost at a stop. Therefore everything counts as used until the process is older than
+/// <see cref="Grace"/>.
 /// </remarks>
 internal sealed class RecentUses(TimeProvider clock)
 {
@@ -212,11 +213,11 @@ internal sealed class RecentUses(TimeProvider clock)
     }
 }
 
-/// <summary>A Bloom filter of 2^25 bits with four positions for each key; all members may be called at the same time.</summary>
+/// <summary>A Bloom filter of 2^23 bits with four positions for each key; all members may be called at the same time.</summary>
 internal sealed class UseFilter
 {
-    // 4 MiB. Chosen: see RecentUses.
-    private const int Words = 1 << 19;
+    // 1 MiB. Chosen: see RecentUses.
+    private const int Words = 1 << 17;
     private const ulong Position = ((ulong)Words << 6) - 1;
 
     private ulong[]? _words;
@@ -258,7 +259,7 @@ internal sealed class UseFilter
         return true;
     }
 
-    // 4 MiB only for a slice in which anything was used.
+    // 1 MiB only for a slice in which anything was used.
     private ulong[] Make() => Interlocked.CompareExchange(ref _words, new ulong[Words], null) is { } other ? other : _words!;
 
     // Double hashing (Kirsch and Mitzenmacher, "Less Hashing, Same Performance"): two halves make four positions.

@@ -77,8 +77,12 @@ internal sealed class Trash(string folder, string volume, TimeProvider clock) : 
         return Entries().Where(entry => entry.At < oldest).Sum(static entry => entry.Bytes);
     }
 
-    /// <summary>Counts a folder that was taken out again.</summary>
-    public void Restored(TrashEntry entry) => Interlocked.Add(ref _bytes, -entry.Bytes);
+    /// <summary>Deletes one folder, whose content was restored.</summary>
+    public void Remove(TrashEntry entry)
+    {
+        if (Disk.HasFolder(entry.Place)) Directory.Delete(entry.Place, recursive: true);
+        Interlocked.Add(ref _bytes, -entry.Bytes);
+    }
 
     private long Delete(TimeSpan maxAge, long maxBytes)
     {

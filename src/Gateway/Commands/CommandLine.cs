@@ -35,7 +35,7 @@ internal static class CommandLine
         new("Gateway is an OCI registry that stands in front of other registries.")
         {
             ServeCommand.Create(), VerifyCommand.Create(), HealthCommand.Create(), StatsCommand.Create(), PurgeCommand.Create(),
-            PrefetchCommand.Create(), GcCommand.Create(), JobsCommand.Create(),
+            PrefetchCommand.Create(), GcCommand.Create(), ScrubCommand.Create(), TrashCommand.Create(), JobsCommand.Create(),
             ContentCommands.Repositories(), ContentCommands.Tags(), ContentCommands.Delete(), HoldsCommand.Create(),
             PromoteCommand.Create(), PolicyCommand.Create(), SchemaCommand.Create(), HashPasswordCommand.Create(),
             ClientConfigCommand.Create(), DoctorCommand.Create(), BackupCommand.Create(), BackupCommand.Repair(),

@@ -29,6 +29,7 @@ internal sealed class AdminApi(
     Totals totals,
     IUpstreamMemory memory,
     JobsApi jobs,
+    TrashApi trash,
     HoldsApi holds,
     PagesApi pages)
 {
@@ -53,16 +54,16 @@ internal sealed class AdminApi(
             Prefix + "prefetch" => ("POST", PrefetchAsync),
             Prefix + PolicyTrial.ExplainPath => ("POST", ExplainAsync),
             Prefix + PolicyTrial.DiffPath => ("POST", DiffAsync),
-            var path => jobs.Find(path ?? "") ?? holds.Find(path ?? "") ?? pages.Find(path ?? ""),
+            var path => jobs.Find(path ?? "") ?? trash.Find(path ?? "") ?? holds.Find(path ?? "") ?? pages.Find(path ?? ""),
         };
         if (verb is not var (method, answer))
         {
-            const string Verbs = "GET stats, forwards, repositories, tags, jobs and pages/…, "
-                + "and POST gc, purge, prefetch, delete, policy/explain and policy/diff";
+            const string Verbs = "GET stats, forwards, repositories, tags, jobs, trash and pages/…, "
+                + "and POST gc, scrub, trash/restore, trash/empty, purge, prefetch, delete, policy/explain and policy/diff";
             return ProblemAsync(context, StatusCodes.Status404NotFound, $"unknown path; expected {Verbs} below {Prefix}");
         }
         if (context.Request.Method == method) return answer(context);
-        const string Methods = "expected GET for stats, forwards, repositories, tags and jobs, and POST for all others";
+        const string Methods = "expected GET for stats, forwards, repositories, tags, jobs and trash, and POST for all others";
         return ProblemAsync(context, StatusCodes.Status405MethodNotAllowed, Methods);
     }
 
@@ -231,6 +232,12 @@ internal sealed record AdminProblem(string Problem);
 [JsonSerializable(typeof(HoldResult))]
 [JsonSerializable(typeof(Job))]
 [JsonSerializable(typeof(GcRequest))]
+[JsonSerializable(typeof(EmptyRequest))]
+[JsonSerializable(typeof(ScrubReport))]
+[JsonSerializable(typeof(TrashedItem))]
+[JsonSerializable(typeof(RestoreRequest))]
+[JsonSerializable(typeof(RestoreResult))]
+[JsonSerializable(typeof(EmptiedTrash))]
 [JsonSerializable(typeof(CollectionReport))]
 [JsonSerializable(typeof(AdminProblem))]
 [JsonSourceGenerationOptions(

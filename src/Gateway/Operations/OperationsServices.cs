@@ -29,8 +29,8 @@ internal static class OperationsServices
             .AddSingleton<Deletions>().AddSingleton<HoldPages>().AddSingleton<HoldsApi>()
             .AddSingleton<PagesApi>();
         services.AddSingleton<OperatorPort>();
-        services.AddSingleton<IJobKind, GcJob>();
-        services.AddSingleton<Jobs>().AddSingleton<JobsApi>().AddHostedService(given => given.GetRequiredService<Jobs>());
+        services.AddSingleton<IJobKind, GcJob>().AddSingleton<IJobKind, ScrubJob>().AddSingleton<Jobs>();
+        services.AddSingleton<JobsApi>().AddSingleton<TrashApi>().AddHostedService(given => given.GetRequiredService<Jobs>());
         return services.AddHostedService<ProcessMetrics>();
     }
 

@@ -21,9 +21,10 @@ internal static class JobFollower
     /// <summary>Waits for the end of a job and prints its result; returns the exit code.</summary>
     /// <param name="asJson">Print the job as JSON, and no progress.</param>
     /// <param name="print">Prints the result of a job that is done.</param>
+    /// <param name="isGood">Whether the result of a job that is done is a success; null when it always is.</param>
     public static async Task<int> FollowAsync(
         OperatorClient gateway, Job job, InvocationConfiguration invocation, bool asJson, Func<Job, Task> print,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken, Func<Job, bool>? isGood = null)
     {
         if (job.State == JobState.Running && !asJson)
             await invocation.Error.WriteLineAsync(
@@ -31,7 +32,7 @@ internal static class JobFollower
         job = await EndOfAsync(gateway, job, invocation.Error, asJson, cancellationToken);
         if (asJson) await invocation.Output.WriteLineAsync(JsonSerializer.Serialize(job, AdminJson.Default.Job));
         else if (job.State == JobState.Done) await print(job);
-        if (job.State == JobState.Done) return 0;
+        if (job.State == JobState.Done) return isGood is null || isGood(job) ? 0 : 1;
         await invocation.Error.WriteLineAsync(
             job.State == JobState.Failed ? $"gateway: {job.Id} failed: {job.Problem}" : $"gateway: {job.Id} was stopped");
         return 1;

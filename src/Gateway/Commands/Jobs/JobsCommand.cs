@@ -45,12 +45,14 @@ internal static class JobsCommand
             return 0;
         }
         return await JobFollower.FollowAsync(
-            gateway, job, invocation, asJson, done => PrintAsync(invocation.Output, done), cancellationToken);
+            gateway, job, invocation, asJson, done => PrintAsync(invocation.Output, done), cancellationToken,
+            static done => done.Kind != ScrubJob.Kind || ScrubCommand.IsWhole(done));
     }
 
     private static Task PrintAsync(TextWriter output, Job job) => job.Kind switch
     {
         GcJob.Kind => GcCommand.PrintAsync(output, job),
+        ScrubJob.Kind => ScrubCommand.PrintAsync(output, job),
         _ => output.WriteLineAsync(Line(job)),
     };
 

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Text.Json;
 using Gateway.Configuration;
 using Gateway.Repositories;
@@ -6,13 +7,27 @@ using Gateway.Storage;
 namespace Gateway.Operations;
 
 /// <summary><c>gateway gc</c>: removes what nothing needs any more.</summary>
-internal sealed class GcJob(ICurrent<RepositoryRouter> current, Origins origins, Collector collector) : IJobKind
+internal sealed class GcJob : IJobKind, IDisposable
 {
     public const string Kind = "gc";
 
+    private readonly ICurrent<RepositoryRouter> _current;
+    private readonly Origins _origins;
+    private readonly Collector _collector;
+    private readonly Meter _meter = new("Gateway.Collection");
+    private readonly Counter<long> _removed;
+    private readonly Counter<long> _removedBytes;
+
+    public GcJob(ICurrent<RepositoryRouter> current, Origins origins, Collector collector)
+    {
+        (_current, _origins, _collector) = (current, origins, collector);
+        _removed = _meter.CreateCounter<long>("gateway.gc.removed", description: "Blobs and manifests whose bytes collections removed.");
+        _removedBytes = _meter.CreateCounter<long>("gateway.gc.removed.bytes", "By", "Bytes that collections removed.");
+    }
+
     public string Name => Kind;
 
-    public JobSchedule? Schedule => current.Value.Options.Gc is { Every: var every, Grace: var grace } && every != Timeout.InfiniteTimeSpan
+    public JobSchedule? Schedule => _current.Value.Options.Gc is { Every: var every, Grace: var grace } && every != Timeout.InfiniteTimeSpan
         ? new(every, grace, JsonSerializer.SerializeToElement(new GcRequest(), AdminJson.Default.GcRequest))
         : null;
 
@@ -20,10 +35,18 @@ internal sealed class GcJob(ICurrent<RepositoryRouter> current, Origins origins,
     {
         var options = run.Request.Deserialize(AdminJson.Default.GcRequest)!;
         TimeSpan? untagged = Durations.TryParse(options.Untagged, out var age) ? age : null;
-        var folders = current.Value.Options.Upstreams.Values
-            .Select(each => origins.FolderOf(each.Key, each.Urls)).ToHashSet(StringComparer.Ordinal);
-        var report = await collector.RunAsync(
+        var folders = _current.Value.Options.Upstreams.Values
+            .Select(each => _origins.FolderOf(each.Key, each.Urls)).ToHashSet(StringComparer.Ordinal);
+        var report = await _collector.RunAsync(
             new(options.DryRun, untagged, folders), progress => run.Report(progress.Step, progress.Done, null, progress.Unit), stop);
+        foreach (var root in options.DryRun ? [] : report.Roots)
+        {
+            var tag = new KeyValuePair<string, object?>("root", root.Root);
+            if (root.Contents > 0) _removed.Add(root.Contents, tag);
+            if (root.Bytes > 0) _removedBytes.Add(root.Bytes, tag);
+        }
         return JsonSerializer.SerializeToElement(report, AdminJson.Default.CollectionReport);
     }
+
+    public void Dispose() => _meter.Dispose();
 }

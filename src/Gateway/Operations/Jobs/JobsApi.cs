@@ -22,6 +22,7 @@ internal sealed class JobsApi(Jobs jobs)
     {
         Path => ("GET", ListAsync),
         AdminApi.Prefix + "gc" => ("POST", CollectAsync),
+        AdminApi.Prefix + "scrub" => ("POST", ScrubAsync),
         _ when path.StartsWith(Path + "/", StringComparison.Ordinal) => path[(Path.Length + 1)..].Split('/') switch
         {
             [var id] => ("GET", context => ShowAsync(context, id)),
@@ -60,6 +61,12 @@ internal sealed class JobsApi(Jobs jobs)
             return;
         }
         await StartAsync(context, GcJob.Kind, request, AdminJson.Default.GcRequest, request.DryRun ? "gc (dry run)" : "gc");
+    }
+
+    private async Task ScrubAsync(HttpContext context)
+    {
+        if (await AdminApi.ReadAsync(context, AdminJson.Default.EmptyRequest) is not { } request) return;
+        await StartAsync(context, ScrubJob.Kind, request, AdminJson.Default.EmptyRequest, ScrubJob.Kind);
     }
 
     private async Task StartAsync<T>(HttpContext context, string kind, T request, JsonTypeInfo<T> type, string subject)

@@ -1,0 +1,200 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>Something in the trash.</summary>
+/// <param name="At">When it was removed.</param>
+/// <param name="What"><c>manifest</c>, <c>tag</c>, <c>link</c> (of a blob), <c>blob</c> (bytes) or <c>other</c>.</param>
+/// <param name="Name">Repository with tag or digest, a digest, or a path.</param>
+/// <param name="Bytes">Disk space.</param>
+public sealed record TrashedItem(DateTimeOffset At, string What, string Name, long Bytes);
+
+/// <summary>A manifest that was brought back.</summary>
+/// <param name="Blobs">Its blobs.</param>
+/// <param name="Tags">Tags that were bound to it when they were removed, and are in the trash; they are not bound again.</param>
+public sealed record RestoredManifest(string Repository, Digest Digest, int Blobs, IReadOnlyList<string> Tags);
+
+/// <summary>What was brought back from the trash.</summary>
+/// <param name="Problems">What could not be brought back, and why; one sentence each.</param>
+public sealed record RestoreReport(IReadOnlyList<RestoredManifest> Restored, IReadOnlyList<string> Problems);
+
+/// <summary>The trash as an operator sees it: lists it, empties it, and brings back manifests of pushed repositories.</summary>
+public sealed class TrashContents
+{
+    private readonly Trash _trash;
+    private readonly StoredRepositories _repositories;
+    private readonly VolumeContent _content;
+    private readonly ManifestFiles _files;
+    private readonly RecentUses _uses;
+
+    internal TrashContents(
+        Trash trash, StoredRepositories repositories, VolumeContent content, Root pushed, ManifestCache manifests, RecentUses uses)
+    {
+        (_trash, _repositories, _content, _uses) = (trash, repositories, content, uses);
+        _files = new(manifests, [pushed]);
+    }
+
+    /// <summary>Everything in the trash, the latest first; throws <see cref="UnreadableException"/>.</summary>
+    public IEnumerable<TrashedItem> All() => _trash.Entries().Select(entry =>
+    {
+        var place = PlaceOf(entry.From);
+        return new TrashedItem(entry.At, place.What, place.Name, entry.Bytes);
+    });
+
+    /// <summary>Deletes everything in the trash. Returns the bytes that were deleted.</summary>
+    public long Empty() => _trash.EmptyAll();
+
+    /// <summary>
+    /// Brings back manifests of a repository with their blobs, with the manifests that they name, and with the evidence about them. A
+    /// manifest comes back without its tags: the policy decides about a tag when a client pushes it. Throws <see
+    /// cref="StoreReadOnlyException"/> when nothing can be written.
+    /// </summary>
+    /// <param name="digest">One manifest; empty for all that were removed from the repository.</param>
+    public async Task<RestoreReport> RestoreAsync(RepositoryName name, Digest digest, CancellationToken cancellationToken)
+    {
+        // Until the end nothing that was brought back is collected again.
+        using var hold = _uses.Hold();
+        var found = new Found(name, _trash.Entries());
+        var report = new RestoreReport(new List<RestoredManifest>(), new List<string>());
+        foreach (var each in digest.IsEmpty ? [.. found.Manifests] : (Digest[])[digest])
+            await RestoreAsync(_repositories.Pushed(name), each, found, report, cancellationToken);
+        return report;
+    }
+
+    private async Task<bool> RestoreAsync(
+        StoredRepository repository, Digest digest, Found found, RestoreReport report, CancellationToken cancellationToken)
+    {
+        if (!found.Tried.Add(digest) || repository.FindLink(LinkKind.Manifest, digest) is not null) return true;
+        if (Bytes(repository, digest, found) is not { } bytes
+            || ManifestReader.Read(bytes, null, StoredManifest.ReadBackLimits).Manifest is not { } manifest)
+            return Fail($"{repository.Path}@{digest}: expected the manifest in the trash, got none; push it again");
+        foreach (var child in manifest.Children.Where(static child => MediaTypes.IsManifest(child.MediaType)))
+        {
+            if (!await RestoreAsync(repository, child.Digest, found, report, cancellationToken)) return false;
+        }
+        foreach (var blob in manifest.AllBlobs.Where(static blob => blob.Urls.IsEmpty))
+        {
+            if (!await BringBackAsync(blob.Digest, found, cancellationToken))
+                return Fail($"{repository.Path}@{digest}: expected its blob {blob.Digest} in the trash, got none; push the image again");
+        }
+        await CommitAsync(repository, digest, bytes, manifest, found, cancellationToken);
+        if (found.Links.TryGetValue(digest, out var link)) _trash.Remove(link);
+        string[] tags = [.. found.TagsOf(digest).Select(static tag => tag.Value)];
+        ((List<RestoredManifest>)report.Restored).Add(new(repository.Path, digest, manifest.AllBlobs.Count(), tags));
+        foreach (var evidence in found.EvidenceTags.Where(tag => EvidenceNotes.SubjectOf(tag.Tag, tag.Digest) == digest))
+            await RestoreAsync(repository, evidence.Digest, found, report, cancellationToken);
+        foreach (var other in found.Manifests.Where(other => !found.Tried.Contains(other)).ToArray())
+        {
+            if (SubjectOf(repository, other, found) == digest) await RestoreAsync(repository, other, found, report, cancellationToken);
+        }
+        return true;
+
+        bool Fail(string problem)
+        {
+            ((List<string>)report.Problems).Add(problem);
+            return false;
+        }
+    }
+
+    private static async Task CommitAsync(
+        StoredRepository repository, Digest digest, byte[] bytes, Manifest manifest, Found found, CancellationToken cancellationToken)
+    {
+        var operations = manifest.AllBlobs.DistinctBy(static blob => blob.Digest).Where(static blob => blob.Urls.IsEmpty)
+            .Select(static Operation (blob) => new Operation.LinkBlob(blob.Digest, blob.Size)).ToList();
+        operations.Add(new Operation.StoreManifest(digest, bytes));
+        if (manifest.Subject is { } subject)
+            operations.Add(new Operation.AddReferrer(subject.Digest, Referrers.Describe(new StoredManifest(digest, manifest, bytes))));
+        // A tag of evidence is how clients find it, and no policy refuses it.
+        foreach (var tag in found.TagsOf(digest).Where(tag => !EvidenceNotes.SubjectOf(tag, digest).IsEmpty))
+        {
+            operations.Add(new Operation.AddEvidence(EvidenceNotes.SubjectOf(tag, digest), digest));
+            if (repository.LiveOf(tag).IsEmpty) operations.Add(new Operation.SetLive(tag, digest));
+        }
+        await repository.CommitAsync(new([.. operations]), cancellationToken);
+    }
+
+    private Digest SubjectOf(StoredRepository repository, Digest digest, Found found) =>
+        Bytes(repository, digest, found) is { } bytes
+            && ManifestReader.Read(bytes, null, StoredManifest.ReadBackLimits).Manifest?.Subject is { } subject
+                ? subject.Digest
+                : default;
+
+    // From the root, or from the trash if the collector has removed the bytes too.
+    private byte[]? Bytes(StoredRepository repository, Digest digest, Found found)
+    {
+        if (_files.Bytes(repository.Root, digest) is { } stored) return stored;
+        if (!found.Contents.TryGetValue(digest, out var entry) || entry.Bytes > StoredManifest.MaxBytes) return null;
+        return Disk.Bytes($"{entry.Place}/data", StoredManifest.MaxBytes) is { } bytes && Digest.Of(bytes, digest.Algorithm) == digest
+            ? bytes
+            : null;
+    }
+
+    // False when no root has the blob, and the trash neither.
+    private async ValueTask<bool> BringBackAsync(Digest digest, Found found, CancellationToken cancellationToken)
+    {
+        // From here on the collector does not remove it.
+        _uses.Note(digest);
+        if (await _content.FindAsync(digest, -1, cancellationToken) is not null) return true;
+        if (!found.Contents.TryGetValue(digest, out var entry) || !Disk.HasFile($"{entry.Place}/data")) return false;
+        if (!_content.Restore($"{entry.Place}/data", digest)) return false;
+        _trash.Remove(entry);
+        return true;
+    }
+
+    /// <summary>What a path below the volume was.</summary>
+    private static (string What, string Name) PlaceOf(string from)
+    {
+        var path = from.StartsWith(Found.Pushed, StringComparison.Ordinal) ? from[Found.Pushed.Length..] : from;
+        var parts = path.Split('/');
+        return parts switch
+        {
+            ["repositories", .. var name, "_manifests", "revisions", var algorithm, var hex] =>
+                ("manifest", $"{string.Join('/', name)}@{algorithm}:{hex}"),
+            ["repositories", .. var name, "_layers", var algorithm, var hex] => ("link", $"{string.Join('/', name)}@{algorithm}:{hex}"),
+            ["repositories", .. var name, "_manifests", "tags", var tag] => ("tag", $"{string.Join('/', name)}:{tag}"),
+            ["blobs", var algorithm, _, var hex] => ("blob", $"{algorithm}:{hex}"),
+            _ => ("other", from),
+        };
+    }
+
+    /// <summary>What the trash has of one repository, and the bytes of all content in it.</summary>
+    private sealed class Found
+    {
+        public const string Pushed = "docker/registry/v2/";
+
+        private readonly List<(TagName Tag, Digest Digest)> _tags = [];
+
+        public Found(RepositoryName name, IEnumerable<TrashEntry> entries)
+        {
+            foreach (var entry in entries)
+            {
+                var (what, of) = PlaceOf(entry.From);
+                if (what == "blob" && Digest.TryParse(of, out var content)) Contents.TryAdd(content, entry);
+                if (what == "manifest" && of.Split('@') is [var path, var text] && path == name.Value
+                    && Digest.TryParse(text, out var digest) && Links.TryAdd(digest, entry))
+                    Manifests.Add(digest);
+                if (what == "tag" && of.LastIndexOf(':') is var colon && of[..colon] == name.Value
+                    && TagName.TryParse(of[(colon + 1)..], out var tag)
+                    && SmallFiles.ReadLink($"{entry.Place}/current/link") is { IsEmpty: false } bound)
+                    _tags.Add((tag, bound));
+            }
+        }
+
+        /// <summary>The manifests, the latest removal first.</summary>
+        public List<Digest> Manifests { get; } = [];
+
+        /// <summary>The folders of their links.</summary>
+        public Dictionary<Digest, TrashEntry> Links { get; } = [];
+
+        public Dictionary<Digest, TrashEntry> Contents { get; } = [];
+
+        /// <summary>What was already brought back, or cannot be.</summary>
+        public HashSet<Digest> Tried { get; } = [];
+
+        public IEnumerable<(TagName Tag, Digest Digest)> EvidenceTags =>
+            _tags.Where(static tag => !EvidenceNotes.SubjectOf(tag.Tag, tag.Digest).IsEmpty);
+
+        public IEnumerable<TagName> TagsOf(Digest digest) =>
+            _tags.Where(tag => tag.Digest == digest).Select(static tag => tag.Tag).Distinct();
+    }
+}

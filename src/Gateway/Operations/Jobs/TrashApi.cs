@@ -1,0 +1,75 @@
+using Gateway.Oci;
+using Gateway.Repositories;
+using Gateway.Storage;
+
+namespace Gateway.Operations;
+
+/// <param name="Reference"><c>repository@digest</c>, or a repository for everything that was removed from it.</param>
+internal sealed record RestoreRequest(string Reference);
+
+/// <param name="Tags">Tags that were removed with it; push or copy the manifest to bind one again.</param>
+internal sealed record RestoredItem(string Repository, string Digest, int Blobs, IReadOnlyList<string> Tags);
+
+/// <param name="Problems">What could not be brought back, and why.</param>
+internal sealed record RestoreResult(IReadOnlyList<RestoredItem> Restored, IReadOnlyList<string> Problems);
+
+/// <summary>No options.</summary>
+internal sealed record EmptyRequest;
+
+/// <param name="Bytes">Deleted bytes.</param>
+internal sealed record EmptiedTrash(long Bytes);
+
+/// <summary>The trash in the admin API: listing, restoring, emptying.</summary>
+internal sealed class TrashApi(TrashContents trash)
+{
+    private const string Path = AdminApi.Prefix + "trash";
+
+    /// <summary>The method and the answer for a path; null when the path is not one of the trash.</summary>
+    public (string Method, Func<HttpContext, Task> Answer)? Find(string path) => path switch
+    {
+        Path => ("GET", ListAsync),
+        Path + "/restore" => ("POST", RestoreAsync),
+        Path + "/empty" => ("POST", EmptyAsync),
+        _ => null,
+    };
+
+    private Task ListAsync(HttpContext context) =>
+        AdminApi.WriteLinesAsync(context, trash.All().ToAsyncEnumerable(), AdminJson.Default.TrashedItem);
+
+    private async Task RestoreAsync(HttpContext context)
+    {
+        if (await AdminApi.ReadAsync(context, AdminJson.Default.RestoreRequest) is not { } request) return;
+        context.Features.Set(new AdminSubject($"restore {request.Reference}"));
+        if (WrittenReference.Parse(request.Reference) is not { } reference || reference.What is { IsDigest: false })
+        {
+            await AdminApi.ProblemAsync(
+                context, StatusCodes.Status400BadRequest,
+                $"expected repository@digest or a repository, got '{Printable.Line(request.Reference, 80)}'; list the trash for digests");
+            return;
+        }
+        try
+        {
+            var report = await trash.RestoreAsync(
+                reference.Name, reference.What?.Digest ?? default, context.RequestAborted);
+            var restored = report.Restored.Select(static each =>
+                new RestoredItem(each.Repository, each.Digest.ToString(), each.Blobs, each.Tags));
+            var result = new RestoreResult([.. restored], report.Problems);
+            var status = result.Restored.Count > 0 || result.Problems.Count == 0
+                ? StatusCodes.Status200OK
+                : StatusCodes.Status404NotFound;
+            await AdminApi.WriteAsync(context, status, result, AdminJson.Default.RestoreResult);
+        }
+        catch (StoreReadOnlyException e)
+        {
+            await AdminApi.ProblemAsync(context, StatusCodes.Status503ServiceUnavailable, e.Message);
+        }
+    }
+
+    private async Task EmptyAsync(HttpContext context)
+    {
+        if (await AdminApi.ReadAsync(context, AdminJson.Default.EmptyRequest) is null) return;
+        context.Features.Set(new AdminSubject("empty the trash"));
+        var bytes = await Task.Run(() => trash.Empty());
+        await AdminApi.WriteAsync(context, StatusCodes.Status200OK, new EmptiedTrash(bytes), AdminJson.Default.EmptiedTrash);
+    }
+}

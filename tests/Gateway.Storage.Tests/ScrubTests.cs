@@ -1,0 +1,146 @@
+using System.Text;
+using Gateway.Oci;
+using Xunit;
+
+namespace Gateway.Storage.Tests;
+
+/// <summary>What a scrub finds in a volume, and what becomes of it.</summary>
+public sealed class ScrubTests : IAsyncLifetime
+{
+    private VolumeRig _rig = null!;
+
+    private StoredRepository Repository => _rig.Volume.Pushed(VolumeRig.Name);
+
+    public async ValueTask InitializeAsync() => _rig = await VolumeRig.OpenAsync();
+
+    public ValueTask DisposeAsync() => _rig.DisposeAsync();
+
+    private Task<ScrubReport> ScrubAsync(string? cursor = null) => _rig.Volume.Scrubber.RunAsync(
+        new(1L << 40, cursor), static _ => { }, CancellationToken.None);
+
+    private static Digest ConfigOf(string text) => Digest.Of(Encoding.UTF8.GetBytes(text));
+
+    // One bit, with the same length and the same time: nothing but the digest tells.
+    private static void Rot(string data)
+    {
+        var bytes = File.ReadAllBytes(data);
+        bytes[0] ^= 1;
+        var at = File.GetLastWriteTimeUtc(data);
+        File.SetAttributes(data, FileAttributes.Normal);
+        File.WriteAllBytes(data, bytes);
+        File.SetLastWriteTimeUtc(data, at);
+    }
+
+    [Fact]
+    public async Task Whole_store_has_nothing_to_report()
+    {
+        await VolumeRig.PushAsync(Repository, "v1", "config");
+        var report = await ScrubAsync();
+        Assert.True(report.IsWhole);
+        Assert.Equal(2, report.Contents);
+        Assert.True(report.Bytes > 100);
+    }
+
+    [Fact]
+    public async Task Damaged_pushed_blob_is_set_aside_and_reported_until_it_is_pushed_again()
+    {
+        var manifest = await VolumeRig.PushAsync(Repository, "v1", "config");
+        Rot(_rig.Volume.PushedRoot.Data(ConfigOf("config")));
+        var report = await ScrubAsync();
+        var damaged = Assert.Single(report.Damaged);
+        Assert.Equal(("pushed", ConfigOf("config").ToString(), false), (damaged.Root, damaged.Digest, damaged.IsHealed));
+        var need = Assert.Single(damaged.NeededBy);
+        Assert.Equal(("team/app", manifest.ToString(), "v1"), (need.Repository, need.Digest, need.Tags.Single()));
+        Assert.False(report.IsWhole);
+        for (var restart = 0; restart < 2; restart++)
+        {
+            var opened = await Repository.OpenBlobAsync(ConfigOf("config"), BlobUse.Whole, default);
+            Assert.True(Assert.IsType<Result<IContent>.Unavailable>(opened).IsDamaged);
+            Assert.NotNull(_rig.Volume.Damage.Warning);
+            await _rig.RestartAsync();
+        }
+        Assert.Equal(damaged.NeededBy, Assert.Single((await ScrubAsync()).Damaged).NeededBy, static (a, b) => a.Digest == b.Digest);
+
+        await VolumeRig.PushBlobAsync(Repository, "config"u8.ToArray());
+        Assert.Equal("config", await VolumeRig.ReadAsync(Repository, ConfigOf("config")));
+        Assert.True((await ScrubAsync()).IsWhole);
+        Assert.Null(_rig.Volume.Damage.Warning);
+    }
+
+    [Fact]
+    public async Task Damaged_pushed_blob_is_healed_from_another_root()
+    {
+        await VolumeRig.PushAsync(Repository, "v1", "config");
+        var cached = _rig.Volume.Cached("hub", VolumeRig.Name);
+        await cached.CommitAsync(new([new Operation.LinkBlob(ConfigOf("config"), 6)]), default);
+        var data = _rig.Volume.CachedRoot.Data(ConfigOf("config"));
+        Directory.CreateDirectory(Path.GetDirectoryName(data)!);
+        await File.WriteAllTextAsync(data, "config");
+        Rot(_rig.Volume.PushedRoot.Data(ConfigOf("config")));
+        var report = await ScrubAsync();
+        Assert.True(Assert.Single(report.Damaged).IsHealed);
+        Assert.True(report.IsWhole);
+        Assert.Equal("config", await File.ReadAllTextAsync(_rig.Volume.PushedRoot.Data(ConfigOf("config"))));
+        Assert.Equal(0, _rig.Volume.Damage.Count);
+    }
+
+    [Fact]
+    public async Task Damaged_cached_blob_is_removed()
+    {
+        var cached = _rig.Volume.Cached("hub", VolumeRig.Name);
+        await VolumeRig.PushAsync(cached, "v1", "config");
+        var data = _rig.Volume.CachedRoot.Data(ConfigOf("config"));
+        Rot(data);
+        var damaged = Assert.Single((await ScrubAsync()).Damaged);
+        Assert.Equal(("cached", 0), (damaged.Root, damaged.NeededBy.Count));
+        Assert.False(File.Exists(data));
+        Assert.Equal("absent", await VolumeRig.ReadAsync(cached, ConfigOf("config")));
+    }
+
+    [Fact]
+    public async Task Damaged_manifest_is_healed_from_memory_and_otherwise_reported()
+    {
+        var manifest = await VolumeRig.PushAsync(Repository, "v1", "config");
+        Rot(_rig.Volume.PushedRoot.Data(manifest));
+        Assert.True(Assert.Single((await ScrubAsync()).Damaged).IsHealed);
+        await _rig.RestartAsync();
+        Assert.NotNull(Repository.ReadManifest(manifest));
+        await _rig.RestartAsync();
+        Rot(_rig.Volume.PushedRoot.Data(manifest));
+        var damaged = Assert.Single((await ScrubAsync()).Damaged);
+        Assert.Equal((false, "v1"), (damaged.IsHealed, damaged.NeededBy.Single().Tags.Single()));
+        var read = await Repository.ReadManifestAsync(manifest, default);
+        Assert.True(Assert.IsType<Result<StoredManifest>.Unavailable>(read).IsDamaged);
+    }
+
+    [Fact]
+    public async Task Missing_blob_link_and_tag_are_reported()
+    {
+        var manifest = await VolumeRig.PushAsync(Repository, "v1", "config");
+        var gone = await VolumeRig.PushAsync(Repository, "v2", "gone");
+        await _rig.Volume.DisposeAsync();
+        File.Delete(Path.Combine(_rig.Path, $"docker/registry/v2/repositories/team/app/_layers/sha256/{ConfigOf("config").Hex}/link"));
+        File.Delete(Path.Combine(_rig.Path, $"docker/registry/v2/repositories/team/app/_manifests/revisions/sha256/{gone.Hex}/link"));
+        await _rig.StartAsync();
+        var problems = (await ScrubAsync()).Problems;
+        Assert.Equal(2, problems.Count);
+        Assert.Contains(problems, problem => problem.Contains($"team/app@{manifest}", StringComparison.Ordinal));
+        Assert.Contains(problems, problem => problem.Contains("team/app:v2", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Damaged_content_that_nothing_needs_is_collected()
+    {
+        var manifest = await VolumeRig.PushAsync(Repository, "v1", "config");
+        Rot(_rig.Volume.PushedRoot.Data(ConfigOf("config")));
+        await ScrubAsync();
+        await Repository.CommitAsync(new([new Operation.RemoveManifest(manifest)]), default);
+        _rig.Volume.Collector.Limit(TimeSpan.FromMilliseconds(1), new(TimeSpan.FromDays(1), long.MaxValue));
+        await Gateway.Testing.Patience.UntilAsync(async () =>
+        {
+            await _rig.Volume.Collector.RunAsync(
+                new(false, null, new HashSet<string>()), static _ => { }, CancellationToken.None);
+            return _rig.Volume.Damage.Count == 0;
+        }, static () => "damaged content is collected");
+    }
+}
