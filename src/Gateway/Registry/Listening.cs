@@ -84,16 +84,14 @@ internal static class Listening
             options.Protocols = certificate is not null ? HttpProtocols.Http1AndHttp2
                 : listener.Options is { Http2: true } ? HttpProtocols.Http2
                 : HttpProtocols.Http1;
+            if (certificate is not null || options.Protocols == HttpProtocols.Http1)
+                options.Use(next => SocketOutput.Use(next, sendsFiles: certificate is null));
             if (certificate is not null)
             {
                 options.UseHttps(new TlsHandshakeCallbackOptions
                 {
                     OnConnection = handshake => ValueTask.FromResult(certificate.Handshake(handshake.Connection.Features.Set)),
                 });
-            }
-            else if (options.Protocols == HttpProtocols.Http1)
-            {
-                options.Use(SocketOutput.Use);
             }
             if (!listener.IsOperator) options.Use(next => connection => UnreadableRequests.ServeAsync(connection, next));
         }

@@ -9,8 +9,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Gateway.Transport;
 
 /// <summary>
-/// The output of a cleartext HTTP/1.1 connection. It sends on the socket itself, without the server's pipe and the thread behind it, and
-/// sends files by sendfile(2), so that their bytes are never copied into this process. A flush returns when the kernel has all bytes;
+/// The output of a connection: of a cleartext HTTP/1.1 one, or below TLS. It sends on the socket itself, without the server's pipe and the
+/// thread behind it. In cleartext it sends files by sendfile(2), so that their bytes are never copied into this process. A flush returns when the kernel has all bytes;
 /// between answers an idle connection holds no buffer.
 /// </summary>
 /// <param name="socket">The connection's socket; the server goes on reading from it and closes it.</param>
@@ -45,15 +45,17 @@ internal sealed partial class SocketOutput(Socket socket, Action abort) : PipeWr
     private volatile bool _isGone;
 
     /// <summary>
-    /// Gives a connection this output: a connection middleware for listeners that speak cleartext HTTP/1.1 and nothing else.
+    /// Gives a connection this output: a connection middleware for listeners that speak cleartext HTTP/1.1 and nothing else, or TLS.
     /// </summary>
-    public static ConnectionDelegate Use(ConnectionDelegate next) => connection =>
+    /// <param name="next">The next middleware; the one that speaks TLS must follow.</param>
+    /// <param name="sendsFiles">Whether answers may send files by it. Never below TLS: they would leave in cleartext.</param>
+    public static ConnectionDelegate Use(ConnectionDelegate next, bool sendsFiles) => connection =>
     {
         if (connection.Features.Get<IConnectionSocketFeature>()?.Socket is { } socket)
         {
             var output = new SocketOutput(socket, connection.Abort);
             connection.Transport = new Duplex(connection.Transport.Input, output);
-            connection.Features.Set<IFileOutput>(output);
+            if (sendsFiles) connection.Features.Set<IFileOutput>(output);
         }
         return next(connection);
     };

@@ -2,7 +2,9 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using Gateway.Configuration;
+using Gateway.Tests.Registry;
 using Gateway.Transport;
+using Scripted;
 using Xunit;
 
 namespace Gateway.Tests.Transport;
@@ -197,5 +199,69 @@ public sealed class SocketOutputTests : IAsyncLifetime
         using var pushed = await client.PostAsync(new Uri(rig.Url, $"/v2/a/blobs/uploads/?digest={digest}"), new ByteArrayContent(_blob));
         Assert.Equal(HttpStatusCode.Created, pushed.StatusCode);
         Assert.Equal(_blob, await client.GetByteArrayAsync(new Uri(rig.Url, $"/v2/a/blobs/{digest}")));
+    }
+
+    [Theory]
+    [InlineData("1.1")]
+    [InlineData("2.0")]
+    public async Task Tls_gets_every_byte(string version)
+    {
+        using var authority = new TestAuthority();
+        authority.WriteServer();
+        await using var rig = await GatewayRig.StartAsync(o => o with
+        {
+            Listen = [new() { Url = new("https://127.0.0.1:0"), Tls = new(authority["cert.pem"], authority["key.pem"]) }],
+        });
+        using var client = authority.Client();
+        client.DefaultRequestVersion = Version.Parse(version);
+        client.DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact;
+        var blob = new Uri(rig.Url, $"/v2/a/blobs/{Oci.Digest.Of(_blob)}");
+        using var pushed = await client.PostAsync(
+            new Uri(rig.Url, $"/v2/a/blobs/uploads/?digest={Oci.Digest.Of(_blob)}"), new ByteArrayContent(_blob));
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(async i =>
+        {
+            if (i % 2 == 0)
+            {
+                using var gone = await client.GetAsync(blob, HttpCompletionOption.ResponseHeadersRead);
+            }
+            Assert.Equal(_blob, await client.GetByteArrayAsync(blob));
+        }));
+        await using var slow = await client.GetStreamAsync(blob);
+        var read = new MemoryStream();
+        var piece = new byte[300_000];
+        while (await slow.ReadAsync(piece) is var count and > 0)
+        {
+            read.Write(piece, 0, count);
+            await Task.Delay(5);
+        }
+        Assert.Equal(_blob, read.ToArray());
+    }
+
+    [Fact]
+    public async Task Requests_that_wait_for_an_upstream_hold_no_other_request()
+    {
+        await using var hub = await ScriptedUpstream.StartAsync("127.0.0.1");
+        var answers = new TaskCompletionSource();
+        hub.When(_ => true).WaitFor(answers.Task);
+        await using var rig = await GatewayRig.StartAsync(o => o with
+        {
+            Upstreams = o.Upstreams.Add("hub", new() { Key = "hub", Urls = [hub.Url] }),
+        });
+        var small = await rig.PushBlobAsync("a", _small);
+        // More than there are threads for connections, or for requests at the start.
+        var waiting = Enumerable.Range(0, 64).Select(async i =>
+        {
+            using var client = await RawClient.ConnectAsync(rig.Url);
+            return await client.GetAsync($"/v2/hub/b{i}/blobs/{Oci.Digest.Of(_blob)}");
+        }).ToArray();
+        await Patience.UntilAsync(() => Task.FromResult(hub.Requests.Count > 0), () => "a request for the upstream");
+
+        using (var client = await RawClient.ConnectAsync(rig.Url))
+        {
+            for (var i = 0; i < 100; i++) Assert.Equal(_small, await client.GetAsync($"/v2/a/blobs/{small}"));
+        }
+        Assert.DoesNotContain(waiting, w => w.IsCompleted);
+        answers.SetResult();
+        await Task.WhenAll(waiting);
     }
 }
