@@ -3,15 +3,16 @@
 #   docker build -t gateway .
 #   docker run -p 127.0.0.1:5000:5000 -v gateway:/var/lib/gateway gateway
 
-# The published files are the same for every architecture, so the build runs on the builder's own.
+# The build compiles for the image's architecture, and runs on the builder's own.
 FROM --platform=$BUILDPLATFORM mcr.microsoft.com/dotnet/sdk:10.0 AS build
 WORKDIR /source
 COPY global.json Directory.Build.props Directory.Packages.props .editorconfig ./
 COPY src src
 # `gateway version` prints it after the plus: --build-arg COMMIT=$(git rev-parse HEAD)
 ARG COMMIT
+ARG TARGETARCH
 RUN --mount=type=cache,target=/packages \
-    NUGET_PACKAGES=/packages dotnet publish src/Gateway -c Release -o /app \
+    NUGET_PACKAGES=/packages dotnet publish src/Gateway -c Release -a $TARGETARCH -o /app \
     -p:UseAppHost=false -p:SourceRevisionId=$COMMIT
 RUN mkdir /volume
 
