@@ -10,8 +10,8 @@ namespace Gateway.Transport;
 
 /// <summary>
 /// The output of a connection: of a cleartext HTTP/1.1 one, or below TLS. It sends on the socket itself, without the server's pipe and the
-/// thread behind it. In cleartext it sends files by sendfile(2), so that their bytes are never copied into this process. A flush returns when the kernel has all bytes;
-/// between answers an idle connection holds no buffer.
+/// thread behind it. In cleartext it sends files by sendfile(2), so that their bytes are never copied into this process. A flush returns
+/// when the kernel has all bytes; between answers an idle connection holds no buffer.
 /// </summary>
 /// <param name="socket">The connection's socket; the server goes on reading from it and closes it.</param>
 /// <param name="abort">Ends the connection after a send that failed, so that the request ends too.</param>
