@@ -69,10 +69,7 @@ internal sealed class UpstreamContent : HttpContent
             for (var remaining = _body.Length; remaining > 0;)
             {
                 var want = buffer.AsMemory(0, (int)Math.Min(remaining, Piece));
-                var read = await ReadAsync(() => source is FileStream file
-                    // From the page cache in most cases; the platform's asynchronous read takes another thread for each piece.
-                    ? ValueTask.FromResult(file.Read(want.Span))
-                    : source.ReadAsync(want, cancellationToken));
+                var read = await ReadAsync(() => source.ReadAsync(want, cancellationToken));
                 if (read == 0)
                     await ReadAsync<int>(() => throw new EndOfStreamException(
                         $"expected {_body.Length} bytes, got {_body.Length - remaining}"));
