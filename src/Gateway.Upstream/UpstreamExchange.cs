@@ -161,6 +161,7 @@ internal sealed class UpstreamExchange(
         Add("User-Agent", "gateway");
         if (request.Range is var (first, last)) Add("Range", $"bytes={first}-{last}");
         Add("If-Range", request.IfRange);
+        Add("If-None-Match", request.IfNoneMatch);
         return message;
 
         void Add(string name, string? value)

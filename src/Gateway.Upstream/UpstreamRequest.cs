@@ -40,6 +40,9 @@ public sealed record UpstreamRequest(HttpMethod Method, UpstreamNoun Noun, Repos
     /// <summary>The strong ETag of the content to which the range must belong; null for none.</summary>
     public string? IfRange { get; init; }
 
+    /// <summary>The ETag of the copy that the gateway has: the upstream may answer 304 without a body. Null for none.</summary>
+    public string? IfNoneMatch { get; init; }
+
     /// <summary>The query without the question mark, already encoded (<c>n=…&amp;last=…</c>, <c>artifactType=…</c>).</summary>
     public string? Query { get; init; }
 

@@ -31,6 +31,9 @@ internal sealed class TagRevalidation(
     private Func<TagName, TagState, bool>? _isFresh;
     private readonly ExpiringMap<TagName, UpstreamTag> _known = new(4096, clock);
 
+    // What the upstream has just said of tags of evidence: a note on disk each second would cost a flush each.
+    private readonly ExpiringMap<TagName, Digest> _confirmed = new(4096, clock);
+
     private TagOptions Options => source.Options.Tags;
 
     /// <summary>The digests that a tag is bound to, here and at the upstream, under the upstream's options.</summary>
@@ -68,7 +71,7 @@ internal sealed class TagRevalidation(
         if (_known.TryGet(tag, out var known)
             && (live is not null || known is not UpstreamTag.Unavailable { RetryAfter: null, IsFinal: false }))
             return Interpret(live, known, joined: false);
-        if (live is not null && source.RateLimit is { } budget && IsHeld(live, budget)) return NotAsked(live, budget);
+        if (live is not null && source.RateLimit is { } budget && IsHeld(tag, live, budget)) return NotAsked(live, budget);
         var (answer, joined) = _asking.Run(tag, () => new(Known(tag)), () => AskAsync(tag, live));
         var said = live is null ? await answer.WaitAsync(cancellationToken) : await WaitBrieflyAsync(tag, answer, cancellationToken);
         return Interpret(live, said, joined);
@@ -85,10 +88,17 @@ internal sealed class TagRevalidation(
     /// <summary>Forgets the last answer: the tag was just bound or unbound as the upstream said.</summary>
     public void Forget(TagName tag) => _known.Remove(tag);
 
-    private bool IsFresh(TagName tag, TagState live) =>
-        Options.RevalidateAfter == Timeout.InfiniteTimeSpan
-        || AgeOf(live) < Options.RevalidateAfter
-        || IsImmutable(tag);
+    private bool IsFresh(TagName tag, TagState live)
+    {
+        if (Options.RevalidateAfter == Timeout.InfiniteTimeSpan) return true;
+        var age = AgeOf(live);
+        return (age < Options.RevalidateAfter && !IsEvidenceDue(tag, live, age)) || IsImmutable(tag);
+    }
+
+    /// <summary>Whether it is time to look for newer evidence under a tag, because the rate budget allows it.</summary>
+    private bool IsEvidenceDue(TagName tag, TagState live, TimeSpan age) =>
+        age >= Freshness.OfEvidence && Freshness.IsOfEvidence(tag) && Freshness.IsAmple(source.RateLimit)
+        && !(_confirmed.TryGet(tag, out var confirmed) && confirmed == live.Live);
 
     // A loop: a lambda would allocate a closure for every warm pull.
     private bool IsImmutable(TagName tag)
@@ -104,9 +114,10 @@ internal sealed class TagRevalidation(
     private TimeSpan AgeOf(TagState live) => (clock.GetUtcNow() - live.ValidatedAt).Duration();
 
     // An operator who prefers an error to stale content does not get more stale content because a rate budget is low.
-    private bool IsHeld(TagState live, RateLimit budget) =>
+    private bool IsHeld(TagName tag, TagState live, RateLimit budget) =>
         Options.OnUnavailable == StaleUse.Serve && Options.RevalidateAfter > TimeSpan.Zero
-        && (budget.Stretch is not { } stretch || AgeOf(live) < Options.RevalidateAfter * stretch);
+        && (budget.Stretch is not { } stretch
+            || (AgeOf(live) < Options.RevalidateAfter * stretch && !(Freshness.IsAmple(budget) && Freshness.IsOfEvidence(tag))));
 
     private async Task<UpstreamTag> WaitBrieflyAsync(TagName tag, Task<UpstreamTag> answer, CancellationToken cancellationToken)
     {
@@ -128,15 +139,16 @@ internal sealed class TagRevalidation(
     {
         var said = await AskUpstreamAsync(tag, live);
         if (said is UpstreamTag.NotAsked) return said;
-        if (said is UpstreamTag.Bound same && same.Digest == live?.Live)
+        if (live is not null && said is UpstreamTag.Bound(var same) && same == live.Live)
         {
-            if (await TryNoteAsync(tag))
+            if (Freshness.IsOfEvidence(tag)) _confirmed.Set(tag, same, Freshness.OfEvidence);
+            if (AgeOf(live) < Options.RevalidateAfter || await TryNoteAsync(tag))
             {
                 _known.Remove(tag);
                 return said;
             }
         }
-        _known.Set(tag, said, MemoryOf(said));
+        _known.Set(tag, said, MemoryOf(tag, said));
         return said;
     }
 
@@ -159,12 +171,8 @@ internal sealed class TagRevalidation(
         try
         {
             // Checked again just before sending: many requests may have arrived before the first one was counted.
-            Func<RateLimit, bool>? isWithheldAt = live is null ? null : budget => IsHeld(live, budget);
-            var isUseless = source.Heads.IsUseless(UpstreamNoun.Manifest);
-            if (!isUseless && await HeadAsync(tag, isWithheldAt) is { } said) return said;
-            var got = await manifests.ReadTagAsync(tag, isWithheldAt);
-            if (!isUseless && got is UpstreamTag.Bound) source.Heads.Contradicted(UpstreamNoun.Manifest);
-            return got;
+            Func<RateLimit, bool>? isWithheldAt = live is null ? null : budget => IsHeld(tag, live, budget);
+            return await manifests.ResolveTagAsync(tag, isWithheldAt);
         }
         catch (UpstreamHeldException e)
         {
@@ -179,30 +187,12 @@ internal sealed class TagRevalidation(
         }
     }
 
-    /// <summary>
-    /// The answer to HEAD for the tag. Null if it says nothing: it has no digest, was refused, or is a 404 of an upstream whose HEADs have
-    /// not worked yet. In these cases the gateway sends a GET, as containerd does.
-    /// </summary>
-    private async Task<UpstreamTag?> HeadAsync(TagName tag, Func<RateLimit, bool>? isWithheldAt)
+    private TimeSpan MemoryOf(TagName tag, UpstreamTag said) => said switch
     {
-        try
-        {
-            await using var response = await source.HeadTagAsync(tag, isWithheldAt, CancellationToken.None);
-            if (response.Status == 200 && !response.DigestClaim.IsEmpty)
-            {
-                source.Heads.Worked(UpstreamNoun.Manifest);
-                return new UpstreamTag.Bound(response.DigestClaim);
-            }
-            return response.Status == 404 && source.Heads.HasWorked(UpstreamNoun.Manifest) ? new UpstreamTag.Gone() : null;
-        }
-        catch (UpstreamException e) when (e.IsOfHead)
-        {
-            return null;
-        }
-    }
-
-    private TimeSpan MemoryOf(UpstreamTag said) => said switch
-    {
+        UpstreamTag.Bound or UpstreamTag.Gone when Freshness.IsOfEvidence(tag) && Freshness.IsAmple(source.RateLimit) =>
+            Options.RevalidateAfter >= TimeSpan.Zero && Options.RevalidateAfter < Freshness.OfEvidence
+                ? Options.RevalidateAfter
+                : Freshness.OfEvidence,
         UpstreamTag.Bound => Options.RevalidateAfter == Timeout.InfiniteTimeSpan ? LongestPause : Options.RevalidateAfter,
         UpstreamTag.Unavailable { RetryAfter: { } after } => after < LongestPause ? after : LongestPause,
         UpstreamTag.Unavailable { IsFinal: false } => StalePause,
@@ -223,18 +213,21 @@ internal sealed class TagRevalidation(
             UpstreamTag.Gone => Absent(asked with { UpstreamStatus = 404 }),
             // The upstream said nothing about the tag: the gateway did not ask, or the token server issued no token.
             UpstreamTag.Unauthorized(var status, { } why) when live is not null && source.MayShowCached
-                && Options.OnUnavailable == StaleUse.Serve => Stale(live, asked with { UpstreamStatus = status, Incomplete = why }, why),
+                && ServesUnconfirmed(live) => Stale(live, asked with { UpstreamStatus = status, Incomplete = why }, why),
             UpstreamTag.Unauthorized(var status, _) when live is not null && Options.OnUnauthorized == StaleUse.Serve =>
                 Stale(live, asked with { UpstreamStatus = status }, $"the upstream answered {status}"),
             UpstreamTag.Unauthorized(var status, var why) =>
                 Absent(UpstreamAnswers.Refused(source, status) with { Collapsed = joined, Incomplete = why }),
-            UpstreamTag.Unavailable down when live is not null && Options.OnUnavailable == StaleUse.Serve =>
+            UpstreamTag.Unavailable down when live is not null && ServesUnconfirmed(live) =>
                 Stale(live, asked with { UpstreamStatus = down.Status, Incomplete = down.Why }, down.Why),
             UpstreamTag.Unavailable down => Unavailable(down, asked),
             UpstreamTag.NotAsked(var budget) when live is not null => NotAsked(live, budget),
             _ => throw new InvalidOperationException($"unexpected answer {said}"),
         };
     }
+
+    // A tag of evidence is asked for before its time is over; what is here is good for that long.
+    private bool ServesUnconfirmed(TagState live) => Options.OnUnavailable == StaleUse.Serve || AgeOf(live) < Options.RevalidateAfter;
 
     private bool ServesGone(TagState live) =>
         Options.OnGone == Timeout.InfiniteTimeSpan || clock.GetUtcNow() < live.ValidatedAt + Options.OnGone;

@@ -49,6 +49,41 @@ internal sealed class UpstreamManifests(
         return new UpstreamTag.Bound(digest);
     }
 
+    /// <summary>
+    /// What the upstream binds a tag to: by HEAD, which Docker Hub does not count, or by <see cref="ReadTagAsync"/> where HEAD cannot be
+    /// used. Throws <see cref="UpstreamException"/>.
+    /// </summary>
+    public async Task<UpstreamTag> ResolveTagAsync(TagName tag, Func<RateLimit, bool>? isWithheldAt = null)
+    {
+        var isUseless = source.Heads.IsUseless(UpstreamNoun.Manifest);
+        if (!isUseless && await HeadAsync(tag, isWithheldAt) is { } said) return said;
+        var got = await ReadTagAsync(tag, isWithheldAt);
+        if (!isUseless && got is UpstreamTag.Bound) source.Heads.Contradicted(UpstreamNoun.Manifest);
+        return got;
+    }
+
+    /// <summary>
+    /// The answer to HEAD for the tag. Null if it says nothing: it has no digest, was refused, or is a 404 of an upstream whose HEADs have
+    /// not worked yet. In these cases the gateway sends a GET, as containerd does.
+    /// </summary>
+    private async Task<UpstreamTag?> HeadAsync(TagName tag, Func<RateLimit, bool>? isWithheldAt)
+    {
+        try
+        {
+            await using var response = await source.HeadTagAsync(tag, isWithheldAt, CancellationToken.None);
+            if (response.Status == 200 && !response.DigestClaim.IsEmpty)
+            {
+                source.Heads.Worked(UpstreamNoun.Manifest);
+                return new UpstreamTag.Bound(response.DigestClaim);
+            }
+            return response.Status == 404 && source.Heads.HasWorked(UpstreamNoun.Manifest) ? new UpstreamTag.Gone() : null;
+        }
+        catch (UpstreamException e) when (e.IsOfHead)
+        {
+            return null;
+        }
+    }
+
     private Result<StoredManifest>.Found? Known(Digest digest) =>
         recent.Find(source, digest, limits) is { } manifest ? new(manifest, Missed(joined: false)) : null;
 

@@ -20,14 +20,19 @@ internal sealed class UpstreamReferrers(
     // Entries of a fallback tag that are read again; podman's library processes no more either (container-libs, pull request 1111).
     private const int MaxFallback = 64;
 
-    // Chosen: as long as a tag is fresh by default; shorter if a signature may follow soon.
+    // While the rate budget is low. Chosen: as long as a tag is fresh by default; shorter if a signature may follow soon.
     private static readonly TimeSpan Positive = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan Negative = TimeSpan.FromSeconds(30);
+
+    // An upstream that is upgraded gets its first request for the new API after this time. Chosen.
+    private static readonly TimeSpan ApiAbsentFor = TimeSpan.FromMinutes(5);
 
     // If only the reserve of a rate limit remains: 50 minutes, or five for an empty list.
     private const double MostStretch = 10;
 
     private readonly SingleFlight<Digest, Said> _asking = new();
+
+    // What the upstream said last. It stays longer than it is fresh, because the next request can be conditional on it.
     private readonly ExpiringMap<Digest, Said> _known = new(4096, clock);
 
     // The list repeats the annotations of every referrer. The policy's limit applies to each referrer by itself.
@@ -39,7 +44,20 @@ internal sealed class UpstreamReferrers(
     /// <summary>How the upstream answered. The entries of its list are stored in the repository.</summary>
     /// <param name="Failure">Null if the upstream answered.</param>
     /// <param name="Listed">The number of entries.</param>
-    private sealed record Said(UpstreamException? Failure, int Listed = 0);
+    private sealed record Said(UpstreamException? Failure, int Listed = 0)
+    {
+        /// <summary>When the upstream answered, or failed.</summary>
+        public DateTimeOffset At { get; init; }
+
+        /// <summary>The ETag of a list of one page; null for none.</summary>
+        public string? ETag { get; init; }
+
+        /// <summary>What the fallback tag was bound to, when the upstream had no referrers API; empty otherwise.</summary>
+        public Digest Fallback { get; init; }
+
+        /// <summary>When the upstream last answered that it has no referrers API; null when it has one.</summary>
+        public DateTimeOffset? NoApiAt { get; init; }
+    }
 
     public async ValueTask<Result<IReadOnlyList<Descriptor>>> ListAsync(Digest subject, CancellationToken cancellationToken)
     {
@@ -48,9 +66,10 @@ internal sealed class UpstreamReferrers(
         var joined = false;
         if (!isKnown)
         {
-            (var asking, joined) = _asking.Run(
-                subject, () => new(KnownOf(subject)), () => AskAsync(subject));
-            said = await asking.WaitAsync(cancellationToken);
+            (var asking, joined) = _asking.Run(subject, () => new(KnownOf(subject)), () => AskAsync(subject));
+            said = ListedReferrers.IsStored(stored, subject)
+                ? await WaitBrieflyAsync(subject, asking, cancellationToken)
+                : await asking.WaitAsync(cancellationToken);
         }
         var kept = await stored.ReferrersAsync(subject, cancellationToken);
         var handling = HandlingOf(isKnown, joined, said!);
@@ -65,9 +84,35 @@ internal sealed class UpstreamReferrers(
         };
     }
 
+    private Said? KnownOf(Digest subject) => LastOf(subject) is { } said && AgeOf(said.At) < LifetimeOf(said) ? said : null;
+
     // The stored list may have been evicted or purged since.
-    private Said? KnownOf(Digest subject) =>
+    private Said? LastOf(Digest subject) =>
         _known.TryGet(subject, out var said) && (said.Listed == 0 || ListedReferrers.IsStored(stored, subject)) ? said : null;
+
+    // Absolute: the clock may have been set back.
+    private TimeSpan AgeOf(DateTimeOffset moment) => (clock.GetUtcNow() - moment).Duration();
+
+    private void Remember(Digest subject, Said said) => _known.Set(subject, said, Positive * MostStretch);
+
+    /// <summary>A list is stored, so the client does not wait long for a newer one; the request goes on in the background.</summary>
+    private async Task<Said> WaitBrieflyAsync(Digest subject, Task<Said> asking, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await asking.WaitAsync(TagRevalidation.StaleDeadline, clock, cancellationToken);
+        }
+        catch (TimeoutException e)
+        {
+            var why = $"upstream {source.Key} did not answer within {TagRevalidation.StaleDeadline.TotalSeconds:0} s";
+            var silent = (LastOf(subject) ?? new(null)) with
+            {
+                Failure = new(UpstreamFailure.Unavailable, why, inner: e), At = clock.GetUtcNow(),
+            };
+            Remember(subject, silent);
+            return silent;
+        }
+    }
 
     private CacheHandling HandlingOf(bool isKnown, bool joined, Said said) => new()
     {
@@ -82,32 +127,48 @@ internal sealed class UpstreamReferrers(
 
     private async Task<Said> AskAsync(Digest subject)
     {
+        var last = LastOf(subject) ?? new Said(null);
         Said said;
-        var count = 0;
         try
         {
-            var listed = await ReadApiAsync(subject) ?? await ReadFallbackAsync(subject);
-            count = listed.Count;
-            await StoreListedAsync(subject, listed);
-            said = new(Failure: null, count);
+            said = await ReadAsync(subject, last);
         }
         catch (UpstreamException e)
         {
             Log.ListNotAnswered(logger, source.Key, source.Name, $"referrers of {subject}", e.Message);
             // A refused account was not told whether referrers exist.
-            said = new(e.IsOfAccount ? new(UpstreamFailure.Unavailable, e.Message, status: e.Status)
-                : e.Failure == UpstreamFailure.Unauthorized ? null
-                : e);
+            said = last with
+            {
+                Failure = e.IsOfAccount ? new(UpstreamFailure.Unavailable, e.Message, status: e.Status)
+                    : e.Failure == UpstreamFailure.Unauthorized ? null
+                    : e,
+            };
         }
-        _known.Set(subject, said, said.Failure is not null ? UpstreamAnswers.PauseAfter(said.Failure) : LifetimeOf(count));
+        said = said with { At = clock.GetUtcNow() };
+        Remember(subject, said);
         return said;
     }
 
-    // A list uses the upstream's rate limit, as a tag does.
-    private TimeSpan LifetimeOf(int count)
+    /// <summary>How long an answer is used without another request.</summary>
+    private TimeSpan LifetimeOf(Said said)
     {
-        var lifetime = count > 0 ? Positive : Negative;
-        return source.RateLimit is { } budget ? lifetime * Math.Min(budget.Stretch ?? MostStretch, MostStretch) : lifetime;
+        if (said.Failure is not null) return UpstreamAnswers.PauseAfter(said.Failure);
+        var budget = source.RateLimit;
+        if (Freshness.IsAmple(budget)) return Freshness.OfEvidence;
+        return (said.Listed > 0 ? Positive : Negative) * Math.Min(budget?.Stretch ?? MostStretch, MostStretch);
+    }
+
+    /// <summary>
+    /// Asks the API, or for the fallback tag where there is none. An unchanged list costs one request and is not read again.
+    /// </summary>
+    private async Task<Said> ReadAsync(Digest subject, Said last)
+    {
+        if (last.NoApiAt is not { } absent || AgeOf(absent) >= ApiAbsentFor)
+        {
+            if (await ReadApiAsync(subject, last) is { } said) return said;
+            last = new(null, last.Listed) { At = last.At, Fallback = last.Fallback, NoApiAt = clock.GetUtcNow() };
+        }
+        return await ReadFallbackAsync(subject, last);
     }
 
     private async Task StoreListedAsync(Digest subject, List<Descriptor> listed)
@@ -124,16 +185,16 @@ internal sealed class UpstreamReferrers(
     }
 
     /// <summary>Null if the upstream has no referrers API. Many such upstreams answer 401, 403, 405 or an HTML page.</summary>
-    private async Task<List<Descriptor>?> ReadApiAsync(Digest subject)
+    private async Task<Said?> ReadApiAsync(Digest subject, Said last)
     {
         List<Descriptor> all = [];
-        string? query = null;
+        var (query, etag) = ((string?)null, (string?)null);
         for (var page = 0; page < MaxPages && all.Count < IBacking.MaxReferrers; page++)
         {
             UpstreamResponse response;
             try
             {
-                response = await source.GetReferrersAsync(subject, query, CancellationToken.None);
+                response = await source.GetReferrersAsync(subject, query, page == 0 ? last.ETag : null, CancellationToken.None);
             }
             catch (UpstreamException e) when (page == 0 && e.IsOfRequest)
             {
@@ -141,14 +202,22 @@ internal sealed class UpstreamReferrers(
             }
             await using (response)
             {
+                if (page == 0 && response.Status == 304 && last.ETag is not null) return last with { Failure = null };
                 if (response.Status != 200)
                     return page == 0 ? null : throw source.Misbehaved($"answered {response.Status} to page {page + 1} of referrers");
-                if (await ReadPageAsync(response, subject) is not { } descriptors) return page == 0 ? null : all;
+                if (await ReadPageAsync(response, subject) is not { } descriptors)
+                {
+                    if (page == 0) return null;
+                    break;
+                }
                 all.AddRange(descriptors.Take(IBacking.MaxReferrers - all.Count));
-                if ((query = response.NextQuery) is null) break;
+                query = response.NextQuery;
+                etag = page == 0 && query is null ? response.ETag : null;
+                if (query is null) break;
             }
         }
-        return all;
+        await StoreListedAsync(subject, all);
+        return new(null, all.Count) { ETag = etag };
     }
 
     private async Task<IEnumerable<Descriptor>?> ReadPageAsync(UpstreamResponse response, Digest subject)
@@ -180,15 +249,25 @@ internal sealed class UpstreamReferrers(
 
     // Entries of the index are not reliable (cosign 3.1 writes the config's type instead of the artifact's). Each manifest itself states
     // its type and its subject.
-    private async Task<List<Descriptor>> ReadFallbackAsync(Digest subject)
+    private async Task<Said> ReadFallbackAsync(Digest subject, Said last)
     {
-        if (await manifests.ReadTagAsync(ReferrersTag.NameFor(subject)) is not UpstreamTag.Bound(var digest)) return [];
+        var none = last with { Failure = null, Listed = 0, Fallback = default };
+        var tag = ReferrersTag.NameFor(subject);
+        // The first request gets the index at once, if there is one.
+        var bound = last.At == default ? await manifests.ReadTagAsync(tag) : await manifests.ResolveTagAsync(tag);
+        if (bound is not UpstreamTag.Bound(var digest)) return none;
+        if (digest == last.Fallback) return last with { Failure = null };
         if (await manifests.ReadAsync(digest, CancellationToken.None)
             is not Result<StoredManifest>.Found { Value.Manifest: { IsIndex: true } index })
-            return [];
+            return none;
         List<Descriptor> all = [];
         foreach (var entry in index.Children.Take(MaxFallback))
         {
+            if (stored.ReadManifest(entry.Digest) is { } here)
+            {
+                if (here.Manifest.Subject?.Digest == subject) all.Add(Describe(here));
+                continue;
+            }
             switch (await manifests.ReadAsync(entry.Digest, CancellationToken.None))
             {
                 case Result<StoredManifest>.Found { Value: var read } when read.Manifest.Subject?.Digest == subject:
@@ -198,7 +277,8 @@ internal sealed class UpstreamReferrers(
                     throw new UpstreamException(UpstreamFailure.Unavailable, down.Why, down.RetryAfter);
             }
         }
-        return all;
+        await StoreListedAsync(subject, all);
+        return last with { Failure = null, Listed = all.Count, Fallback = digest };
     }
 
     private static Descriptor Describe(StoredManifest read) => new(read.Manifest.MediaType, read.Digest, read.Bytes.Length)

@@ -79,8 +79,12 @@ internal sealed class UpstreamRepository(UpstreamOptions options, IUpstreamRegis
             },
             cancellationToken);
 
-    public Task<UpstreamResponse> GetReferrersAsync(Digest subject, string? query, CancellationToken cancellationToken) =>
-        SendAsync(new(HttpMethod.Get, UpstreamNoun.Referrers, name, subject.ToString()) { Query = query }, cancellationToken);
+    /// <param name="ifNoneMatch">The ETag of the list that is known; null for none.</param>
+    public Task<UpstreamResponse> GetReferrersAsync(
+        Digest subject, string? query, string? ifNoneMatch, CancellationToken cancellationToken) =>
+        SendAsync(
+            new(HttpMethod.Get, UpstreamNoun.Referrers, name, subject.ToString()) { Query = query, IfNoneMatch = ifNoneMatch },
+            cancellationToken);
 
     public Task<UpstreamResponse> GetTagsAsync(string? query, CancellationToken cancellationToken) =>
         SendAsync(new(HttpMethod.Get, UpstreamNoun.Tags, name, "") { Query = query }, cancellationToken);

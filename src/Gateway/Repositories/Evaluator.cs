@@ -78,12 +78,13 @@ internal sealed partial class Evaluator(
 
         async Task<Verdict> SeekAsync()
         {
+            var began = clock.GetTimestamp();
             var closure = await ReadAsync(backing, manifest, null, CancellationToken.None);
             var own = await AskAsync(closure, name, Stage.Pull, tag, CancellationToken.None);
             var (verdict, subjects) = await WithSubjectsAsync(backing, name, manifest, own, 0, CancellationToken.None);
             // Evidence about a missing subject is hidden with the subject once that is pushed. Until then no verdict is cached.
             if (subjects is null) return verdict;
-            if (verdict.Unknown is null) _cache.Add(key, basis, verdict, now);
+            if (verdict.Unknown is null) _cache.Add(key, basis, verdict, now, clock.GetElapsedTime(began));
             if (ReadsElsewhere) await CountAsync(backing, name, verdict, CancellationToken.None);
             else if (tag is null && verdict.Outcome == Outcome.Allow)
                 await NoteAsync(backing, closure, verdict, subjects, CancellationToken.None);
@@ -146,9 +147,10 @@ internal sealed partial class Evaluator(
 
         async Task<Verdict> SeekAsync()
         {
+            var began = clock.GetTimestamp();
             own = await OfArrivalAsync(backing, name, manifest, stage, [tag], CancellationToken.None);
             var found = own.Tags[0].Verdict;
-            if (!found.Admits && found.Unknown is null) _cache.Add(key, basis, found, now);
+            if (!found.Admits && found.Unknown is null) _cache.Add(key, basis, found, now, clock.GetElapsedTime(began));
             return found;
         }
 

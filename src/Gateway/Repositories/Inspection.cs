@@ -63,9 +63,10 @@ internal sealed class Inspection(
 
         async Task<Verdict> SeekAsync()
         {
+            var began = clock.GetTimestamp();
             var closure = await evaluator.ReadAsync(backing, manifest, null, CancellationToken.None);
             var found = await evaluator.TryAsync(closure, name, stage, tag, CancellationToken.None);
-            if (found.Unknown is null) verdicts.Add(key, basis, found, clock.GetUtcNow());
+            if (found.Unknown is null) verdicts.Add(key, basis, found, clock.GetUtcNow(), clock.GetElapsedTime(began));
             return found;
         }
     }

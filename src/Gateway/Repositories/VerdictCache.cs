@@ -19,8 +19,14 @@ internal sealed class VerdictCache
     /// <summary>Maximum number of verdicts that are cached, some KiB each.</summary>
     private const int Most = 4096;
 
-    /// <summary>How long a verdict that does not admit is cached: as long as "the upstream has no signatures" is.</summary>
+    /// <summary>How long a verdict that does not admit is cached at most.</summary>
     private static readonly TimeSpan Refusing = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// How long a verdict that waits for evidence is cached at least: as long as an upstream's answer about evidence is used
+    /// (PullThrough/Freshness), so that an image is served soon after it was signed.
+    /// </summary>
+    private static readonly TimeSpan Waiting = TimeSpan.FromSeconds(1);
 
     private readonly ConcurrentLru<VerdictKey, Entry> _entries = new(Most);
 
@@ -62,9 +68,15 @@ internal sealed class VerdictCache
             : null;
 
     /// <param name="basis">The versions before the evaluation began.</param>
-    public void Add(VerdictKey key, Basis basis, Verdict verdict, DateTimeOffset now)
+    /// <param name="now">The time.</param>
+    /// <param name="took">
+    /// How long the evaluation took. A verdict that waits for evidence is cached twice as long, so that evaluations of refused images take
+    /// no more than a part of the time.
+    /// </param>
+    public void Add(VerdictKey key, Basis basis, Verdict verdict, DateTimeOffset now, TimeSpan took)
     {
-        var until = verdict.Admits ? DateTimeOffset.MaxValue : now + Refusing;
+        var refusing = !verdict.CouldBeMended ? Refusing : took * 2 < Waiting ? Waiting : took * 2 < Refusing ? took * 2 : Refusing;
+        var until = verdict.Admits ? DateTimeOffset.MaxValue : now + refusing;
         _entries.AddOrUpdate(key, new(basis, verdict.Until < until ? verdict.Until.Value : until, verdict));
     }
 }

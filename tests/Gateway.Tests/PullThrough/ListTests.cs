@@ -75,25 +75,6 @@ public sealed class ListTests
     }
 
     [Fact]
-    public async Task List_of_referrers_is_fresh_for_five_minutes_and_an_empty_list_for_30_seconds()
-    {
-        await using var rig = await Rig.StartAsync();
-        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
-        Assert.Empty(await ReferrersAsync(rig, image.Digest));
-        Assert.Empty(await ReferrersAsync(rig, image.Digest));
-        Assert.Single(rig.Hub.Requests);
-        var signature = rig.Hub.AddReferrer(Rig.Name, image.Digest, Signature);
-        rig.Clock.Advance(TimeSpan.FromSeconds(31));
-        Assert.Equal([signature], await ReferrersAsync(rig, image.Digest));
-        rig.Clock.Advance(TimeSpan.FromMinutes(4));
-        await ReferrersAsync(rig, image.Digest);
-        Assert.Equal(2, rig.Hub.Requests.Count);
-        rig.Clock.Advance(TimeSpan.FromMinutes(2));
-        await ReferrersAsync(rig, image.Digest);
-        Assert.Equal(3, rig.Hub.Requests.Count);
-    }
-
-    [Fact]
     public async Task Unavailable_referrers_are_not_answered_as_an_empty_list()
     {
         await using var rig = await Rig.StartAsync();

@@ -88,6 +88,13 @@ internal sealed class Rig : IAsyncDisposable
         return new(stored, options, _upstreams[upstream], parsed, fetches ?? Fetches, limits ?? ManifestLimits.Plain, Clock);
     }
 
+    /// <summary>The repository of upstream <c>hub</c> with a clock of its own, and without memory of what the upstream said.</summary>
+    public PullThroughRepository Pull(string name, TimeProvider clock)
+    {
+        var parsed = RepositoryName.Parse(name);
+        return new(Volume.Cached("hub", parsed), Options, Registry, parsed, Fetches, ManifestLimits.Plain, clock);
+    }
+
     /// <summary>The gate under a policy; null admits everything.</summary>
     public Repository Under(PolicyOptions? policy) => new(
         RepositoryName.Parse("hub/" + Name), Backing, new(new PolicyEngine(policy), new(Volume.DecisionRing), Clock), Volume.Content, new(),

@@ -20,11 +20,11 @@ public sealed class TaggedSignatureTests : IAsyncLifetime
     private static readonly Caller Puller = new("node", AccessActions.Pull);
     private static readonly byte[] Layer = ScriptedUpstream.Bytes(1000, seed: 81);
 
-    /// <summary>Longest time until a first signature is found: an absent signature and the refusal are cached for 30 s.</summary>
-    private static readonly TimeSpan FirstIsSeen = TimeSpan.FromSeconds(61);
+    /// <summary>Longest time until a first signature is found: its absence is cached for 1 s, and the refusal for 1 s more.</summary>
+    private static readonly TimeSpan FirstIsSeen = TimeSpan.FromSeconds(3);
 
-    /// <summary>Longest time until a further signature is found: an existing tag is fresh for five minutes.</summary>
-    private static readonly TimeSpan FurtherIsSeen = TimeSpan.FromSeconds(331);
+    /// <summary>Longest time until a further signature is found: as long as until a first one.</summary>
+    private static readonly TimeSpan FurtherIsSeen = TimeSpan.FromSeconds(3);
 
     private readonly ECDsa _key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
     private Rig _rig = null!;
