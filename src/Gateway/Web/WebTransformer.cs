@@ -1,4 +1,7 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Net;
+using System.Security.Cryptography;
+using System.Text;
 using Gateway.Operations;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -19,6 +22,9 @@ internal sealed class WebTransformer(WebSite site, Uri endpoint, WebRequest requ
 {
     // RFC 9110 §7.6.3: an intermediary names the protocol that it received, and itself.
     private const string Via = "1.1 gateway";
+
+    // RFC 6455 §1.3.
+    private const string HandshakeGuid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
     // The target was checked in every reading. Uri would decode and compress it, and so change it.
     private static readonly UriCreationOptions Exactly = new() { DangerousDisablePathAndQueryCanonicalization = true };
@@ -56,6 +62,7 @@ internal sealed class WebTransformer(WebSite site, Uri endpoint, WebRequest requ
         record.UpstreamStatus = status;
         // RFC 9110 §15: other numbers are invalid, and clients read them in different ways.
         if (status is not (101 or (>= 200 and < 600))) throw new InvalidDataException($"expected a status from 200 to 599, got {status}");
+        if (status == StatusCodes.Status101SwitchingProtocols) CheckAccept(proxyResponse);
         record.Began();
         var copies = await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
         WebHeaders.Rewrite(
@@ -64,6 +71,24 @@ internal sealed class WebTransformer(WebSite site, Uri endpoint, WebRequest requ
         // Neither has a body (RFC 9110 §15.3.5 and §15.3.6), whatever the upstream sends with it.
         httpContext.Response.Headers.ContentLength = null;
         return false;
+    }
+
+    /// <summary>
+    /// RFC 6455 §4.1: the server proves by <c>Sec-WebSocket-Accept</c> that it has read this handshake. Without that, a server or a cache
+    /// that only repeats bytes could be used as a tunnel.
+    /// </summary>
+    [SuppressMessage("Security", "CA5350", Justification = "RFC 6455 prescribes SHA-1 here; it protects no secret.")]
+    private static void CheckAccept(HttpResponseMessage response)
+    {
+        // The key that was sent: YARP makes one of its own for a client of HTTP/2.
+        var key = response.RequestMessage is { } sent && sent.Headers.NonValidated.TryGetValues("Sec-WebSocket-Key", out var keys)
+            ? keys.ToString()
+            : "";
+        var accept = response.Headers.NonValidated.TryGetValues("Sec-WebSocket-Accept", out var accepts) ? accepts.ToString() : "";
+        var expected = Convert.ToBase64String(SHA1.HashData(Encoding.ASCII.GetBytes(key + HandshakeGuid)));
+        if (accept != expected)
+            throw new InvalidDataException(
+                $"expected Sec-WebSocket-Accept {expected}, got {(accept.Length == 0 ? "none" : "another value")}");
     }
 
     // The page's own address, as the upstream knows it. The address of another site is not changed.

@@ -146,6 +146,27 @@ public sealed class WebFailureTests
         Assert.Equal(HttpStatusCode.OK, after.StatusCode);
     }
 
+    /// <remarks>The key and its answer are those of RFC 6455 §1.3.</remarks>
+    [Theory]
+    [InlineData("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", 101)]
+    [InlineData("\r\nSec-WebSocket-Accept: dGhlIHNhbXBsZSBub25jZQ==", 502)]
+    [InlineData("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", 502)]
+    [InlineData("", 502)]
+    public async Task WebSocket_opens_only_with_the_answer_to_its_own_key(string accept, int expected)
+    {
+        await using var upstream = new RecordingServer
+        {
+            Answer = $"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket{accept}\r\n\r\n",
+        };
+        await using var gateway = await GatewayRig.StartAsync(options => WebRig.Options(options, [upstream.Url]));
+        var (status, answer) = await RawExchange.SendAsync(
+            gateway.Url,
+            $"GET /x HTTP/1.1\r\nHost: {WebRig.Host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+        Assert.Equal(expected, status);
+        Assert.Equal(expected == 101, answer.Contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task Reload_turns_forwarding_on_and_off()
     {
