@@ -5,10 +5,10 @@ namespace Gateway.Storage;
 /// <summary>
 /// What is behind the gate of one repository. It knows no caller and no policy, moves no tag by itself, and has one write
 /// (docs/design/0004-gate.md). <see cref="StoredRepository"/> is the built-in one; the pull-through one has a stored one and an upstream.
-/// Code that needs only a part uses that part: <see cref="IRepositoryContent"/>, <see cref="IRepositoryTags"/>, <see
-/// cref="IRepositoryEvidence"/>, <see cref="IRepositoryUploads"/> or <see cref="IRepositoryChanges"/>.
+/// Code that needs only a part uses that part: <see cref="IRepositoryContent"/>, <see cref="IRepositoryUploads"/>, or <see
+/// cref="IRepositoryMetadata"/> and its parts.
 /// </summary>
-public interface IBacking : IRepositoryContent, IRepositoryTags, IRepositoryEvidence, IRepositoryChanges
+public interface IBacking : IRepositoryContent, IRepositoryMetadata
 {
     /// <summary>The upload sessions; null when clients cannot push.</summary>
     IRepositoryUploads? Uploads { get; }
@@ -42,15 +42,26 @@ public interface IRepositoryContent
     /// </summary>
     ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken);
 
-    /// <summary>What this repository notes about a blob or manifest; null when it has no note. Never asks an upstream.</summary>
-    ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken);
-
     /// <summary>
     /// Whether the bytes of a link of this repository can be read: they are stored whole, or the upstream vouched for them. Never asks an
     /// upstream.
     /// </summary>
     /// <param name="size">Bytes; negative when unknown.</param>
     ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken);
+}
+
+/// <summary>
+/// The metadata of one repository: what it links and binds, what is noted about it, and the one way to change that. It holds no bytes but
+/// those of the manifests that a change stores, which are durable with the change. A store of metadata implements it: the journal and the
+/// layout of a volume are one (<see cref="StoredRepository"/>).
+/// </summary>
+public interface IRepositoryMetadata : IRepositoryLinks, IRepositoryTags, IRepositoryEvidence, IRepositoryChanges;
+
+/// <summary>The content that one repository has.</summary>
+public interface IRepositoryLinks
+{
+    /// <summary>What this repository notes about a blob or manifest; null when it has no note. Never asks an upstream.</summary>
+    ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken);
 
     /// <summary>
     /// The digests of every stored manifest, in no order; only those of one algorithm if it is given. Never asks an upstream.

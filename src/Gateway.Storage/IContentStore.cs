@@ -9,7 +9,7 @@ namespace Gateway.Storage;
 /// </summary>
 /// <remarks>
 /// The members are what both a disk and an object store can do: bytes have their digest as their name only when they are whole, an
-/// existing name is replaced in one step, and readers keep what they opened. docs/design/0018-stores.md has the reasons.
+/// existing name is replaced in one step, and readers keep what they opened. docs/design/0020-stores.md has the reasons.
 /// </remarks>
 internal interface IContentStore
 {

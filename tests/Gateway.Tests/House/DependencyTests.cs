@@ -100,6 +100,19 @@ public sealed partial class DependencyTests
         Assert.Empty(elsewhere);
     }
 
+    /// <summary>
+    /// What takes a volume whole can reach everything in it. Storage opens it, and the composition root and the commands that work on a
+    /// store without a gateway give its parts to those that use them.
+    /// </summary>
+    [Fact]
+    public void Only_the_composition_root_takes_a_volume()
+    {
+        string[] places = ["Gateway.Storage/StorageServices.cs", "Gateway/RunningGateway.cs", "Gateway/Commands/"];
+        var taking = Files("src").Where(f => Regex.IsMatch(CodeOf(f), @"\bVolume\??\s+\w+\s*[,)=;]|GetRequiredService<Volume>"))
+            .Select(f => Path.GetRelativePath(Path.Combine(Root, "src"), f));
+        Assert.Empty(taking.Where(f => !places.Any(place => f.StartsWith(place, StringComparison.Ordinal))));
+    }
+
     [Fact]
     public void Handlers_name_no_backing() =>
         AssertNothingMatches(
