@@ -1,9 +1,11 @@
 namespace Gateway.Storage;
 
 /// <summary>Content as a stream, for code that sends it elsewhere. The stream disposes of the content. The length must be known.</summary>
-/// <param name="offset">The first byte to read.</param>
-public sealed class ContentStream(IContent content, long offset) : Stream
+/// <param name="from">The first byte to read.</param>
+public sealed class ContentStream(IContent content, long from) : Stream
 {
+    private long _position = from;
+
     /// <inheritdoc/>
     public override bool CanRead => true;
 
@@ -20,30 +22,30 @@ public sealed class ContentStream(IContent content, long offset) : Stream
     /// <inheritdoc/>
     public override long Position
     {
-        get => offset;
+        get => _position;
         set => throw new NotSupportedException();
     }
 
     /// <inheritdoc/>
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        var count = (int)Math.Min(buffer.Length, Length - offset);
+        var count = (int)Math.Min(buffer.Length, Length - _position);
         if (count > 0)
         {
             // A file is read on the caller's thread: a piece is mostly in the page cache, and another thread would cost more.
-            if (content is FileContent file) file.Read(buffer.Span[..count], offset);
-            else await content.ReadAtAsync(buffer[..count], offset, cancellationToken);
+            if (content is FileContent file) file.Read(buffer.Span[..count], _position);
+            else await content.ReadAtAsync(buffer[..count], _position, cancellationToken);
         }
-        offset += count;
+        _position += count;
         return count;
     }
 
     /// <inheritdoc/>
-    public override Task<int> ReadAsync(byte[] buffer, int start, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(start, count), cancellationToken).AsTask();
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
     /// <inheritdoc/>
-    public override int Read(byte[] buffer, int start, int count) => ReadAsync(buffer.AsMemory(start, count)).Wait();
+    public override int Read(byte[] buffer, int offset, int count) => ReadAsync(buffer.AsMemory(offset, count)).Wait();
 
     /// <inheritdoc/>
     public override void Flush()
@@ -51,13 +53,13 @@ public sealed class ContentStream(IContent content, long offset) : Stream
     }
 
     /// <inheritdoc/>
-    public override long Seek(long to, SeekOrigin origin) => throw new NotSupportedException();
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
 
     /// <inheritdoc/>
     public override void SetLength(long value) => throw new NotSupportedException();
 
     /// <inheritdoc/>
-    public override void Write(byte[] buffer, int start, int count) => throw new NotSupportedException();
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     /// <inheritdoc/>
     public override async ValueTask DisposeAsync()

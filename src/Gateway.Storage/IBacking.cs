@@ -15,7 +15,7 @@ public interface IBacking : IRepositoryContent, IRepositoryMetadata
 }
 
 /// <summary>The manifests and blobs of one repository.</summary>
-public interface IRepositoryContent
+public interface IRepositoryContent : IRepositoryLinks
 {
     /// <summary>
     /// A manifest by digest. One that is only at an upstream is fetched; its <see cref="StoredManifest.IsStored"/> is then false until a

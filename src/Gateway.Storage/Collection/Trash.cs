@@ -126,7 +126,7 @@ internal sealed class Trash(string folder, string volume, TimeProvider clock) : 
 
     private IEnumerable<string> Hours() => Disk.FoldersIn(folder).Order(StringComparer.Ordinal);
 
-    private TrashEntry[] In(string hour)
+    private static TrashEntry[] In(string hour)
     {
         var notes = new Dictionary<string, (long Bytes, string From)>(StringComparer.Ordinal);
         foreach (var line in (Disk.Text($"{hour}/{NotesName}") ?? "").Split('\n'))

@@ -83,7 +83,7 @@ internal sealed class UntaggedCollection(
         return await RemoveAsync(repository, batch, needed, gone, stop) || isAnyGone;
     }
 
-    private async ValueTask<bool> IsNamedAsync(StoredRepository repository, Digest digest, DigestSet gone) =>
+    private static async ValueTask<bool> IsNamedAsync(StoredRepository repository, Digest digest, DigestSet gone) =>
         (await repository.IndexesOfAsync(digest)).Any(index => !gone.Contains(index)
             && Disk.HasFile(repository.Root.ManifestLink(repository.Path, index)));
 

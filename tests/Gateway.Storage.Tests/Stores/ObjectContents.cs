@@ -167,12 +167,12 @@ internal sealed partial class ObjectContents(MemoryBucket bucket, string prefix 
     /// <summary>Collects bytes into parts that are large enough.</summary>
     private sealed class PartWriter(MemoryBucket bucket, string id) : IBodyWriter
     {
-        private readonly MemoryStream _part = new();
+        private readonly List<byte> _part = [];
 
         public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
         {
-            _part.Write(bytes.Span);
-            if (_part.Length >= MemoryBucket.MinPart) await EndAsync();
+            _part.AddRange(bytes.Span);
+            if (_part.Count >= MemoryBucket.MinPart) await EndAsync();
         }
 
         public async ValueTask SendFileAsync(SafeFileHandle file, long offset, long count, CancellationToken cancellationToken)
@@ -187,9 +187,9 @@ internal sealed partial class ObjectContents(MemoryBucket bucket, string prefix 
         /// <summary>Uploads what is collected.</summary>
         public async ValueTask EndAsync()
         {
-            if (_part.Length == 0) return;
+            if (_part.Count == 0) return;
             await bucket.UploadPartAsync(id, _part.ToArray());
-            _part.SetLength(0);
+            _part.Clear();
         }
     }
 }

@@ -46,7 +46,8 @@ public abstract class RepositoryMetadataSuite : IAsyncLifetime
         _metadata = Repository(_rig.Volume);
     }
 
-    private async Task<CommitResult> CommitAsync(params Operation[] operations) => await _metadata.CommitAsync(new([.. operations]), default);
+    private async Task<CommitResult> CommitAsync(params Operation[] operations) =>
+        await _metadata.CommitAsync(new([.. operations]), default);
 
     private Task<CommitResult> StoreAsync(byte[] manifest, TagName? tag = null) => CommitAsync(
         tag is { } bound
