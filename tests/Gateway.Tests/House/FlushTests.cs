@@ -6,7 +6,7 @@ namespace Gateway.Tests.House;
 /// <summary>That one place flushes: the runtime's own flushes return normally when the system call fails.</summary>
 public sealed partial class FlushTests
 {
-    private const string OnlyPlace = "src/Gateway.Storage/Durability.cs";
+    private const string OnlyPlace = "src/Gateway.Storage/Disk/Durability.cs";
 
     [Fact]
     public void Only_one_place_flushes()
