@@ -67,6 +67,12 @@ public sealed class UpstreamRegistries : IAsyncDisposable
         _entries.TryGetValue(key, out var entry) ? entry.Registry.RateLimit?.Remaining : null;
 
     /// <summary>
+    /// Whether requests can be sent to an upstream, and its rate limit (null if it states none). An unknown upstream is down.
+    /// </summary>
+    public (bool IsUp, RateLimit? RateLimit) StateOf(string key) =>
+        _entries.TryGetValue(key, out var entry) ? (entry.Registry.IsUp, entry.Registry.RateLimit) : default;
+
+    /// <summary>
     /// Replaces all upstreams in one step. Requests that use a replaced upstream can finish. If an upstream cannot be built, throws and
     /// changes nothing.
     /// </summary>

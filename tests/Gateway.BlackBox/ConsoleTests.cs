@@ -10,6 +10,10 @@ public sealed class ConsoleTests(ConsoleFixture fixture) : IClassFixture<Console
     /// <summary>The pages, each with texts that it must show.</summary>
     public static TheoryData<string, string[]> Pages => new()
     {
+        { "/", ["Saved from upstreams", "hub.test", "reachable", "Held pushes", "signed-by-release"] },
+        { "/policy?reference=team/app:v2&stage=push", ["signed-by-release", "a signature by release", "SIG_NONE"] },
+        { "/activity", ["Fetches under way", "push", "team/app:v1"] },
+        { "/upkeep", ["Run a collection", "storage.path", "No listener uses https"] },
         { "/repositories", ["charts/web", "cached from hub.test", "2 held", "signed-by-release"] },
         { "/tags?repository=team/app", ["Signed by release", "Not signed", "Signed, not trusted", "Held, ends in", "docker pull"] },
         { "/tags?repository=team/app&tool=oras", ["oras pull --plain-http"] },

@@ -121,6 +121,13 @@ internal sealed class AccessControl
     }
 
     /// <summary>
+    /// Whether an identity administers the whole gateway: a rule must give it the right <c>admin</c> in every repository. Without access
+    /// rules nobody does.
+    /// </summary>
+    public bool MayAdminister(Identity identity) =>
+        !IsOpen && identity is Identity.Known known && RightsOf(known, AnyRepository).HasFlag(AccessActions.Admin);
+
+    /// <summary>
     /// The current proof of an identity: its password's hash, or its issuer's options. Null if it is unknown, and for identities without
     /// an account: anonymous, and a certificate, which its connection proves.
     /// </summary>

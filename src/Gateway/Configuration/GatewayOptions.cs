@@ -85,6 +85,8 @@ internal sealed record GatewayOptions
 
     public ClientLimits Limits { get; init; } = new();
 
+    public ConsoleOptions Console { get; init; } = new();
+
     /// <summary>Null if the file has no such section: everything is admitted.</summary>
     public PolicyOptions? Policy { get; init; }
 
@@ -127,6 +129,13 @@ internal sealed record WebOptions
     /// <c>Origin</c> and <c>Referer</c> to match.
     /// </summary>
     public bool KeepsHost { get; init; }
+}
+
+/// <summary>The <c>console</c> section.</summary>
+internal sealed record ConsoleOptions
+{
+    /// <summary>Whether listeners serve the console, after a login; the operator port always does.</summary>
+    public bool Listen { get; init; }
 }
 
 /// <summary>The <c>audit</c> section.</summary>

@@ -64,6 +64,16 @@ internal static class GatewaySchema
         },
     };
 
+    private static readonly Section<ConsoleOptions> Console = new(() => new())
+    {
+        {
+            "listen", Scalars.Switch, "false",
+            "Whether the listeners serve the console below `/-/console/`, after a login with the accounts of `access` "
+            + "([console.md](console.md)). The operator port always serves it.",
+            (o, v) => o with { Listen = v }
+        },
+    };
+
     private static readonly Section<StorageOptions> Storage = new(() => new())
     {
         { "path", Scalars.Folder, "./data", "Folder of all stored content. One process at a time.", (o, v) => o with { Path = v } },
@@ -194,6 +204,7 @@ internal static class GatewaySchema
             "Record of changes, logins and refusals: one line of JSON each. A change needs a restart.",
             (o, v) => o with { Audit = v }
         },
+        { "console", Console, "{}", "The web pages for people.", (o, v) => o with { Console = v } },
         { "policy", PolicySchema.Policy, "(everything is admitted)", "Which content is allowed.", (o, v) => o with { Policy = v } },
         {
             "replicas", ReplicaSchema.Replicas!, "(this gateway is alone)",

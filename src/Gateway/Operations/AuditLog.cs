@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using Gateway.Configuration;
 
@@ -11,6 +12,9 @@ internal sealed partial class AuditLog : IDisposable
 {
     /// <summary>Maximum lines that wait while the file cannot be written; at most 5 KiB each. Further lines are lost and counted.</summary>
     private const int MaxWaiting = 1000;
+
+    /// <summary>Entries in memory for the console, about 500 bytes each.</summary>
+    private const int MostRecent = 1000;
 
     /// <summary>Time until the next attempt after a failed write.</summary>
     private static readonly TimeSpan TryAgainAfter = TimeSpan.FromSeconds(1);
@@ -34,6 +38,7 @@ internal sealed partial class AuditLog : IDisposable
     private readonly Counter<long> _written;
     private readonly Counter<long> _lost;
     private readonly Queue<byte[]> _waiting = new();
+    private readonly ConcurrentQueue<AuditEntry> _recent = new();
     private readonly HashSet<string> _refused = new(StringComparer.Ordinal);
     private readonly HashSet<string> _logins = new(StringComparer.Ordinal);
     private long _cheapSince;
@@ -105,6 +110,12 @@ internal sealed partial class AuditLog : IDisposable
         return place.Told;
     }
 
+    /// <summary>Whether there is an audit log.</summary>
+    public bool IsOn => _file is not null;
+
+    /// <summary>The latest entries since the start, the latest first.</summary>
+    public IEnumerable<AuditEntry> Recent() => _recent.Reverse();
+
     public void Tell(AuditEntry entry)
     {
         if (_file is null) return;
@@ -114,6 +125,8 @@ internal sealed partial class AuditLog : IDisposable
     private void Put(AuditEntry entry)
     {
         if (IsLeftOut(entry)) return;
+        _recent.Enqueue(entry);
+        while (_recent.Count > MostRecent) _recent.TryDequeue(out _);
         if (_waiting.Count < MaxWaiting)
         {
             _waiting.Enqueue(entry.ToJson(_omitted));

@@ -25,6 +25,10 @@ internal sealed class Health(IReadOnlyDictionary<string, Func<string?>> checks, 
         return problems;
     }
 
+    /// <summary>What the operator should correct, one line each; empty for nothing.</summary>
+    public IEnumerable<string> Warnings() =>
+        warnings.Select(static w => w.Value() is { } text ? $"{w.Key}: {text}" : null).OfType<string>();
+
     /// <summary>Every check with its result, and the warnings, as JSON.</summary>
     public byte[] ToJson(IReadOnlyList<(string Check, string Problem)> problems)
     {

@@ -26,8 +26,11 @@ internal static class OperationsServices
         services.AddSingleton<StoredGates>().AddSingleton<KnownRepositories>().AddSingleton<ManifestReadings>()
             .AddSingleton<EvidenceDetails>().AddSingleton<ReferrerTrees>();
         services.AddSingleton<RepositoryPages>().AddSingleton<TagPages>().AddSingleton<ImagePages>()
-            .AddSingleton<Deletions>().AddSingleton<HoldPages>().AddSingleton<HoldsApi>()
+            .AddSingleton<Deletions>().AddSingleton<HoldPages>().AddSingleton<OverviewPages>().AddSingleton<ActivityPages>()
+            .AddSingleton<PolicyPages>().AddSingleton<UpkeepPages>().AddSingleton<HoldsApi>()
             .AddSingleton<PagesApi>();
+        services.AddSingleton(given => ActivatorUtilities.CreateInstance<SavedSamples>(given, options));
+        services.AddHostedService(static given => given.GetRequiredService<SavedSamples>());
         services.AddSingleton<OperatorPort>();
         services.AddSingleton<IJobKind, GcJob>().AddSingleton<IJobKind, ScrubJob>().AddSingleton<Jobs>();
         services.AddSingleton<JobsApi>().AddSingleton<TrashApi>().AddHostedService(given => given.GetRequiredService<Jobs>());

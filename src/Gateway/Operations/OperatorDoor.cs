@@ -28,6 +28,19 @@ internal sealed class OperatorDoor(string? tokenFile)
             $"expected localhost or an address as Host, got {Printable.Line(request.Host.Host, 80)}; use 127.0.0.1");
     }
 
+    /// <summary>Whether a text is the configured token. False where none is required, and while it cannot be read.</summary>
+    public bool Accepts(string token)
+    {
+        try
+        {
+            return tokenFile is not null && IsSame(token, TokenFile.Read(tokenFile));
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
     private DoorProblem? ProblemOfToken(string authorization)
     {
         const string Scheme = "Bearer ";

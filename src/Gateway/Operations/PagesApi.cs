@@ -8,7 +8,9 @@ namespace Gateway.Operations;
 /// <summary>
 /// <c>GET /api/v1/pages/…</c>: what each page of the console shows, as JSON. The page renders the same value.
 /// </summary>
-internal sealed class PagesApi(RepositoryPages repositories, TagPages tags, ImagePages images, HoldPages holds)
+internal sealed class PagesApi(
+    RepositoryPages repositories, TagPages tags, ImagePages images, HoldPages holds, OverviewPages overview, PolicyPages policy,
+    ActivityPages activity, UpkeepPages upkeep)
 {
     private const string Prefix = AdminApi.Prefix + "pages/";
 
@@ -35,8 +37,17 @@ internal sealed class PagesApi(RepositoryPages repositories, TagPages tags, Imag
                 context, await holds.ReadAsync(
                     Viewer.Operator, PageQueries.Text(query, "repository"), PageQueries.Text(query, "last"), stop),
                 PageJson.Default.HoldPage),
+            "overview" => WriteAsync(
+                context, await overview.ReadAsync(Viewer.Operator, PageQueries.Text(query, "window"), stop), PageJson.Default.OverviewPage),
+            "policy" => WriteAsync(
+                context, await policy.ReadAsync(PageQueries.Text(query, "search"), PageQueries.Trial(query), stop),
+                PageJson.Default.PolicyPage),
+            "activity" => WriteAsync(
+                context, activity.Read(PageQueries.Text(query, "event"), PageQueries.Text(query, "actor")), PageJson.Default.ActivityPage),
+            "upkeep" => WriteAsync(context, upkeep.Read(), PageJson.Default.UpkeepPage),
             _ => AdminApi.ProblemAsync(
-                context, StatusCodes.Status404NotFound, "unknown page; expected repositories, tags, image or holds below pages/"),
+                context, StatusCodes.Status404NotFound,
+                "unknown page; expected overview, repositories, tags, image, holds, policy, activity or upkeep below pages/"),
         });
     }
 
@@ -51,5 +62,10 @@ internal sealed class PagesApi(RepositoryPages repositories, TagPages tags, Imag
 [JsonSerializable(typeof(TagPage))]
 [JsonSerializable(typeof(ImagePage))]
 [JsonSerializable(typeof(HoldPage))]
+[JsonSerializable(typeof(OverviewPage))]
+[JsonSerializable(typeof(PolicyPage))]
+[JsonSerializable(typeof(ActivityPage))]
+[JsonSerializable(typeof(UpkeepPage))]
+[JsonSerializable(typeof(Dictionary<string, List<SavedBucket>>))]
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 internal sealed partial class PageJson : JsonSerializerContext;

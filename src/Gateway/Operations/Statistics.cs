@@ -34,14 +34,18 @@ internal sealed record Statistics(
         return [.. sorted.ThenBy(each => each.Name, StringComparer.Ordinal).Take(count)];
     }
 
-    public static RequestStatistics RequestsOf(Totals totals)
+    /// <param name="upstream">Key of the only upstream to count; null for all.</param>
+    public static RequestStatistics RequestsOf(Totals totals, string? upstream = null)
     {
-        var hits = totals.Sum("gateway.cache.requests", (_, result) => result is "hit" or "revalidated" or "stale");
-        var misses = totals.Sum("gateway.cache.requests", (_, result) => result is "miss" or "coalesced");
-        var served = totals.Sum("gateway.cache.bytes", (_, direction) => direction == "served");
-        var fetched = totals.Sum("gateway.cache.bytes", (_, direction) => direction == "fetched");
+        var hits = Sum("gateway.cache.requests", static result => result is "hit" or "revalidated" or "stale");
+        var misses = Sum("gateway.cache.requests", static result => result is "miss" or "coalesced");
+        var served = Sum("gateway.cache.bytes", static direction => direction == "served");
+        var fetched = Sum("gateway.cache.bytes", static direction => direction == "fetched");
         var evictions = totals.Sum("gateway.cache.evictions", (_, _) => true);
         return new(hits, misses, Ratio(hits, misses), served, fetched, Ratio(served, fetched), evictions);
+
+        long Sum(string counter, Func<string, bool> which) =>
+            totals.Sum(counter, (key, label) => (upstream is null || key == upstream) && which(label));
     }
 
     public static UpstreamStatistics UpstreamOf(Totals totals, UpstreamOptions upstream, long? rateLimitRemaining) => new(

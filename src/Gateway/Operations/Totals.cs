@@ -7,7 +7,9 @@ namespace Gateway.Operations;
 internal sealed class Totals : IDisposable
 {
     private static readonly string[] Counted =
-        ["gateway.cache.requests", "gateway.cache.bytes", "gateway.cache.evictions", "gateway.upstream.requests"];
+    [
+        "gateway.cache.requests", "gateway.cache.bytes", "gateway.cache.evictions", "gateway.upstream.requests", "gateway.policy.verdicts",
+    ];
 
     private readonly MeterListener _listener = new();
     // Labels are keys of the configuration, routes and statuses, so their number is bounded.
@@ -24,8 +26,8 @@ internal sealed class Totals : IDisposable
             var (upstream, label) = ("", "");
             foreach (var (key, tag) in tags)
             {
-                if (key == "upstream") upstream = tag?.ToString() ?? "";
-                else if (key is "result" or "direction" or "code") label = tag?.ToString() ?? "";
+                if (key is "upstream" or "rule") upstream = tag?.ToString() ?? "";
+                else if (key is "result" or "direction" or "code" or "verdict") label = tag?.ToString() ?? "";
             }
             _sums.AddOrUpdate((instrument.Name, upstream, label), value, (_, sum) => sum + value);
         });

@@ -35,13 +35,16 @@ internal sealed class BlobFetch
         Func<BlobFetch, long, Task>? whenVouched = null)
     {
         (_resources, _largestAbandoned, Part, Sources) = (resources, largestAbandoned, new(digest, length), new(source));
-        (_first, _whenVouched) = (source, whenVouched);
+        (_first, _whenVouched, Since) = (source, whenVouched, resources.Clock.GetUtcNow());
         if (resources.IsSuspect(digest, out var endpoint)) Sources.Except = endpoint;
         // A failure reaches every waiter; a fetch without a waiter is no error.
         _ = _started.Task.ContinueWith(static t => _ = t.Exception, TaskScheduler.Default);
         _ = _verified.Task.ContinueWith(static t => _ = t.Exception, TaskScheduler.Default);
         _ = _vouched.Task.ContinueWith(static t => _ = t.Exception, TaskScheduler.Default);
     }
+
+    /// <summary>When it began.</summary>
+    public DateTimeOffset Since { get; }
 
     /// <summary>What is fetched.</summary>
     public Digest Digest => Part.Digest;

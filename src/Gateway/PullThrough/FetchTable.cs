@@ -36,6 +36,12 @@ internal sealed class FetchTable(
         }
     }
 
+    /// <summary>The fetches under way, in no order.</summary>
+    public IReadOnlyList<BlobFetch> All()
+    {
+        lock (_gate) return [.. _fetches.Values];
+    }
+
     /// <summary>The fetch of a digest; null if none is under way.</summary>
     public BlobFetch? Find(Digest digest)
     {

@@ -67,10 +67,10 @@ internal static class CallerChecks
     }
 
     // The three types that a page may send anywhere without asking first (Fetch standard, "CORS-safelisted request-header"); a token is
-    // asked for by a form.
+    // asked for by a form, and the forms of the console have a token of their own.
     private static async Task<bool> RefuseFormAsync(Exchange x)
     {
-        if (x.Request.Method != HttpMethods.Post || x.Target.Route is Route.Token) return false;
+        if (x.Request.Method != HttpMethods.Post || x.Target.Route is Route.Token or Route.Console) return false;
         var type = TypeOf(x);
         if (type.ToLowerInvariant() is not ("application/x-www-form-urlencoded" or "multipart/form-data" or "text/plain")) return false;
         await x.FailAsync(

@@ -21,6 +21,7 @@ internal sealed partial class FrontDoor(
     AccessLog accessLog,
     AuditLog audit,
     WebFace web,
+    ConsoleFace console,
     TimeProvider clock,
     ILogger<FrontDoor> logger)
 {
@@ -48,7 +49,7 @@ internal sealed partial class FrontDoor(
         metrics.Began();
         try
         {
-            await RegistryFace.AnswerAsync(x, web);
+            await RegistryFace.AnswerAsync(x, web, console);
         }
         catch (Exception exception)
         {

@@ -22,9 +22,14 @@ internal static class RegistryFace
     /// </summary>
     private const int MaxRenewals = 8;
 
-    public static async Task AnswerAsync(Exchange x, WebFace web)
+    public static async Task AnswerAsync(Exchange x, WebFace web, ConsoleFace console)
     {
         if (await RefuseFramingAsync(x)) return;
+        if (ConsoleFace.PathOf(x) is { } page)
+        {
+            await console.AnswerAsync(x, page);
+            return;
+        }
         if (WebFace.SiteOf(x) is { } site)
         {
             await web.AnswerAsync(x, site);

@@ -31,6 +31,7 @@ internal static class RegistryServices
             .AddSingleton<BoundAddresses>()
             .AddHostedService(given => given.GetRequiredService<BoundAddresses>())
             .AddSingleton<WebFace>()
+            .AddSingleton<ConsoleFace>()
             .AddSingleton<FrontDoor>();
     }
 }

@@ -48,6 +48,9 @@ internal enum Route
     /// <summary><c>/</c>, which only browsers request.</summary>
     Home,
 
+    /// <summary><c>/-/console</c> and below (<see cref="ConsoleFace"/>).</summary>
+    Console,
+
     /// <summary>A page or another path of an upstream's web application (<see cref="WebFace"/>).</summary>
     Web,
 }

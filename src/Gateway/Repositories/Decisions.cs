@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Encodings.Web;
@@ -21,10 +22,23 @@ internal sealed class Decisions(DecisionRing ring)
     // page.
     private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    // Decisions in memory, some KiB each.
+    private const int MostRecent = 200;
+
+    private readonly ConcurrentQueue<Decision> _recent = new();
+
     /// <summary>A new id for a decision: 40 random bits, so that ids cannot be guessed.</summary>
     public static string NewId() => "d-" + RandomNumberGenerator.GetString("ABCDEFGHJKMNPQRSTUVWXYZ23456789", 8);
 
-    public void Remember(Decision decision) => ring.Append(decision.Id, ToJson(decision));
+    public void Remember(Decision decision)
+    {
+        ring.Append(decision.Id, ToJson(decision));
+        _recent.Enqueue(decision);
+        while (_recent.Count > MostRecent) _recent.TryDequeue(out _);
+    }
+
+    /// <summary>The latest decisions since the start, the latest first.</summary>
+    public IEnumerable<Decision> Recent() => _recent.Reverse();
 
     public RecordedDecision? Find(string id)
     {

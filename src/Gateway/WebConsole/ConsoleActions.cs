@@ -14,10 +14,10 @@ namespace Gateway.WebConsole;
 /// </summary>
 internal sealed class ConsoleActions(
     Html html, ICurrent<RepositoryRouter> current, CachedRepositories cached, IUpstreamMemory memory, Deletions deletions, HoldsApi holds,
-    AuditLog audit, TimeProvider clock)
+    JobsApi jobs, AuditLog audit, TimeProvider clock)
 {
     /// <summary>Whether an action has this path.</summary>
-    public static bool Has(string path) => path is "/delete" or "/holds/release" or "/holds/drop";
+    public static bool Has(string path) => path is "/delete" or "/collect" or "/holds/release" or "/holds/drop";
 
     /// <summary>Does what a form asks for.</summary>
     public async Task AnswerAsync(HttpContext context, Visitor visitor, string path)
@@ -36,9 +36,33 @@ internal sealed class ConsoleActions(
                 context, visit, Status503ServiceUnavailable, "Not done", [new(false, why)], visit.To("/repositories"), "Repositories");
             return;
         }
-        await (path == "/delete"
-            ? DeleteAsync(context, visitor, form)
-            : EndHoldAsync(context, visitor, form, isRelease: path == "/holds/release"));
+        await (path switch
+        {
+            "/delete" => DeleteAsync(context, visitor, form),
+            "/collect" => CollectAsync(context, visitor, form),
+            _ => EndHoldAsync(context, visitor, form, isRelease: path == "/holds/release"),
+        });
+    }
+
+    private Task CollectAsync(HttpContext context, Visitor visitor, Form form)
+    {
+        var visit = visitor.Visit;
+        if (!visitor.Viewer.IsOperator)
+        {
+            return SayAsync(
+                context, visit, Status403Forbidden, "Not done", [new(false, "Only the operator can start a job.")],
+                visit.To("/repositories"), "Repositories");
+        }
+        var (isScrub, dryRun) = (form["what"] == "scrub", form["what"] != "gc");
+        var (job, problem) = jobs.Start(isScrub, dryRun, visitor.Viewer.Actor);
+        audit.Tell(new(clock.GetUtcNow(), "admin", problem is null ? "done" : "refused")
+        {
+            Actor = visitor.Viewer.Actor, Remote = context.Connection.RemoteIpAddress?.ToString(), RequestId = context.TraceIdentifier,
+            How = "console", Detail = isScrub ? "scrub" : dryRun ? "gc (dry run)" : "gc",
+        });
+        return SayAsync(
+            context, visit, problem is null ? Status200OK : Status409Conflict, "Start a job",
+            [new(problem is null, problem ?? $"Job {job} has started.")], visit.To("/upkeep"), "Back to upkeep");
     }
 
     private async Task EndHoldAsync(HttpContext context, Visitor visitor, Form form, bool isRelease)

@@ -6,11 +6,12 @@ namespace Gateway.WebConsole;
 
 /// <summary>The pages of the console, for a person who was let in: on the operator port and on the listeners alike.</summary>
 internal sealed class ConsoleSite(
-    Html html, RepositoryPages repositories, TagPages tags, ImagePages images, HoldPages holds, ConsoleActions actions, LiveParts live)
+    Html html, RepositoryPages repositories, TagPages tags, ImagePages images, HoldPages holds, OperatorPages whole, ConsoleActions actions,
+    LiveParts live, TimeProvider clock)
 {
     /// <summary>The paths of the pages, and of their files.</summary>
     public static bool Has(string path) =>
-        path is "/" or "/repositories" or "/tags" or "/image" or "/holds" or "/hold" || ConsoleActions.Has(path)
+        path is "/" or "/repositories" or "/tags" or "/image" or "/holds" or "/hold" || OperatorPages.Has(path) || ConsoleActions.Has(path)
         || path.StartsWith("/assets/", StringComparison.Ordinal) || path.StartsWith(LivePrefix, StringComparison.Ordinal);
 
     // Answers that go on: a part of a page, sent again whenever it changed.
@@ -35,7 +36,10 @@ internal sealed class ConsoleSite(
         }
         if (path.StartsWith(LivePrefix, StringComparison.Ordinal))
         {
-            await live.FollowAsync(context, () => PageAsync(context, visitor, path[(LivePrefix.Length - 1)..]));
+            var followed = path[(LivePrefix.Length - 1)..];
+            await live.FollowAsync(context, () => visitor.IsStillIn()
+                ? PageAsync(context, visitor with { Visit = visitor.Visit with { Now = clock.GetUtcNow() } }, followed)
+                : Task.FromResult((Status401Unauthorized, "")));
             return;
         }
         var (status, page) = await PageAsync(context, visitor, path);
@@ -44,11 +48,13 @@ internal sealed class ConsoleSite(
 
     private Task<(int Status, string Page)> PageAsync(HttpContext context, Visitor visitor, string path) => path switch
     {
-        "/" or "/repositories" => RepositoriesAsync(context, visitor),
+        "/repositories" => RepositoriesAsync(context, visitor),
         "/tags" => TagsAsync(context, visitor),
         "/image" => ImageAsync(context, visitor),
         "/holds" => HoldsAsync(context, visitor),
         "/hold" => HoldAsync(context, visitor),
+        "/" when !visitor.Viewer.IsOperator => RepositoriesAsync(context, visitor),
+        _ when visitor.Viewer.IsOperator && OperatorPages.Has(path) => whole.PageAsync(context, visitor, path),
         _ => AbsentAsync(visitor.Visit),
     };
 

@@ -1,19 +1,22 @@
-using System.Security.Cryptography;
 using Gateway.Configuration;
 using Gateway.Operations;
 using Gateway.Operations.ReadModels;
 using Gateway.Repositories;
+using Gateway.WebConsole.Pages;
 
 namespace Gateway.WebConsole;
 
 /// <summary>The console on the operator port.</summary>
-internal sealed class OperatorConsole(ConsoleSite site, ICurrent<RepositoryRouter> current, TimeProvider clock) : IOperatorPages
+internal sealed class OperatorConsole(
+    ConsoleSite site, ICurrent<RepositoryRouter> current, OperatorDoor door, Sessions sessions, Html html, AuditLog audit,
+    TimeProvider clock)
+    : IOperatorPages
 {
     // Pages of other sites cannot read it, so one for the process suffices where nobody logs in.
-    private readonly string _csrf = RandomNumberGenerator.GetHexString(32, lowercase: true);
+    private readonly string _csrf = Sessions.Secret();
 
     /// <inheritdoc/>
-    public bool Has(string path) => ConsoleSite.Has(path);
+    public bool Has(string path) => path is "/login" or "/logout" || ConsoleSite.Has(path);
 
     /// <inheritdoc/>
     public async Task AnswerAsync(HttpContext context, bool isAdmitted)
@@ -24,23 +27,63 @@ internal sealed class OperatorConsole(ConsoleSite site, ICurrent<RepositoryRoute
             ConsoleSite.Protect(context.Response.Headers);
             if (await Assets.AnswerAsync(context, path["/assets/".Length..])) return;
         }
-        if (!isAdmitted)
-        {
-            context.Response.StatusCode = StatusCodes.Status401Unauthorized;
-            return;
-        }
-        await site.AnswerAsync(context, VisitorOf(context), path);
+        ConsoleSite.Protect(context.Response.Headers);
+        var session = sessions.Find(Cookies.Read(context.Request)) is { Identity: null, Proof: { } token } found && door.Accepts(token)
+            ? found : null;
+        var isPost = HttpMethods.IsPost(context.Request.Method);
+        if (path == "/login" && isPost) await LogInAsync(context);
+        else if (path == "/logout" && isPost) await LogOutAsync(context, session);
+        else if (!isAdmitted && session is null) await AskAsync(context, StatusCodes.Status401Unauthorized, null);
+        else await site.AnswerAsync(context, VisitorOf(context, session), path);
+
+        bool IsStillIn() => isAdmitted || door.Accepts(session!.Proof!);
+
+        Visitor VisitorOf(HttpContext request, Session? of) => new(VisitOf(request, of), Viewer.Operator) { IsStillIn = IsStillIn };
     }
 
-    private Visitor VisitorOf(HttpContext context)
+    private async Task LogInAsync(HttpContext context)
+    {
+        var form = await Form.ReadAsync(context.Request, context.RequestAborted);
+        var isRight = form?.IsOf(_csrf) == true && door.Accepts(form["password"]);
+        audit.Tell(new(clock.GetUtcNow(), "login", isRight ? "done" : "refused")
+        {
+            Actor = "operator", Remote = context.Connection.RemoteIpAddress?.ToString(), RequestId = context.TraceIdentifier,
+            How = "console",
+        });
+        if (!isRight)
+        {
+            await AskAsync(context, StatusCodes.Status401Unauthorized, "Wrong token.");
+            return;
+        }
+        var session = sessions.Open("operator", null, form!["password"], Sessions.Longest);
+        Cookies.Write(context.Response, session.Id, "", context.Request.IsHttps);
+        ListenerConsole.Redirect(context, "/");
+    }
+
+    private async Task LogOutAsync(HttpContext context, Session? session)
+    {
+        var form = await Form.ReadAsync(context.Request, context.RequestAborted);
+        if (session is not null && form?.IsOf(session.Csrf) == true)
+        {
+            sessions.End(session.Id);
+            Cookies.Write(context.Response, null, "", context.Request.IsHttps);
+        }
+        ListenerConsole.Redirect(context, "/");
+    }
+
+    private async Task AskAsync(HttpContext context, int status, string? problem) =>
+        await ConsoleSite.WriteAsync(context, status, await html.RenderAsync<LoginDetails>(
+            (nameof(LoginDetails.Visit), VisitOf(context, null)), (nameof(LoginDetails.NeedsToken), true),
+            (nameof(LoginDetails.Problem), problem)));
+
+    private Visit VisitOf(HttpContext context, Session? session)
     {
         var options = current.Value.Options;
         var request = context.Request;
-        var visit = new Visit("", RegistryOf(options, request.Host.Host), IsPlain(options), null, IsOperator: true, _csrf)
+        return new("", RegistryOf(options, request.Host.Host), IsPlain(options), session?.Account, IsOperator: true, session?.Csrf ?? _csrf)
         {
             Api = $"{request.Scheme}://{request.Host}", Now = clock.GetUtcNow(),
         };
-        return new(visit, Viewer.Operator);
     }
 
     // An address that means "any" is replaced by the name under which the operator reached this machine.

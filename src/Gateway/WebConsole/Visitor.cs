@@ -5,4 +5,8 @@ namespace Gateway.WebConsole;
 /// <summary>The person of one request, with what the pages need of the request.</summary>
 /// <param name="Visit">What the pages get.</param>
 /// <param name="Viewer">What the person may see.</param>
-internal sealed record Visitor(Visit Visit, Viewer Viewer);
+internal sealed record Visitor(Visit Visit, Viewer Viewer)
+{
+    /// <summary>Whether the person may still see the pages; asked again while a page follows the gateway.</summary>
+    public Func<bool> IsStillIn { get; init; } = static () => true;
+}

@@ -40,6 +40,8 @@ public sealed class ConsoleFixture : IAsyncLifetime
     }
 
     private string Configuration() => $$"""
+        console: { listen: true }
+        audit: { path: "{{Client.Folder["audit.jsonl"]}}" }
         upstreams: { hub.test: { url: "{{_hub!.Url}}" } }
         access:
           htpasswd: "{{Client.Folder["htpasswd"]}}"
@@ -83,7 +85,9 @@ public sealed class ConsoleFixture : IAsyncLifetime
         await PushAsync("team/app:v2", 2);
         await PushAsync("team/app:v3", 3);
         await SignAsync("stranger", "team/app:v3");
-        Client.Folder.Write("sbom.spdx.json", """{ "spdxVersion": "SPDX-2.3", "packages": [{ "name": "a" }, { "name": "b" }, { "name": "c" }] }""");
+        Client.Folder.Write(
+            "sbom.spdx.json",
+            """{ "spdxVersion": "SPDX-2.3", "packages": [{ "name": "a" }, { "name": "b" }, { "name": "c" }] }""");
         (await Client.OrasAsync(
             "attach", "--plain-http", "--artifact-type", "application/spdx+json", At("team/app:v1"),
             "sbom.spdx.json:application/spdx+json")).Succeeded();

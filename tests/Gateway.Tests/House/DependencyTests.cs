@@ -13,7 +13,7 @@ public sealed partial class DependencyTests
     {
         {
             "Registry",
-            ["Web", "Operations", "Repositories", "Storage", "Access", "Configuration", "Transport", "Oci", "Policy"]
+            ["Web", "WebConsole", "Operations", "Repositories", "Storage", "Access", "Configuration", "Transport", "Oci", "Policy"]
         },
         { "Web", ["Operations", "Upstream", "Access", "Configuration"] },
         { "WebConsole", ["Operations", "Repositories", "Storage", "Access", "Configuration", "Oci"] },

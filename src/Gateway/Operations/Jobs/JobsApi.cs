@@ -69,6 +69,24 @@ internal sealed class JobsApi(Jobs jobs)
         await StartAsync(context, ScrubJob.Kind, request, AdminJson.Default.EmptyRequest, ScrubJob.Kind);
     }
 
+    /// <summary>Starts a scrub, or a collection: the id of the job, or why it was not started.</summary>
+    /// <param name="dryRun">Whether the collection only reports.</param>
+    /// <param name="startedBy">The account, for the list of jobs.</param>
+    public (string? Id, string? Problem) Start(bool isScrub, bool dryRun, string startedBy)
+    {
+        try
+        {
+            var request = isScrub
+                ? JsonSerializer.SerializeToElement(new(), AdminJson.Default.EmptyRequest)
+                : JsonSerializer.SerializeToElement(new GcRequest(dryRun), AdminJson.Default.GcRequest);
+            return (jobs.Start(isScrub ? ScrubJob.Kind : GcJob.Kind, request, startedBy).Id, null);
+        }
+        catch (JobRunningException e)
+        {
+            return (null, e.Message);
+        }
+    }
+
     private async Task StartAsync<T>(HttpContext context, string kind, T request, JsonTypeInfo<T> type, string subject)
     {
         context.Features.Set(new AdminSubject(subject));

@@ -19,6 +19,11 @@ internal static class PageQueries
         Number(query, "olderThan", 100_000), Text(query, "search"), Text(query, "last"),
         Number(query, "n", TagPages.MostRows) ?? TagPages.Rows);
 
+    /// <summary>The question about the policy; null when none is asked.</summary>
+    public static PolicyQuestion? Trial(IQueryCollection query) => Text(query, "reference") is { } reference
+        ? new(reference, Text(query, "stage") ?? "pull", Text(query, "as"))
+        : null;
+
     /// <summary>A value, without spaces around it; null for an empty or missing one.</summary>
     public static string? Text(IQueryCollection query, string name)
     {

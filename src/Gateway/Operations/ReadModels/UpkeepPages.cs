@@ -1,0 +1,102 @@
+using System.Text.Json;
+using Gateway.Configuration;
+using Gateway.Storage;
+
+namespace Gateway.Operations.ReadModels;
+
+/// <summary>What keeps the gateway in order.</summary>
+/// <param name="Jobs">The latest jobs, such as collections; the latest first.</param>
+/// <param name="Problems">What keeps the gateway from working well.</param>
+/// <param name="Damaged">Number of contents whose bytes do not have their digest.</param>
+/// <param name="Settings">The configuration in force: each setting and its value. Values of secrets are paths of files.</param>
+/// <param name="Version">The version of this program.</param>
+/// <param name="Runtime">The version of .NET that runs it.</param>
+public sealed record UpkeepPage(
+    IReadOnlyList<JobRow> Jobs, IReadOnlyList<string> Problems, int Damaged, IReadOnlyList<CertificateRow> Certificates,
+    IReadOnlyList<SettingRow> Settings, string Version, string Runtime);
+
+/// <summary>A job.</summary>
+/// <param name="State"><c>running</c>, <c>done</c>, <c>failed</c> or <c>stopped</c>.</param>
+/// <param name="Progress">What it does now; null when it does not run.</param>
+/// <param name="Result">Its report, as JSON; null before the end.</param>
+public sealed record JobRow(
+    string Id, string Kind, string State, string StartedBy, DateTimeOffset StartedAt, DateTimeOffset? EndedAt, bool IsDryRun,
+    string? Progress, string? Problem, string? Result);
+
+/// <summary>A certificate of a listener.</summary>
+/// <param name="Problem">Why it cannot be read; null when it can.</param>
+public sealed record CertificateRow(string Listener, string File, string? Subject, DateTimeOffset? Until, string? Problem);
+
+/// <summary>A setting of the configuration in force.</summary>
+public sealed record SettingRow(string Name, string Value);
+
+/// <summary>Makes the page of upkeep.</summary>
+internal sealed class UpkeepPages(Jobs jobs, Health health, Damage damage, ConfigurationInForce inForce)
+{
+    private const int MostJobs = 20;
+
+    /// <summary>The page.</summary>
+    public UpkeepPage Read()
+    {
+        var options = inForce.Current;
+        return new(
+            [.. jobs.All().Take(MostJobs).Select(RowOf)],
+            [.. health.Problems().Select(static p => $"{p.Check}: {p.Problem}"), .. health.Warnings()], damage.Count,
+            [.. Certificates(options)], Settings(options), BuildInfo.Version, Environment.Version.ToString());
+    }
+
+    private static JobRow RowOf(Job job) => new(
+        job.Id, job.Kind, JsonNamingPolicy.CamelCase.ConvertName(job.State.ToString()), job.StartedBy, job.StartedAt, job.EndedAt,
+        job.IsDryRun, job.Progress is { } p ? $"{p.Step}: {p.Done}{(p.Total is { } all ? $" of {all}" : "")} {p.Unit}" : null, job.Problem,
+        job.Result?.GetRawText());
+
+    private static IEnumerable<CertificateRow> Certificates(GatewayOptions options)
+    {
+        foreach (var listener in options.Listen.Where(static l => l.Url.Scheme == Uri.UriSchemeHttps))
+        {
+            if ((listener.Tls ?? options.Tls) is { } tls) yield return CertificateOf(listener.Url, tls);
+        }
+        if (options.Operator.Url.Scheme == Uri.UriSchemeHttps && (options.Operator.Tls ?? options.Tls) is { } own)
+            yield return CertificateOf(options.Operator.Url, own);
+    }
+
+    private static CertificateRow CertificateOf(Uri listener, TlsOptions tls)
+    {
+        var (name, file) = (listener.GetLeftPart(UriPartial.Authority), tls.Certificate);
+        try
+        {
+            using var read = System.Security.Cryptography.X509Certificates.X509Certificate2.CreateFromPem(BoundedFile.ReadText(file));
+            return new(name, file, read.Subject, read.NotAfter.ToUniversalTime(), null);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or System.Security.Cryptography.CryptographicException)
+        {
+            return new(name, file, null, null, e.Message);
+        }
+    }
+
+    // The settings that people look for. Secrets are never in the configuration: it names files and commands.
+    private static List<SettingRow> Settings(GatewayOptions options)
+    {
+        var rows = new List<SettingRow>();
+        foreach (var listener in options.Listen)
+            rows.Add(new("listen", $"{listener.Url.GetLeftPart(UriPartial.Authority)}{(listener.PullOnly ? ", pull only" : "")}"));
+        rows.Add(new("operator.url", options.Operator.Url.GetLeftPart(UriPartial.Authority)));
+        rows.Add(new("operator.tokenFile", options.Operator.TokenFile ?? "none"));
+        rows.Add(new("publicUrl", options.PublicUrl?.GetLeftPart(UriPartial.Authority) ?? "from each request"));
+        rows.Add(new("storage.path", options.Storage.Path));
+        rows.Add(new("cache.maxSize", $"{options.Cache.MaxSize} bytes"));
+        rows.Add(new("cache.keepFree", $"{options.Cache.KeepFree} bytes"));
+        foreach (var upstream in options.Upstreams.Values)
+            rows.Add(new($"upstreams.{upstream.Key}", string.Join(", ", upstream.Urls.Select(static u => u.GetLeftPart(UriPartial.Path)))));
+        foreach (var route in options.Routes)
+        {
+            var prefix = route.Prefix.Length == 0 ? "everything else" : route.Prefix;
+            rows.Add(new("routes", $"{prefix}: {route.Upstream ?? "built-in"}{(route.Forwards ? ", push: forward" : "")}"));
+        }
+        rows.Add(new(
+            "access", options.Access is { } access ? $"{access.Rules.Length} rules, htpasswd {access.Htpasswd ?? "none"}" : "open"));
+        rows.Add(new("audit.path", options.Audit?.Path ?? "no audit log"));
+        rows.Add(new("policy", options.Policy is { } policy ? $"{policy.Rules.Length} rules" : "everything is admitted"));
+        return rows;
+    }
+}

@@ -1,0 +1,47 @@
+using Gateway.Access;
+using Gateway.Oci;
+using Gateway.Repositories;
+using Gateway.WebConsole;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Gateway.Registry;
+
+/// <summary>The console below <c>/-/console</c> on a listener, where <c>console.listen</c> is set.</summary>
+internal sealed class ConsoleFace(ListenerConsole console)
+{
+    /// <summary>
+    /// The path behind the console's own; null where a request is not for the console. Only the raw target decides, so a path that is
+    /// written in another way is none of the console's.
+    /// </summary>
+    public static string? PathOf(Exchange x)
+    {
+        // Credentials that clients send may be for an upstream only: then the gateway has no accounts to log in with.
+        if (!x.Snapshot.Options.Console.Listen || x.Snapshot.PassesCredentialsOn) return null;
+        var raw = x.Request.HttpContext.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
+        var question = raw.IndexOf('?', StringComparison.Ordinal);
+        var path = question < 0 ? raw : raw[..question];
+        return path == ListenerConsole.Base ? ""
+            : path.StartsWith(ListenerConsole.Base + "/", StringComparison.Ordinal) ? path[ListenerConsole.Base.Length..]
+            : null;
+    }
+
+    /// <summary>Answers a request for the console.</summary>
+    public async Task AnswerAsync(Exchange x, string path)
+    {
+        x.Target = new(Route.Console);
+        x.Record.Route = Route.Console.Label();
+        x.Record.Actor = Caller.Anonymous;
+        if (await CallerChecks.RefuseAsync(x)) return;
+        var certificate = x.Request.HttpContext.Features.Get<ClientCertificate>();
+        var asked = new ListenerRequest(x.Snapshot.Access, new(x.BaseUrl), x.RemoteAddress, certificate, Identified, CallerOf);
+        await console.AnswerAsync(x.Request.HttpContext, asked, path);
+
+        void Identified(Identity identity, string? proof)
+        {
+            (x.Identity, x.Proof) = (identity, proof);
+            x.Record.Actor = (identity as Identity.Known)?.Actor ?? Caller.Anonymous;
+        }
+
+        Caller CallerOf(RepositoryName name) => x.CallerOf(name);
+    }
+}

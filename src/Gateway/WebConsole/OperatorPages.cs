@@ -1,0 +1,48 @@
+using Gateway.Operations.ReadModels;
+using Gateway.WebConsole.Pages;
+using static Microsoft.AspNetCore.Http.StatusCodes;
+
+namespace Gateway.WebConsole;
+
+/// <summary>The pages about the whole gateway, which only the operator sees.</summary>
+internal sealed class OperatorPages(Html html, OverviewPages overview, PolicyPages policy, ActivityPages activity, UpkeepPages upkeep)
+{
+    /// <summary>Whether one of the pages has this path.</summary>
+    public static bool Has(string path) => path is "/" or "/policy" or "/activity" or "/upkeep";
+
+    /// <summary>The status and the page of a path.</summary>
+    public Task<(int Status, string Page)> PageAsync(HttpContext context, Visitor visitor, string path) => path switch
+    {
+        "/policy" => PolicyAsync(context, visitor),
+        "/activity" => ActivityAsync(context, visitor),
+        "/upkeep" => UpkeepAsync(visitor),
+        _ => OverviewAsync(context, visitor),
+    };
+
+    private async Task<(int, string)> OverviewAsync(HttpContext context, Visitor visitor)
+    {
+        var window = PageQueries.Text(context.Request.Query, "window");
+        var page = await overview.ReadAsync(visitor.Viewer, window, context.RequestAborted);
+        return (Status200OK, await html.RenderAsync<OverviewDetails>(
+            (nameof(OverviewDetails.Visit), visitor.Visit), (nameof(OverviewDetails.Page), page)));
+    }
+
+    private async Task<(int, string)> PolicyAsync(HttpContext context, Visitor visitor)
+    {
+        var query = context.Request.Query;
+        var page = await policy.ReadAsync(PageQueries.Text(query, "search"), PageQueries.Trial(query), context.RequestAborted);
+        return (Status200OK, await html.RenderAsync<PolicyDetails>(
+            (nameof(PolicyDetails.Visit), visitor.Visit), (nameof(PolicyDetails.Page), page)));
+    }
+
+    private async Task<(int, string)> ActivityAsync(HttpContext context, Visitor visitor)
+    {
+        var query = context.Request.Query;
+        var page = activity.Read(PageQueries.Text(query, "event"), PageQueries.Text(query, "actor"));
+        return (Status200OK, await html.RenderAsync<ActivityDetails>(
+            (nameof(ActivityDetails.Visit), visitor.Visit), (nameof(ActivityDetails.Page), page)));
+    }
+
+    private async Task<(int, string)> UpkeepAsync(Visitor visitor) => (Status200OK, await html.RenderAsync<UpkeepDetails>(
+        (nameof(UpkeepDetails.Visit), visitor.Visit), (nameof(UpkeepDetails.Page), upkeep.Read())));
+}

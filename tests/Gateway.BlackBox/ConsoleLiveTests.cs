@@ -1,0 +1,68 @@
+using Gateway.BlackBox.Rig;
+using Scripted;
+
+namespace Gateway.BlackBox;
+
+/// <summary>Pages that follow the gateway, and the console on a listener, in a real browser.</summary>
+public sealed class ConsoleLiveTests(ConsoleFixture fixture) : IClassFixture<ConsoleFixture>
+{
+    [Fact]
+    public async Task Two_browsers_follow_one_fetch_without_reloading()
+    {
+        await using var upstream = await ScriptedUpstream.StartAsync();
+        var bytes = ScriptedUpstream.Bytes(3_000_000, 1);
+        var digest = upstream.AddBlob("team/big", bytes);
+        var gate = new TaskCompletionSource();
+        upstream.When(request => request.Path.EndsWith(digest, StringComparison.Ordinal)).PauseFor(gate.Task, after: 1_000_000);
+        await using var gateway = await GatewayProcess.StartAsync($"upstreams: {{ slow.test: {{ url: \"{upstream.Url}\" }} }}");
+        var page = new Uri(gateway.Operator, "/activity").ToString();
+        await using var one = await Browser.StartAsync("console.test");
+        await using var other = await Browser.StartAsync("console.test");
+        foreach (var browser in (Browser[])[one, other])
+        {
+            await browser.LoadAsync(page);
+            await browser.ReadAsync("window.stayed = 'yes'");
+        }
+        using var http = new HttpClient();
+        var reading = http.GetByteArrayAsync(new Uri($"http://{gateway.Host}/v2/slow.test/team/big/blobs/{digest}"));
+
+        foreach (var browser in (Browser[])[one, other])
+        {
+            await browser.UntilAsync("document.querySelector('#activity tbody code')?.title", digest);
+            await browser.UntilAsync("String(document.querySelector('progress')?.value > 0)", "true");
+            Assert.Equal("yes", await browser.ReadAsync("window.stayed"));
+        }
+        gate.SetResult();
+        Assert.Equal(bytes.Length, (await reading).Length);
+        foreach (var browser in (Browser[])[one, other])
+        {
+            await browser.UntilAsync("document.querySelector('#activity p')?.textContent", "None.");
+            Assert.Equal("yes", await browser.ReadAsync("window.stayed"));
+        }
+    }
+
+    [Fact]
+    public async Task Person_logs_in_and_out_on_a_listener()
+    {
+        var origin = $"http://{fixture.Gateway.Host}/-/console";
+        await using var browser = await Browser.StartAsync("console.test");
+        await browser.ViewAsync(360, 800, dark: true);
+        await browser.LoadAsync($"{origin}/");
+        await browser.UntilAsync("document.querySelector('h1')?.textContent", "Log in");
+        Assert.Equal("", await browser.AxeAsync());
+
+        await browser.ReadAsync("document.querySelector('[name=account]').value = 'viewer'");
+        await browser.ReadAsync($"document.querySelector('[name=password]').value = \"{ConsoleFixture.Password}\"");
+        await browser.ReadAsync("document.querySelector('.login button').click()");
+        await browser.UntilAsync("document.querySelector('h1')?.textContent", "Repositories");
+        Assert.Equal("", await browser.ReadAsync("document.cookie"));
+        Assert.Equal("charts/web team/app", await browser.ReadAsync(
+            "[...document.querySelectorAll('tbody th > a:first-child')].map(a => a.textContent).join(' ')"));
+        Assert.Equal("", await browser.AxeAsync());
+
+        await browser.ReadAsync("document.querySelector('.account button').click()");
+        await browser.UntilAsync("document.querySelector('h1')?.textContent", "Log in");
+        await browser.LoadAsync($"{origin}/repositories");
+        await browser.UntilAsync("document.querySelector('h1')?.textContent", "Log in");
+    }
+}
