@@ -79,6 +79,15 @@ public sealed class TrashTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Manifest_does_not_come_back_to_a_repository_that_never_had_it()
+    {
+        var digest = await VolumeRig.PushAsync(Repository, "v1", "config");
+        var report = await Trash.RestoreAsync(RepositoryName.Parse("team/other"), digest, default);
+        Assert.Empty(report.Restored);
+        Assert.Contains($"team/other@{digest}", Assert.Single(report.Problems));
+    }
+
+    [Fact]
     public async Task Emptied_trash_brings_nothing_back()
     {
         var digest = await VolumeRig.PushAsync(Repository, "v1", "config");

@@ -65,7 +65,8 @@ public sealed class TrashContents
         StoredRepository repository, Digest digest, Found found, RestoreReport report, CancellationToken cancellationToken)
     {
         if (!found.Tried.Add(digest) || repository.FindLink(LinkKind.Manifest, digest) is not null) return true;
-        if (Bytes(repository, digest, found) is not { } bytes
+        // The bytes alone say nothing: another repository may have them.
+        if (!found.Links.ContainsKey(digest) || Bytes(repository, digest, found) is not { } bytes
             || ManifestReader.Read(bytes, null, StoredManifest.ReadBackLimits).Manifest is not { } manifest)
             return Fail($"{repository.Path}@{digest}: expected the manifest in the trash, got none; push it again");
         foreach (var child in manifest.Children.Where(static child => MediaTypes.IsManifest(child.MediaType)))
@@ -173,8 +174,8 @@ public sealed class TrashContents
                 if (what == "manifest" && of.Split('@') is [var path, var text] && path == name.Value
                     && Digest.TryParse(text, out var digest) && Links.TryAdd(digest, entry))
                     Manifests.Add(digest);
-                if (what == "tag" && of.LastIndexOf(':') is var colon && of[..colon] == name.Value
-                    && TagName.TryParse(of[(colon + 1)..], out var tag)
+                if (what == "tag" && of.StartsWith(name.Value + ':', StringComparison.Ordinal)
+                    && TagName.TryParse(of.AsSpan(name.Value.Length + 1), out var tag)
                     && SmallFiles.ReadLink($"{entry.Place}/current/link") is { IsEmpty: false } bound)
                     _tags.Add((tag, bound));
             }
