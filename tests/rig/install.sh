@@ -148,6 +148,7 @@ axe() {
 mirror=$(debian_mirror)
 machine_has curl curl
 machine_has openssl openssl
+machine_has systemd-analyze systemd # checks the unit; nothing is started
 
 helm && axe & # one after the other, because both may install npm
 helm_job=$!

@@ -39,7 +39,7 @@ internal static class CommandLine
             ContentCommands.Repositories(), ContentCommands.Tags(), ContentCommands.Delete(), HoldsCommand.Create(),
             PromoteCommand.Create(), PolicyCommand.Create(), SchemaCommand.Create(), HashPasswordCommand.Create(),
             ClientConfigCommand.Create(), DoctorCommand.Create(), BackupCommand.Create(), BackupCommand.Repair(),
-            CompletionCommand.Create(), VersionCommand.Create(),
+            CompletionCommand.Create(), ManCommand.Create(), VersionCommand.Create(),
         };
 
     private static bool Exists(string[] verbs)
