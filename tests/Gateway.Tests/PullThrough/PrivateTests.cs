@@ -98,9 +98,10 @@ public sealed class PrivateTests
 
         void Read(IBacking backing)
         {
-            Assert.True(backing.ResolveAsync(tag, default).IsCompletedSuccessfully);
-            Assert.True(backing.ReadManifestAsync(manifest, default).IsCompletedSuccessfully);
-            Assert.True(backing.ReadLinkAsync(layer, LinkKind.Blob, default).IsCompletedSuccessfully);
+            var (resolving, reading, linked) = (
+                backing.ResolveAsync(tag, default), backing.ReadManifestAsync(manifest, default),
+                backing.ReadLinkAsync(layer, LinkKind.Blob, default));
+            Assert.True(resolving.IsCompletedSuccessfully && reading.IsCompletedSuccessfully && linked.IsCompletedSuccessfully);
         }
     }
 

@@ -182,23 +182,23 @@ public sealed class CollaboratorTests : IAsyncLifetime
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Promotion_copies_an_admitted_image_with_its_evidence_and_no_other(bool signed)
+    public async Task Promotion_copies_an_admitted_image_with_its_evidence_and_no_other(bool isSigned)
     {
         _rig.Gate.Reload(_rig.Gate.Signed(OnMissing.Deny, Stage.Promote, Stage.Pull));
         var source = _rig.Gate.Volume.Pushed(RepositoryName.Parse("stage/app"));
         var stage = _rig.Gate.At("stage/app");
         var (digest, _) = await _rig.Gate.PushAsync("v1", "one", stage);
-        if (signed) await _rig.Gate.SignAsync(digest, to: stage);
+        if (isSigned) await _rig.Gate.SignAsync(digest, to: stage);
         var told = new List<Digest>();
         var promotion = new Promotion(CollaboratorRig.Name, _rig.Backing, _rig.Evaluator, _rig.Gate.Volume.Content, _rig.Gate.Clock);
 
         var answer = await promotion.PromoteAsync(
             Deleter, stage.Name, source, source.ReadManifest(digest)!, TagName.Parse("v1"), told.Add, default);
 
-        Assert.Equal(signed, answer is Answer<PushedManifest>.Found);
-        Assert.Equal(signed ? digest : default, _rig.Backing.LiveOf(TagName.Parse("v1")));
-        Assert.Equal(signed, told.Contains(HoldRig.LayerOf("one")));
-        Assert.Equal(signed, !_rig.Backing.LiveOf(TagName.Parse($"sha256-{digest.Hex}.sig")).IsEmpty);
+        Assert.Equal(isSigned, answer is Answer<PushedManifest>.Found);
+        Assert.Equal(isSigned ? digest : default, _rig.Backing.LiveOf(TagName.Parse("v1")));
+        Assert.Equal(isSigned, told.Contains(HoldRig.LayerOf("one")));
+        Assert.Equal(isSigned, !_rig.Backing.LiveOf(TagName.Parse($"sha256-{digest.Hex}.sig")).IsEmpty);
     }
 
     [Fact]
