@@ -27,7 +27,7 @@ public sealed partial class RunbookTests
         var used = Metric().Matches(Read(Lab) + Read("deploy/compose/grafana/dashboards/gateway.json"))
             .Select(match => match.Value).Distinct().Select(name => name.EndsWith("_bucket", StringComparison.Ordinal) ? name[..^7] : name);
 
-        Assert.Empty(used.Where(name => !documented.Contains(name)));
+        Assert.DoesNotContain(used, name => !documented.Contains(name));
     }
 
     private static string Read(string path) => File.ReadAllText(Path.Combine(DependencyTests.Root, path));

@@ -9,8 +9,6 @@ namespace Gateway.Commands.Doctor;
 /// </summary>
 internal static partial class ClientFileChecks
 {
-    private const string Close = "write the form that fails closed: gateway client-config {0} --enforce";
-
     public static IReadOnlyList<Finding> Run(Visit visit)
     {
         var found = new List<Finding>();
@@ -37,7 +35,7 @@ internal static partial class ClientFileChecks
     public static Finding FailsOpen(Visit visit, string client, string path, string what) => new(
         visit.Bypass, "FAILS_OPEN", path,
         $"{client} asks {what} itself when the gateway is down or its policy refuses the image",
-        string.Format(System.Globalization.CultureInfo.InvariantCulture, Close, client));
+        $"write the form that fails closed: gateway client-config {client} --enforce");
 
     private static void Podman(Visit visit, List<Finding> found)
     {
