@@ -20,7 +20,7 @@ public sealed class TrashTests : IAsyncLifetime
 
     public ValueTask DisposeAsync() => _rig.DisposeAsync();
 
-    private Task CommitAsync(params Operation[] operations) => Repository.CommitAsync(new([.. operations]), default).AsTask();
+    private Task<CommitResult> CommitAsync(params Operation[] operations) => Repository.CommitAsync(new([.. operations]), default).AsTask();
 
     private Task CollectAsync() => CollectAsync(2 * Grace);
 
