@@ -69,6 +69,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         {
             app = Build(options, volume, accessLog, clock, loggers);
             await app.Services.GetRequiredService<Snapshots>().UseAsync(options);
+            if (app.Services.GetService<News>() is { } news) Hear(news, app.Services, volume);
             app.Run(app.Services.GetRequiredService<FrontDoor>().HandleAsync);
             await app.StartAsync(cancellationToken);
             return new(app, volume);
@@ -121,6 +122,18 @@ internal sealed class RunningGateway : IAsyncDisposable
             .AddGatewayRepositories().AddGatewayOperations(options, accessLog).AddGatewayWeb().AddGatewayConsole();
         builder.AddGatewayRegistry();
         return builder.Build();
+    }
+
+    // What the operator did at another replica is done here too.
+    private static void Hear(News news, IServiceProvider services, Volume volume)
+    {
+        var (snapshots, memory) = (services.GetRequiredService<Snapshots>(), services.GetRequiredService<IUpstreamMemory>());
+        news.Forget = memory.ForgetAsync;
+        news.Purge = async (what, cancellationToken) =>
+        {
+            await Purge.RunAsync(volume, snapshots.Value.Router, new(what), cancellationToken);
+            await memory.ForgetAsync();
+        };
     }
 
     // One line each, to stderr: stdout is the access log's.

@@ -47,4 +47,42 @@ public sealed class ReplicaTests
         Assert.Contains("detail=peer", handling, StringComparison.Ordinal);
         Assert.Single(set.GetsOf(digest));
     }
+
+    [Fact(Timeout = Limit)]
+    public async Task Tag_that_one_replica_validated_is_fresh_at_the_others()
+    {
+        await using var set = await ReplicaSet.StartAsync();
+        var image = set.Upstream.AddImage(ReplicaSet.Repository, "1", [1, 2, 3]);
+        Assert.Equal(image.Digest, await set.ResolveAsync(0, "1"));
+        await Eventually.TrueAsync(async () => (await set.Redis.TryAsync("DBSIZE"))! != ":0", () => set.Logs);
+
+        Assert.Equal(image.Digest, await set.ResolveAsync(1, "1"));
+        Assert.Equal(image.Digest, await set.ResolveAsync(2, "1"));
+
+        Assert.Equal(1, set.Upstream.Count(each => each.Method == "HEAD" && each.Reference == "1"));
+    }
+
+    [Fact(Timeout = Limit)]
+    public async Task Purge_reaches_all_replicas_and_names_those_that_did_not_confirm()
+    {
+        await using var set = await ReplicaSet.StartAsync();
+        var digest = set.AddBlob(MiB);
+        for (var i = 0; i < ReplicaSet.Count; i++) await set.PullAsync(i, digest);
+
+        var confirmed = await set.PostAsync(0, "/api/v1/purge", $$"""{"what":"{{digest}}"}""");
+        Assert.Contains("\"unconfirmed\":[]", confirmed, StringComparison.Ordinal);
+        Assert.DoesNotContain(CachedOf(set), name => name.Contains(digest[7..], StringComparison.Ordinal));
+
+        for (var i = 0; i < ReplicaSet.Count; i++) await set.PullAsync(i, digest);
+        (set.Proxies[1].Refuses, set.Proxies[2].Refuses) = (true, false);
+        set.Proxies[1].Cut();
+        var told = await set.PostAsync(0, "/api/v1/purge", $$"""{"what":"{{digest}}"}""");
+        Assert.Contains($"\"unconfirmed\":[\"http://127.0.0.1:{set.Proxies[1].Port}\"]", told, StringComparison.Ordinal);
+        // It reads the news in Redis.
+        await Eventually.TrueAsync(
+            () => Task.FromResult(!CachedOf(set).Any(name => name.Contains(digest[7..], StringComparison.Ordinal))), () => set.Logs);
+    }
+
+    private static IEnumerable<string> CachedOf(ReplicaSet set) => set.Gateways.SelectMany(each => Directory.EnumerateFiles(
+        Path.Combine(each.Storage, "gateway/cache/v2/blobs"), "*", SearchOption.AllDirectories));
 }

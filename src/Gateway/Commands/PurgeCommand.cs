@@ -44,6 +44,8 @@ internal static class PurgeCommand
             if (result.Problem is null)
                 await output.WriteLineAsync($"{(result.DryRun ? "would purge" : "purged")} {AdminCommand.Bytes(result.Bytes)}");
         }
+        foreach (var replica in result.Unconfirmed ?? [])
+            await invocation.Error.WriteLineAsync($"gateway: replica {replica} did not confirm; it purges when it can be reached again");
         if (result.Problem is { } problem) await invocation.Error.WriteLineAsync($"gateway: {problem}");
         return result.Problem is null ? 0 : 1;
     }

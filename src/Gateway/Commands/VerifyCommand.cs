@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using Gateway.Commands.Policy;
 using Gateway.Configuration;
 using Gateway.Policy;
+using Gateway.Replicas;
 using Gateway.Upstream;
 using RouteOptions = Gateway.Configuration.RouteOptions;
 
@@ -28,6 +29,13 @@ internal static partial class VerifyCommand
             foreach (var doubt in PolicyLintCommand.Doubts(loaded)) await error.WriteLineAsync($"warning: {doubt}");
             if (asJson) await output.WriteLineAsync(JsonSerializer.Serialize(Describe(loaded), VerifyJson.Default.Plan));
             else if (loaded.Options is not null) await WriteAsync(Describe(loaded), output);
+            // Redis is asked for real; a gateway starts without it, so this is no mistake.
+            if (loaded.Options?.Replicas?.Redis is { } redis && await RedisLink.ProbeAsync(redis) is { } problem)
+            {
+                await error.WriteLineAsync(
+                    $"warning: replicas.redis: expected an answer of {string.Join(", ", redis.Addresses)}, got: {problem}; "
+                    + "until it answers, each replica works alone");
+            }
             return loaded.Options is null ? 1 : 0;
         });
         return command;
@@ -43,6 +51,7 @@ internal static partial class VerifyCommand
             await output.WriteLineAsync($"upstream       {name}  {string.Join(" ", urls)}  ?ns={string.Join("|", namespaces)}");
         foreach (var route in plan.Routes)
             await output.WriteLineAsync($"route          {(route.Prefix.Length == 0 ? "(the rest)" : route.Prefix)}  {route.Target}");
+        if (plan.Replicas is not null) await output.WriteLineAsync($"replicas       {plan.Replicas}");
         await output.WriteLineAsync($"access         {plan.Access}");
         await output.WriteLineAsync($"policy         {plan.Policy}");
     }
@@ -60,8 +69,15 @@ internal static partial class VerifyCommand
             [.. options.Upstreams.Values.Select(Describe)],
             [.. options.Routes.Select(Describe)],
             options.Access is { } access ? $"{access.Rules.Length} rules" : "open to everyone who can reach a listener",
-            options.Policy is { } policy ? Describe(policy) : "none: everything is admitted");
+            options.Policy is { } policy ? Describe(policy) : "none: everything is admitted")
+        {
+            Replicas = options.Replicas is { } replicas ? Describe(replicas) : null,
+        };
     }
+
+    private static string Describe(ReplicaOptions replicas) => replicas.Redis is { } redis
+        ? $"{replicas.Address}, with Redis {string.Join(", ", redis.Addresses)}"
+        : $"{replicas.Address}, with {replicas.Peers.Length} peers";
 
     // An allowlist that no rule requires applies everywhere, so "0 rules" alone would hide it.
     private static string Describe(PolicyOptions policy)
@@ -90,7 +106,12 @@ internal static partial class VerifyCommand
     /// <param name="File">Null for none.</param>
     internal sealed record Plan(
         bool Valid, string? File, string[] Mistakes, string[] Listen, string Operator, string Storage,
-        PlannedUpstream[] Upstreams, PlannedRoute[] Routes, string Access, string Policy);
+        PlannedUpstream[] Upstreams, PlannedRoute[] Routes, string Access, string Policy)
+    {
+        /// <summary>Null if the gateway is alone.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public string? Replicas { get; init; }
+    }
 
     [JsonSerializable(typeof(Plan))]
     [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]

@@ -5,6 +5,7 @@ using System.Text.Json.Serialization.Metadata;
 using Gateway.Configuration;
 using Gateway.Fronting;
 using Gateway.PullThrough;
+using Gateway.Replicas;
 using Gateway.Repositories;
 using Gateway.Storage;
 using Gateway.Upstream;
@@ -17,6 +18,7 @@ namespace Gateway.Operations;
 /// </summary>
 /// <param name="current">The router in force, with its configuration.</param>
 /// <param name="memory">Cleared after content was purged.</param>
+/// <param name="news">Tells other replicas of a purge; null if this gateway is alone.</param>
 internal sealed class AdminApi(
     ICurrent<RepositoryRouter> current,
     CachedRepositories cached,
@@ -31,7 +33,8 @@ internal sealed class AdminApi(
     JobsApi jobs,
     TrashApi trash,
     HoldsApi holds,
-    PagesApi pages)
+    PagesApi pages,
+    News? news = null)
 {
     public const string Prefix = "/api/v1/";
 
@@ -112,6 +115,8 @@ internal sealed class AdminApi(
         context.Features.Set(new AdminSubject(request.DryRun ? $"{request.What} (dry run)" : request.What));
         var result = await Purge.RunAsync(cached, current.Value, request, context.RequestAborted);
         if (!request.DryRun && result.Purged.Count > 0) await memory.ForgetAsync();
+        if (!request.DryRun && news is not null)
+            result = result with { Unconfirmed = await news.TellAsync(request.What, context.RequestAborted) };
         var status = result.Problem is null ? StatusCodes.Status200OK : StatusCodes.Status404NotFound;
         await WriteAsync(context, status, result, AdminJson.Default.PurgeResult);
     }

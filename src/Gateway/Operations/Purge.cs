@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Repositories;
@@ -21,6 +22,10 @@ internal sealed record PurgedItem(string Name, int Contents, long Bytes);
 internal sealed record PurgeResult(IReadOnlyList<PurgedItem> Purged, bool DryRun, string? Problem)
 {
     public long Bytes => Purged.Sum(each => each.Bytes);
+
+    /// <summary>Addresses of the replicas that did not confirm the purge; null if this gateway is alone.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Unconfirmed { get; init; }
 }
 
 /// <summary>

@@ -27,6 +27,9 @@ internal sealed class FetchResources(FetchFiles files, IContentLookup contents, 
     /// <summary>The other replicas; null if this gateway is alone.</summary>
     public IFetchPeers? Peers { get; init; }
 
+    /// <summary>What upstreams said to other replicas; null if this gateway is alone.</summary>
+    public ISharedTags? Tags { get; init; }
+
     /// <summary>The growing files.</summary>
     public FetchFiles Files => files;
 

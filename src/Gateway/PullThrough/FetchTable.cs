@@ -6,8 +6,10 @@ namespace Gateway.PullThrough;
 
 /// <summary>The fetches under way: at most one per digest, for any number of repositories and clients.</summary>
 /// <param name="peers">The other replicas; null if this gateway is alone.</param>
+/// <param name="tags">What upstreams said to other replicas; null if this gateway is alone.</param>
 internal sealed class FetchTable(
-    FetchFiles files, IContentLookup contents, TimeProvider clock, ILogger logger, IFetchPeers? peers = null) : IAsyncDisposable
+    FetchFiles files, IContentLookup contents, TimeProvider clock, ILogger logger, IFetchPeers? peers = null, ISharedTags? tags = null)
+    : IAsyncDisposable
 {
     /// <summary>
     /// Bytes. A larger fetch stops when its last reader leaves; otherwise a client that requests and disconnects could fill the volume.
@@ -25,7 +27,7 @@ internal sealed class FetchTable(
     private bool _stopping;
 
     /// <summary>What all fetches share.</summary>
-    public FetchResources Resources { get; } = new(files, contents, clock, logger) { Peers = peers };
+    public FetchResources Resources { get; } = new(files, contents, clock, logger) { Peers = peers, Tags = tags };
 
     /// <summary>The number of fetches under way.</summary>
     public int Count
@@ -65,6 +67,7 @@ internal sealed class FetchTable(
     {
         Recent.Clear();
         Referrers.Forget();
+        Resources.Tags?.Forget();
     }
 
     /// <summary>

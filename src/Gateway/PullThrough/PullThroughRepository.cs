@@ -33,7 +33,7 @@ internal sealed class PullThroughRepository : DelegatingBacking
         (_stored, _fetches, Limits, _clock) = (stored, fetches, limits, clock);
         _source = new(options, upstream, upstreamName, clock);
         _manifests = new(_source, fetches.Recent, limits, clock, fetches.Resources.Logger);
-        _tags = new(stored, _source, _manifests, clock, fetches.Resources.Logger);
+        _tags = new(stored, _source, _manifests, clock, fetches.Resources.Logger, fetches.Resources.Tags);
         _blobs = new(stored, _source, fetches, new(stored, _source, fetches, clock));
         _referrers = new(stored, _source, _manifests, limits, clock, fetches.Resources.Logger);
         _tagged = new(stored, _tags);
@@ -135,9 +135,8 @@ internal sealed class PullThroughRepository : DelegatingBacking
     public override async ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
     {
         TagName[] bound = [.. change.Operations.OfType<Operation.SetLive>().Select(o => o.Tag)];
-        var now = _clock.GetUtcNow();
         var result = await _stored.CommitAsync(
-            change with { Operations = [.. change.Operations, .. bound.Select(tag => new Operation.Validated(tag, now))] },
+            change with { Operations = [.. change.Operations, .. bound.Select(tag => new Operation.Validated(tag, _tags.ValidatedAt(tag)))] },
             cancellationToken);
         if (result is not CommitResult.Committed) return result;
         Array.ForEach(bound, _tags.Forget);

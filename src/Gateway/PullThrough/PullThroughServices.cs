@@ -13,7 +13,7 @@ internal static class PullThroughServices
         .AddSingleton(given => new FetchTable(
             given.GetRequiredService<FetchFiles>(), given.GetRequiredService<IContentLookup>(),
             given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<FetchTable>>(),
-            given.GetService<IFetchPeers>()))
+            given.GetService<IFetchPeers>(), given.GetService<ISharedTags>()))
         .AddSingleton<PrivateRepositories>()
         .AddHostedService<Prefetching>();
 }

@@ -12,7 +12,8 @@ namespace Gateway.PullThrough;
 /// (docs/pull-through.md).
 /// </summary>
 internal sealed class TagRevalidation(
-    StoredRepository stored, UpstreamRepository source, UpstreamManifests manifests, TimeProvider clock, ILogger logger)
+    StoredRepository stored, UpstreamRepository source, UpstreamManifests manifests, TimeProvider clock, ILogger logger,
+    ISharedTags? shared = null)
 {
     /// <summary>
     /// Longest wait for an upstream if a stale tag can be served. containerd's time limit for a pull covers all hosts (containerd issue
@@ -33,6 +34,9 @@ internal sealed class TagRevalidation(
 
     // What the upstream has just said of tags of evidence: a note on disk each second would cost a flush each.
     private readonly ExpiringMap<TagName, Digest> _confirmed = new(4096, clock);
+
+    // When the upstream said to another replica what a tag is bound to, until the tag is bound here.
+    private readonly ExpiringMap<TagName, DateTimeOffset> _ages = new(4096, clock);
 
     private TagOptions Options => source.Options.Tags;
 
@@ -137,27 +141,50 @@ internal sealed class TagRevalidation(
 
     private async Task<UpstreamTag> AskAsync(TagName tag, TagState? live)
     {
+        if (await AskReplicasAsync(tag) is { } known) return await NoteAsync(tag, live, new UpstreamTag.Bound(known.Digest), known.Age);
         var said = await AskUpstreamAsync(tag, live);
         if (said is UpstreamTag.NotAsked) return said;
+        if (said is UpstreamTag.Bound bound && source.IsOfOwnAccount) shared?.Said(source, tag, bound.Digest, Options.RevalidateAfter);
+        return await NoteAsync(tag, live, said, TimeSpan.Zero);
+    }
+
+    // What the upstream said to another replica is as good as what it says here, as long as it is fresh.
+    private async ValueTask<SharedTag?> AskReplicasAsync(TagName tag)
+    {
+        if (shared is null || !source.IsOfOwnAccount) return null;
+        var maxAge = Freshness.IsOfEvidence(tag) ? Freshness.OfEvidence
+            : Options.RevalidateAfter == Timeout.InfiniteTimeSpan ? TimeSpan.MaxValue
+            : Options.RevalidateAfter;
+        return await shared.FindAsync(source, tag, maxAge);
+    }
+
+    /// <summary>When a tag that is bound now was validated: earlier than now if another replica has asked.</summary>
+    public DateTimeOffset ValidatedAt(TagName tag) => shared is not null && _ages.TryGet(tag, out var at) ? at : clock.GetUtcNow();
+
+    private async Task<UpstreamTag> NoteAsync(TagName tag, TagState? live, UpstreamTag said, TimeSpan age)
+    {
+        var at = clock.GetUtcNow() - age;
         if (live is not null && said is UpstreamTag.Bound(var same) && same == live.Live)
         {
-            if (Freshness.IsOfEvidence(tag)) _confirmed.Set(tag, same, Freshness.OfEvidence);
-            if (AgeOf(live) < Options.RevalidateAfter || await TryNoteAsync(tag))
+            if (Freshness.IsOfEvidence(tag)) _confirmed.Set(tag, same, Freshness.OfEvidence - age);
+            if (AgeOf(live) < Options.RevalidateAfter || await TryNoteAsync(tag, at))
             {
                 _known.Remove(tag);
                 return said;
             }
         }
-        _known.Set(tag, said, MemoryOf(tag, said));
+        if (age > TimeSpan.Zero) _ages.Set(tag, at, LongestPause);
+        else if (shared is not null) _ages.Remove(tag);
+        _known.Set(tag, said, MemoryOf(tag, said) - age);
         return said;
     }
 
     // A full volume accepts no note; the answer then stays in memory only.
-    private async Task<bool> TryNoteAsync(TagName tag)
+    private async Task<bool> TryNoteAsync(TagName tag, DateTimeOffset at)
     {
         try
         {
-            await stored.CommitAsync(new([new Operation.Validated(tag, clock.GetUtcNow())]), CancellationToken.None);
+            await stored.CommitAsync(new([new Operation.Validated(tag, at)]), CancellationToken.None);
             return true;
         }
         catch (StoreReadOnlyException)

@@ -35,6 +35,9 @@ internal sealed class UpstreamRepository(UpstreamOptions options, IUpstreamRegis
     /// <summary>False for a client without proof that it may see the repository; cached content must not be shown to it.</summary>
     public bool MayShowCached => registry is not Proof { Holds: false };
 
+    /// <summary>Whether the gateway asks with its own account, so that what the upstream says holds for every replica.</summary>
+    public bool IsOfOwnAccount => registry is not Proof;
+
     private IUpstreamRegistry Registry => registry;
 
     /// <summary>The same repository, with the same credentials.</summary>

@@ -35,4 +35,16 @@ internal static partial class Log
 
     [LoggerMessage(10010, LogLevel.Warning, "Request of {Address} to the listener for replicas refused; its signature is wrong")]
     public static partial void Unsigned(ILogger logger, string address);
+
+    [LoggerMessage(10011, LogLevel.Warning, "Replica {Url} did not confirm the purge of {What}; it purges when it reads the news: {Why}")]
+    public static partial void PurgeUnconfirmed(ILogger logger, Uri url, string what, string why);
+
+    [LoggerMessage(10012, LogLevel.Information, "Purged {What}, as another replica was told")]
+    public static partial void Purged(ILogger logger, string what);
+
+    [LoggerMessage(10013, LogLevel.Warning, "News of replicas were lost; every remembered answer of upstreams is dropped")]
+    public static partial void NewsLost(ILogger logger);
+
+    [LoggerMessage(10014, LogLevel.Warning, "News of replicas could not be carried out; trying again: {Why}")]
+    public static partial void NewsFailed(ILogger logger, string why);
 }

@@ -11,15 +11,12 @@ namespace Gateway.Replicas;
 /// Answers other replicas. Whoever signs by the secret of the set gets any content by its digest: a replica asks only for what an upstream
 /// vouched for at its own request, so content is shared and permission is not.
 /// </summary>
-internal sealed class PeerFace(PeerSecret secret, SharedFetches fetches, IContentLookup contents, ILogger<PeerFace> logger)
+internal sealed class PeerFace(PeerSecret secret, SharedFetches fetches, News news, IContentLookup contents, ILogger<PeerFace> logger)
 {
     // Chosen: longer than a replica needs from Redis' answer to its next step, and shorter than the asker waits.
     private static readonly TimeSpan DecidesWithin = TimeSpan.FromSeconds(1);
 
     private readonly CancellationTokenSource _stopping = new();
-
-    /// <summary>Answers a purge of another replica; true if it was carried out. Set before the listener begins.</summary>
-    public Func<string, CancellationToken, Task>? Purge { get; set; }
 
     /// <summary>Ends every answer, so that other replicas look for another source at once.</summary>
     public Task StopAsync() => _stopping.CancelAsync();
@@ -43,8 +40,8 @@ internal sealed class PeerFace(PeerSecret secret, SharedFetches fetches, IConten
                 && Digest.TryParse(path[PeerPaths.ContentPrefix.Length..], out var digest)
                 && (HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method)))
                 await ContentAsync(context, digest, end.Token);
-            else if (request.Path == PeerPaths.PurgePath && HttpMethods.IsPost(request.Method) && Purge is not null)
-                await Purge(request.Query["what"].ToString(), end.Token);
+            else if (request.Path == PeerPaths.PurgePath && HttpMethods.IsPost(request.Method))
+                await news.HearAsync(request.Query["id"].ToString(), request.Query["what"].ToString(), end.Token);
             else response.StatusCode = StatusCodes.Status404NotFound;
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)

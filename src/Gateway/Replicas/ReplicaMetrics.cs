@@ -25,6 +25,16 @@ internal static class ReplicaMetrics
     /// </param>
     public static void Lease(string turn) => Leases.Add(1, new KeyValuePair<string, object?>("turn", turn));
 
+    private static readonly Counter<long> Tags =
+        Meter.CreateCounter<long>("gateway.replica.tags", description: "Tags that were fresh because another replica had asked.");
+
+    private static readonly Counter<long> Lost =
+        Meter.CreateCounter<long>("gateway.replica.news.lost", description: "Times that news of other replicas were lost.");
+
+    public static void SharedTag() => Tags.Add(1);
+
+    public static void NewsLost() => Lost.Add(1);
+
     public static void Received(long bytes) => Bytes.Add(bytes, new KeyValuePair<string, object?>("direction", "received"));
 
     public static void Sent(long bytes) => Bytes.Add(bytes, new KeyValuePair<string, object?>("direction", "sent"));

@@ -18,6 +18,7 @@ internal static class ReplicasServices
             services.AddSingleton(given => new RedisLink(
                 redis, replicas.Timeout, given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<RedisLink>>()));
             services.AddSingleton<LeaseStore>();
+            services.AddSingleton<ISharedTags, SharedTags>();
         }
         services.AddSingleton(replicas).AddSingleton<ReplicaSelf>();
         services.AddSingleton(given => new PeerSecret(
@@ -31,12 +32,16 @@ internal static class ReplicasServices
             given.GetRequiredService<ReplicaSelf>(), given.GetRequiredService<Members>(), given.GetRequiredService<PeerClient>(),
             given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<SharedFetches>>(), given.GetService<LeaseStore>()));
         services.AddSingleton<SharedFetches>().AddSingleton<IFetchPeers>(given => given.GetRequiredService<SharedFetches>());
+        services.AddSingleton(given => new News(
+            given.GetRequiredService<Members>(), given.GetRequiredService<PeerClient>(), given.GetRequiredService<ReplicaSelf>(),
+            given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<News>>(), given.GetService<RedisLink>()));
         services.AddSingleton<PeerFace>();
         services.AddHostedService(given => new PeerListener(
             replicas, options, given.GetRequiredService<ReplicaSelf>(), given.GetRequiredService<Members>(),
             given.GetRequiredService<PeerFace>(), given.GetRequiredService<ILoggerFactory>()));
         services.AddHostedService(given => new ReplicaGauges(
             given.GetRequiredService<Members>(), given.GetRequiredService<SharedFetches>(), given.GetService<RedisLink>()));
+        services.AddHostedService(given => given.GetRequiredService<News>());
         return services.AddHostedService(given => given.GetRequiredService<Members>());
     }
 }

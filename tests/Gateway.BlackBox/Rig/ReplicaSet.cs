@@ -41,9 +41,26 @@ internal sealed class ReplicaSet : IAsyncDisposable
     public int Silences => Gateways.Sum(each => each.Server.Output.Count(
         line => line.Contains("[10002]", StringComparison.Ordinal) || line.Contains("[10008]", StringComparison.Ordinal)));
 
+    /// <summary>What a replica says about the operator's request, in JSON.</summary>
+    public async Task<string> PostAsync(int replica, string path, string json)
+    {
+        using var content = new StringContent(json, System.Text.Encoding.UTF8, "application/json");
+        using var answer = await _http.PostAsync(new Uri(Gateways[replica].Operator, path), content);
+        return await answer.Content.ReadAsStringAsync();
+    }
+
+    /// <summary>The digest of a tag's manifest at one replica.</summary>
+    public async Task<string> ResolveAsync(int replica, string tag)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Head, $"http://{Gateways[replica].Host}/v2/corp/{Repository}/manifests/{tag}");
+        using var answer = await _http.SendAsync(request);
+        Assert.True(answer.IsSuccessStatusCode, $"{(int)answer.StatusCode} of replica {replica}\n{Gateways[replica].Log}");
+        return answer.Headers.GetValues("Docker-Content-Digest").Single();
+    }
+
     // Without the access log, which has a line of JSON for each request.
     private static string LogOf(GatewayProcess gateway) => string.Join(
-        '\n', gateway.Server.Output.Where(line => !line.StartsWith('{') && line.Contains("[1000", StringComparison.Ordinal)).TakeLast(40));
+        '\n', gateway.Server.Output.Where(line => !line.StartsWith('{') && line.Contains("[100", StringComparison.Ordinal)).TakeLast(40));
 
     /// <param name="password">Of Redis; null for none.</param>
     /// <param name="more">Lines of the configuration of each replica.</param>
@@ -52,9 +69,11 @@ internal sealed class ReplicaSet : IAsyncDisposable
     /// How long replicas wait for Redis and for each other. Longer than the default, because a machine that runs all of them and their
     /// clients may be busy for longer.
     /// </param>
+    /// <param name="wrongSecret">The replica that has another secret than the others; null for none.</param>
     public static async Task<ReplicaSet> StartAsync(
         string? password = null, Func<int, string>? more = null, string upstream = "referrers: on-demand",
-        string timeout = "5s")
+        string timeout = "5s",
+        int? wrongSecret = null)
     {
         var set = new ReplicaSet();
         try
@@ -64,7 +83,7 @@ internal sealed class ReplicaSet : IAsyncDisposable
             set.RedisProxy = new(int.Parse(set.Redis.Address.Split(':')[1]));
             set.Proxies = [.. set._ports.Select(port => new FaultyProxy(port))];
             if (password is not null) set.WritePassword(password);
-            for (var i = 0; i < Count; i++) set.WriteSecret(i, "a-secret-of-all-three-replicas");
+            for (var i = 0; i < Count; i++) set.WriteSecret(i, i == wrongSecret ? "another-secret-of-one-replica" : "a-secret-of-all-three-replicas");
             set.Gateways = await Task.WhenAll(Enumerable.Range(0, Count).Select(
                 i => GatewayProcess.StartAsync(set.ConfigurationOf(i, password is not null, upstream, timeout) + more?.Invoke(i))));
             await Eventually.TrueAsync(
@@ -112,6 +131,23 @@ internal sealed class ReplicaSet : IAsyncDisposable
         await using var body = await answer.Content.ReadAsStreamAsync();
         Assert.Equal(digest, $"sha256:{Convert.ToHexStringLower(await SHA256.HashDataAsync(body))}");
         return string.Join(", ", answer.Headers.TryGetValues("Cache-Status", out var values) ? values : []);
+    }
+
+    /// <summary>Pulls by one replica, or by the next ones if it does not accept the connection, as a load balancer does.</summary>
+    public async Task PullByAnyAsync(int first, string digest)
+    {
+        for (var tries = 0; ; tries++)
+        {
+            try
+            {
+                await PullAsync((first + tries) % Count, digest);
+                return;
+            }
+            catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.ConnectionError && tries < Count)
+            {
+                // It restarts.
+            }
+        }
     }
 
     /// <summary>The GETs of a blob that the upstream received.</summary>
@@ -164,6 +200,11 @@ internal sealed class ReplicaSet : IAsyncDisposable
             () => $"a replica leads\n{Logs}");
         return leader;
     }
+
+    /// <summary>Waits until this number of replicas follow another one.</summary>
+    public Task FollowingAsync(int count) => Eventually.TrueAsync(
+        async () => (await Task.WhenAll(Gateways.Select(g => MetricAsync(g, "gateway_replica_fetches", "\"follow\"")))).Sum() >= count,
+        () => $"{count} replicas follow\n{Logs}");
 
     public async Task<bool> IsReadyAsync(int replica)
     {

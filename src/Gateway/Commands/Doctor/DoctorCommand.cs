@@ -86,6 +86,7 @@ internal static partial class DoctorCommand
         var found = new List<Finding>();
         using (var gateway = OperatorClient.Of(visit.Options))
             found.AddRange(await OperatorChecks.RunAsync(gateway, visit.Options, cancellationToken));
+        found.AddRange(await ReplicaChecks.RunAsync(visit.Options));
         var front = await FrontChecks.RunAsync(visit, cancellationToken);
         found.AddRange(front);
         // Without a registry at the address every further request would fail for the same reason.

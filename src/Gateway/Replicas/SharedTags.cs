@@ -1,0 +1,69 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Gateway.Oci;
+using Gateway.PullThrough;
+
+namespace Gateway.Replicas;
+
+/// <summary>
+/// What upstreams said about tags, in Redis: the digest, Redis' time, and a signature by the secret of the set, so that writing to Redis
+/// alone moves no tag. Ages are differences of Redis' time, so the clocks of replicas do not matter.
+/// </summary>
+internal sealed class SharedTags(RedisLink redis, Members members, PeerSecret secret) : ISharedTags
+{
+    // Chosen: with a longer revalidateAfter, replicas that start together ask once an hour at most.
+    private static readonly TimeSpan LongestAge = TimeSpan.FromHours(1);
+
+    // Clocks of Redis before and after a failover; an answer from further in the future is not used.
+    private static readonly TimeSpan MostSkew = TimeSpan.FromSeconds(2);
+
+    /// <summary>KEYS: tag. Returns the time in ms and what is there.</summary>
+    private const string Find = """
+        local t = redis.call('TIME')
+        return {string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000)), redis.call('GET', KEYS[1]) or ''}
+        """;
+
+    private const string Store = "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) return nil";
+
+    private long _notBefore;
+
+    public async ValueTask<SharedTag?> FindAsync(UpstreamRepository source, TagName tag, TimeSpan maxAge)
+    {
+        if (maxAge <= TimeSpan.Zero) return null;
+        var name = NameOf(source, tag);
+        var reply = await redis.RunAsync(Find, [KeyOf(name)], []);
+        if (reply.Texts is not [var now, var text] || text.Split(' ') is not [var hex, var at, var signature]) return null;
+        if (!long.TryParse(now, NumberStyles.None, CultureInfo.InvariantCulture, out var nowMs)
+            || !long.TryParse(at, NumberStyles.None, CultureInfo.InvariantCulture, out var atMs)
+            || atMs <= Volatile.Read(ref _notBefore) || !Digest.TryParse(hex, out var digest)
+            || !secret.IsSigned("tag", Signed(name, digest, atMs), signature)) return null;
+        var age = TimeSpan.FromMilliseconds(nowMs - atMs);
+        if (age < -MostSkew || age >= (maxAge < LongestAge ? maxAge : LongestAge)) return null;
+        ReplicaMetrics.SharedTag();
+        return new(digest, age < TimeSpan.Zero ? TimeSpan.Zero : age);
+    }
+
+    public void Said(UpstreamRepository source, TagName tag, Digest digest, TimeSpan maxAge)
+    {
+        if (maxAge <= TimeSpan.Zero || members.RedisTime is not { } now) return;
+        var (name, at) = (NameOf(source, tag), (long)now.TotalMilliseconds);
+        var lifetime = maxAge < LongestAge ? maxAge : LongestAge;
+        var value = string.Create(CultureInfo.InvariantCulture, $"{digest} {at} {secret.Sign("tag", Signed(name, digest, at))}");
+        _ = redis.RunAsync(Store, [KeyOf(name)], [value, $"{(long)lifetime.TotalMilliseconds}"]);
+    }
+
+    public void Forget()
+    {
+        // Without Redis' time, nothing can be read from it either.
+        if (members.RedisTime is { } now) Volatile.Write(ref _notBefore, (long)now.TotalMilliseconds);
+    }
+
+    // The addresses of the upstream, and not its key here: keys may differ between replicas.
+    private static string NameOf(UpstreamRepository source, TagName tag) => $"{string.Join(' ', source.Options.Urls)}\n{source.Name}:{tag}";
+
+    private string KeyOf(string name) => redis.Key($"tag:{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)))}");
+
+    private static string Signed(string name, Digest digest, long at) =>
+        string.Create(CultureInfo.InvariantCulture, $"{name}\n{digest}\n{at}");
+}

@@ -1,0 +1,172 @@
+using Gateway.BlackBox.Rig;
+
+namespace Gateway.BlackBox;
+
+/// <summary>Replicas that die, hang or lose Redis in the middle of a fetch: every client of another replica gets the whole content.</summary>
+public sealed class ReplicaFaultTests
+{
+    private const int MiB = 1 << 20;
+    private const int Size = 24 * MiB;
+
+    // The upstream sends this much and then waits for the test, so that the fault comes in the middle.
+    private const int Half = Size / 2;
+
+    // Milliseconds; a test takes some seconds on an idle machine.
+    private const int Limit = 240_000;
+
+    /// <summary>Begins a fetch at all replicas, and waits until its leader has half of the content. Returns who leads.</summary>
+    private static async Task<(string Digest, Task[] Pulls, int Leader)> BeginAsync(ReplicaSet set, Task gate)
+    {
+        var digest = set.AddBlob(Size);
+        set.Upstream.When(each => each.Method == "GET" && each.Reference == digest).Once().PauseFor(gate, Half);
+        Task[] pulls = [.. Enumerable.Range(0, ReplicaSet.Count).Select(i => (Task)set.PullAsync(i, digest))];
+        await set.FollowingAsync(ReplicaSet.Count - 1);
+        return (digest, pulls, await set.LeaderAsync());
+    }
+
+    [Fact(Timeout = Limit)]
+    public async Task Killed_leader_hands_over_at_the_watermark()
+    {
+        await using var set = await ReplicaSet.StartAsync();
+        var gate = new TaskCompletionSource();
+        var (digest, pulls, leader) = await BeginAsync(set, gate.Task);
+
+        await set.Gateways[leader].Server.KillAsync();
+
+        await Task.WhenAll(pulls.Where((_, i) => i != leader));
+        gate.SetResult();
+        await Assert.ThrowsAnyAsync<Exception>(() => pulls[leader]);
+        // The leader's request, and that of the replica that took over, which begins where it was.
+        var gets = set.GetsOf(digest);
+        Assert.True(gets.Length <= 3, $"{ReplicaSet.Text(gets)}\n{set.Logs}");
+        Assert.All(gets.Skip(1), each => Assert.StartsWith("bytes=", each.Headers["Range"], StringComparison.Ordinal));
+    }
+
+    [Fact(Timeout = Limit)]
+    public async Task Leader_that_hangs_is_replaced_and_follows_when_it_wakes_up()
+    {
+        await using var set = await ReplicaSet.StartAsync(timeout: "200ms");
+        var gate = new TaskCompletionSource();
+        var (digest, pulls, leader) = await BeginAsync(set, gate.Task);
+
+        set.Gateways[leader].Server.Pause();
+        gate.SetResult();
+        await Task.WhenAll(pulls.Where((_, i) => i != leader));
+        set.Gateways[leader].Server.Continue();
+
+        await pulls[leader];
+        Assert.True(set.GetsOf(digest).Length <= 3, $"{ReplicaSet.Text(set.GetsOf(digest))}\n{set.Logs}");
+    }
+
+    [Theory(Timeout = Limit)]
+    [InlineData("killed")]
+    [InlineData("paused")]
+    [InlineData("flushed")]
+    [InlineData("cut")]
+    public async Task Redis_lost_during_a_fetch_is_noticed_by_no_client(string how)
+    {
+        await using var set = await ReplicaSet.StartAsync(timeout: "200ms");
+        var gate = new TaskCompletionSource();
+        var (digest, pulls, _) = await BeginAsync(set, gate.Task);
+
+        await LoseRedisAsync(set, how);
+        // Longer than the leader's next renewal.
+        await Task.Delay(4000);
+        gate.SetResult();
+
+        await Task.WhenAll(pulls);
+        Assert.True(set.RequestedTwice(digest, Size) == 0, $"{ReplicaSet.Text(set.GetsOf(digest))}\n{set.Logs}");
+        // A fetch that begins without Redis: at most one request of each replica.
+        var next = set.AddBlob(MiB);
+        await Task.WhenAll(Enumerable.Range(0, ReplicaSet.Count).Select(i => set.PullAsync(i, next)));
+        Assert.InRange(set.GetsOf(next).Length, 1, ReplicaSet.Count);
+        Assert.All(await Task.WhenAll(Enumerable.Range(0, ReplicaSet.Count).Select(set.IsReadyAsync)), Assert.True);
+    }
+
+    private static Task LoseRedisAsync(ReplicaSet set, string how)
+    {
+        switch (how)
+        {
+            case "killed":
+                return set.Redis.KillAsync();
+            case "flushed":
+                return set.Redis.FlushAsync();
+            case "paused":
+                set.RedisProxy.Swallows = true;
+                return Task.CompletedTask;
+            default:
+                set.RedisProxy.Refuses = true;
+                set.RedisProxy.Cut();
+                return Task.CompletedTask;
+        }
+    }
+
+    [Fact(Timeout = Limit)]
+    public async Task Replicas_that_cannot_reach_each_other_fetch_for_themselves()
+    {
+        await using var set = await ReplicaSet.StartAsync();
+        foreach (var proxy in set.Proxies)
+        {
+            proxy.Refuses = true;
+            proxy.Cut();
+        }
+        var digest = set.AddBlob(8 * MiB);
+
+        await Task.WhenAll(Enumerable.Range(0, ReplicaSet.Count).Select(i => set.PullAsync(i, digest)));
+
+        Assert.InRange(set.GetsOf(digest).Count(each => !each.Headers.ContainsKey("Range")), 1, ReplicaSet.Count);
+    }
+
+    [Fact(Timeout = Limit)]
+    public async Task Replica_with_another_secret_is_refused_and_works_alone()
+    {
+        await using var set = await ReplicaSet.StartAsync(wrongSecret: 2);
+        var digest = set.AddBlob(MiB);
+        await set.PullAsync(0, digest);
+
+        var handling = await set.PullAsync(2, digest);
+
+        Assert.DoesNotContain("detail=peer", handling, StringComparison.Ordinal);
+        Assert.Equal(2, set.GetsOf(digest).Length);
+        Assert.Contains("[10010]", set.Logs, StringComparison.Ordinal);
+    }
+
+    [Fact(Timeout = Limit)]
+    public async Task Rotated_password_of_Redis_applies_without_a_restart()
+    {
+        await using var set = await ReplicaSet.StartAsync(password: "first");
+
+        await set.Redis.KillAsync();
+        await set.Redis.StartAgainAsync("second");
+        set.WritePassword("second");
+
+        await Eventually.TrueAsync(
+            async () => Array.TrueForAll(
+                await Task.WhenAll(set.Gateways.Select(g => set.MetricAsync(g, "gateway_replica_redis_up"))), up => up == 1)
+                && await set.Redis.TryAsync("HLEN {gateway}:member") == ":3",
+            () => $"Redis answers with the new password\n{set.Logs}");
+    }
+
+    /// <summary>As a load balancer does: the next replica if one does not accept a connection.</summary>
+    [Fact(Timeout = Limit)]
+    public async Task Rolling_restart_under_load_fails_no_pull()
+    {
+        await using var set = await ReplicaSet.StartAsync();
+        using var end = new CancellationTokenSource();
+        var pulls = Enumerable.Range(0, 4).Select(async worker =>
+        {
+            var count = 0;
+            for (; !end.IsCancellationRequested; count++) await set.PullByAnyAsync(worker + count, set.AddBlob(2 * MiB));
+            return count;
+        }).ToArray();
+
+        foreach (var gateway in set.Gateways)
+        {
+            Assert.Equal(0, await gateway.Server.StopAsync());
+            await gateway.StartAgainAsync();
+        }
+        await end.CancelAsync();
+
+        Assert.All(await Task.WhenAll(pulls), count => Assert.True(count > 0));
+    }
+}
