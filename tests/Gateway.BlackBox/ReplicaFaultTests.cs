@@ -2,7 +2,9 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>Replicas that die, hang or lose Redis in the middle of a fetch: every client of another replica gets the whole content.</summary>
+/// <summary>
+/// Replicas that die, hang or lose Redis in the middle of a fetch: every client of another replica gets the whole content.
+/// </summary>
 public sealed class ReplicaFaultTests
 {
     private const int MiB = 1 << 20;
@@ -33,7 +35,7 @@ public sealed class ReplicaFaultTests
 
         await set.Gateways[leader].Server.KillAsync();
 
-        await Task.WhenAll(pulls.Where((_, i) => i != leader));
+        await set.AllAsync(pulls.Where((_, i) => i != leader));
         gate.SetResult();
         await Assert.ThrowsAnyAsync<Exception>(() => pulls[leader]);
         // The leader's request, and that of the replica that took over, which begins where it was.
@@ -45,13 +47,13 @@ public sealed class ReplicaFaultTests
     [Fact(Timeout = Limit)]
     public async Task Leader_that_hangs_is_replaced_and_follows_when_it_wakes_up()
     {
-        await using var set = await ReplicaSet.StartAsync(timeout: "200ms");
+        await using var set = await ReplicaSet.StartAsync(timeout: "2s");
         var gate = new TaskCompletionSource();
         var (digest, pulls, leader) = await BeginAsync(set, gate.Task);
 
         set.Gateways[leader].Server.Pause();
         gate.SetResult();
-        await Task.WhenAll(pulls.Where((_, i) => i != leader));
+        await set.AllAsync(pulls.Where((_, i) => i != leader));
         set.Gateways[leader].Server.Continue();
 
         await pulls[leader];
@@ -65,7 +67,7 @@ public sealed class ReplicaFaultTests
     [InlineData("cut")]
     public async Task Redis_lost_during_a_fetch_is_noticed_by_no_client(string how)
     {
-        await using var set = await ReplicaSet.StartAsync(timeout: "200ms");
+        await using var set = await ReplicaSet.StartAsync(timeout: "2s");
         var gate = new TaskCompletionSource();
         var (digest, pulls, _) = await BeginAsync(set, gate.Task);
 
@@ -74,11 +76,11 @@ public sealed class ReplicaFaultTests
         await Task.Delay(4000);
         gate.SetResult();
 
-        await Task.WhenAll(pulls);
+        await set.AllAsync(pulls);
         Assert.True(set.RequestedTwice(digest, Size) == 0, $"{ReplicaSet.Text(set.GetsOf(digest))}\n{set.Logs}");
         // A fetch that begins without Redis: at most one request of each replica.
         var next = set.AddBlob(MiB);
-        await Task.WhenAll(Enumerable.Range(0, ReplicaSet.Count).Select(i => set.PullAsync(i, next)));
+        await set.AllAsync(Enumerable.Range(0, ReplicaSet.Count).Select(i => set.PullAsync(i, next)));
         Assert.InRange(set.GetsOf(next).Length, 1, ReplicaSet.Count);
         Assert.All(await Task.WhenAll(Enumerable.Range(0, ReplicaSet.Count).Select(set.IsReadyAsync)), Assert.True);
     }
@@ -112,7 +114,7 @@ public sealed class ReplicaFaultTests
         }
         var digest = set.AddBlob(8 * MiB);
 
-        await Task.WhenAll(Enumerable.Range(0, ReplicaSet.Count).Select(i => set.PullAsync(i, digest)));
+        await set.AllAsync(Enumerable.Range(0, ReplicaSet.Count).Select(i => set.PullAsync(i, digest)));
 
         Assert.InRange(set.GetsOf(digest).Count(each => !each.Headers.ContainsKey("Range")), 1, ReplicaSet.Count);
     }

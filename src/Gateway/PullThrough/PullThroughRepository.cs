@@ -135,9 +135,9 @@ internal sealed class PullThroughRepository : DelegatingBacking
     public override async ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
     {
         TagName[] bound = [.. change.Operations.OfType<Operation.SetLive>().Select(o => o.Tag)];
+        var validated = bound.Select(tag => new Operation.Validated(tag, _tags.ValidatedAt(tag)));
         var result = await _stored.CommitAsync(
-            change with { Operations = [.. change.Operations, .. bound.Select(tag => new Operation.Validated(tag, _tags.ValidatedAt(tag)))] },
-            cancellationToken);
+            change with { Operations = [.. change.Operations, .. validated] }, cancellationToken);
         if (result is not CommitResult.Committed) return result;
         Array.ForEach(bound, _tags.Forget);
         foreach (var operation in change.Operations)

@@ -37,7 +37,14 @@ internal sealed class FaultyProxy : IAsyncDisposable
     {
         foreach (var socket in _open.Keys)
         {
-            socket.LingerState = new(true, 0);
+            try
+            {
+                socket.LingerState = new(true, 0);
+            }
+            catch (Exception e) when (e is ObjectDisposedException or SocketException)
+            {
+                // It has ended by itself.
+            }
             socket.Dispose();
         }
     }

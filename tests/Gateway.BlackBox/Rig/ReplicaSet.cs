@@ -52,7 +52,8 @@ internal sealed class ReplicaSet : IAsyncDisposable
     /// <summary>The digest of a tag's manifest at one replica.</summary>
     public async Task<string> ResolveAsync(int replica, string tag)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Head, $"http://{Gateways[replica].Host}/v2/corp/{Repository}/manifests/{tag}");
+        var address = $"http://{Gateways[replica].Host}/v2/corp/{Repository}/manifests/{tag}";
+        using var request = new HttpRequestMessage(HttpMethod.Head, address);
         using var answer = await _http.SendAsync(request);
         Assert.True(answer.IsSuccessStatusCode, $"{(int)answer.StatusCode} of replica {replica}\n{Gateways[replica].Log}");
         return answer.Headers.GetValues("Docker-Content-Digest").Single();
@@ -83,7 +84,8 @@ internal sealed class ReplicaSet : IAsyncDisposable
             set.RedisProxy = new(int.Parse(set.Redis.Address.Split(':')[1]));
             set.Proxies = [.. set._ports.Select(port => new FaultyProxy(port))];
             if (password is not null) set.WritePassword(password);
-            for (var i = 0; i < Count; i++) set.WriteSecret(i, i == wrongSecret ? "another-secret-of-one-replica" : "a-secret-of-all-three-replicas");
+            for (var i = 0; i < Count; i++)
+                set.WriteSecret(i, i == wrongSecret ? "another-secret-of-one-replica" : "a-secret-of-all-three-replicas");
             set.Gateways = await Task.WhenAll(Enumerable.Range(0, Count).Select(
                 i => GatewayProcess.StartAsync(set.ConfigurationOf(i, password is not null, upstream, timeout) + more?.Invoke(i))));
             await Eventually.TrueAsync(
@@ -199,6 +201,19 @@ internal sealed class ReplicaSet : IAsyncDisposable
             },
             () => $"a replica leads\n{Logs}");
         return leader;
+    }
+
+    /// <summary>Waits for the end of all; a failure shows the logs.</summary>
+    public async Task AllAsync(IEnumerable<Task> pulls)
+    {
+        try
+        {
+            await Task.WhenAll(pulls).InTimeAsync("all pulls have ended", 40);
+        }
+        catch (TimeoutException e)
+        {
+            Assert.Fail($"{e.Message}\n{Logs}");
+        }
     }
 
     /// <summary>Waits until this number of replicas follow another one.</summary>
