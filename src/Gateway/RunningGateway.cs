@@ -131,7 +131,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         news.Forget = memory.ForgetAsync;
         news.Purge = async (what, cancellationToken) =>
         {
-            await Purge.RunAsync(volume, snapshots.Value.Router, new(what), cancellationToken);
+            await Purge.RunAsync(volume.CachedRepositories, snapshots.Value.Router, new(what), cancellationToken);
             await memory.ForgetAsync();
         };
     }
