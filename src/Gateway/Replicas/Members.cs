@@ -54,6 +54,7 @@ internal sealed class Members(
 
     private readonly Lock _gate = new();
     private readonly Dictionary<Uri, long> _avoided = [];
+    private readonly Dictionary<Uri, (Member Member, long At)> _seen = [];
     private ImmutableArray<Member> _beating = [];
     private (TimeSpan Redis, long At)? _time;
 
@@ -87,7 +88,12 @@ internal sealed class Members(
             [self.Id, $"{self.Url.GetLeftPart(UriPartial.Authority)} {Version}", Milliseconds(Lifetime)], evenAtRest: true);
         if (!reply.Answered || reply.Texts is not [var time, .. var texts]) return;
         _time = (TimeSpan.FromMilliseconds(long.Parse(time, CultureInfo.InvariantCulture)), clock.GetTimestamp());
-        ImmutableArray<Member> now = [.. texts.Select(Parse).OfType<Member>().Where(each => each.Id != self.Id).Take(MostMembers)];
+        foreach (var member in texts.Select(Parse).OfType<Member>().Where(each => each.Id != self.Id).Take(MostMembers))
+            _seen[member.Url] = (member, clock.GetTimestamp());
+        // A Redis that was flushed knows of a replica only after its next beat; it is not gone meanwhile.
+        foreach (var url in _seen.Where(each => clock.GetElapsedTime(each.Value.At) > Lifetime).Select(each => each.Key).ToArray())
+            _seen.Remove(url);
+        ImmutableArray<Member> now = [.. _seen.Values.Select(each => each.Member)];
         foreach (var member in now.Where(each => !_beating.Contains(each))) Log.Joined(logger, member.Url);
         foreach (var member in _beating.Where(each => !now.Contains(each))) Log.Left(logger, member.Url);
         _beating = now;
