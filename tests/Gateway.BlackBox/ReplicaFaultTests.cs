@@ -13,9 +13,6 @@ public sealed class ReplicaFaultTests
     // The upstream sends this much and then waits for the test, so that the fault comes in the middle.
     private const int Half = Size / 2;
 
-    // Milliseconds; a test takes some seconds on an idle machine.
-    private const int Limit = 240_000;
-
     /// <summary>Begins a fetch at all replicas, and waits until its leader has half of the content. Returns who leads.</summary>
     private static async Task<(string Digest, Task[] Pulls, int Leader)> BeginAsync(ReplicaSet set, Task gate)
     {
@@ -26,7 +23,7 @@ public sealed class ReplicaFaultTests
         return (digest, pulls, await set.LeaderAsync());
     }
 
-    [Fact(Timeout = Limit)]
+    [Fact]
     public async Task Killed_leader_hands_over_at_the_watermark()
     {
         await using var set = await ReplicaSet.StartAsync();
@@ -44,7 +41,7 @@ public sealed class ReplicaFaultTests
         Assert.All(gets.Skip(1), each => Assert.StartsWith("bytes=", each.Headers["Range"], StringComparison.Ordinal));
     }
 
-    [Fact(Timeout = Limit)]
+    [Fact]
     public async Task Leader_that_hangs_is_replaced_and_follows_when_it_wakes_up()
     {
         await using var set = await ReplicaSet.StartAsync(timeout: "2s");
@@ -60,7 +57,7 @@ public sealed class ReplicaFaultTests
         Assert.True(set.GetsOf(digest).Length <= 3, $"{ReplicaSet.Text(set.GetsOf(digest))}\n{set.Logs}");
     }
 
-    [Theory(Timeout = Limit)]
+    [Theory]
     [InlineData("killed")]
     [InlineData("paused")]
     [InlineData("flushed")]
@@ -103,7 +100,7 @@ public sealed class ReplicaFaultTests
         }
     }
 
-    [Fact(Timeout = Limit)]
+    [Fact]
     public async Task Replicas_that_cannot_reach_each_other_fetch_for_themselves()
     {
         await using var set = await ReplicaSet.StartAsync();
@@ -119,7 +116,7 @@ public sealed class ReplicaFaultTests
         Assert.InRange(set.GetsOf(digest).Count(each => !each.Headers.ContainsKey("Range")), 1, ReplicaSet.Count);
     }
 
-    [Fact(Timeout = Limit)]
+    [Fact]
     public async Task Replica_with_another_secret_is_refused_and_works_alone()
     {
         await using var set = await ReplicaSet.StartAsync(wrongSecret: 2);
@@ -133,7 +130,7 @@ public sealed class ReplicaFaultTests
         Assert.Contains("[10010]", set.Logs, StringComparison.Ordinal);
     }
 
-    [Fact(Timeout = Limit)]
+    [Fact]
     public async Task Rotated_password_of_Redis_applies_without_a_restart()
     {
         await using var set = await ReplicaSet.StartAsync(password: "first");
@@ -150,7 +147,7 @@ public sealed class ReplicaFaultTests
     }
 
     /// <summary>As a load balancer does: the next replica if one does not accept a connection.</summary>
-    [Fact(Timeout = Limit)]
+    [Fact]
     public async Task Rolling_restart_under_load_fails_no_pull()
     {
         await using var set = await ReplicaSet.StartAsync();

@@ -7,14 +7,11 @@ public sealed class ReplicaTests
 {
     private const int MiB = 1 << 20;
 
-    // Milliseconds; a test takes some seconds on an idle machine.
-    private const int Limit = 240_000;
-
     /// <summary>
     /// On a machine that is so busy that a replica did not answer for seconds, a second request to the upstream is right; then another blob
     /// is pulled.
     /// </summary>
-    [Fact(Timeout = Limit)]
+    [Fact]
     public async Task Herd_of_fifty_over_three_replicas_costs_the_bytes_of_one_get()
     {
         await using var set = await ReplicaSet.StartAsync();
@@ -32,7 +29,7 @@ public sealed class ReplicaTests
         }
     }
 
-    [Fact(Timeout = Limit)]
+    [Fact]
     public async Task Content_of_one_replica_is_read_from_it_and_not_from_the_upstream()
     {
         await using var set = await ReplicaSet.StartAsync();
@@ -48,7 +45,7 @@ public sealed class ReplicaTests
         Assert.Single(set.GetsOf(digest));
     }
 
-    [Fact(Timeout = Limit)]
+    [Fact]
     public async Task Tag_that_one_replica_validated_is_fresh_at_the_others()
     {
         await using var set = await ReplicaSet.StartAsync();
@@ -62,7 +59,7 @@ public sealed class ReplicaTests
         Assert.Equal(1, set.Upstream.Count(each => each.Method == "HEAD" && each.Reference == "1"));
     }
 
-    [Fact(Timeout = Limit)]
+    [Fact]
     public async Task Purge_reaches_all_replicas_and_names_those_that_did_not_confirm()
     {
         await using var set = await ReplicaSet.StartAsync();

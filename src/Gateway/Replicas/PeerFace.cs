@@ -12,6 +12,7 @@ namespace Gateway.Replicas;
 /// vouched for at its own request, so content is shared and permission is not.
 /// </summary>
 internal sealed class PeerFace(PeerSecret secret, SharedFetches fetches, News news, IContentLookup contents, ILogger<PeerFace> logger)
+    : IDisposable
 {
     // Chosen: longer than a replica needs from Redis' answer to its next step, and shorter than the asker waits.
     private static readonly TimeSpan DecidesWithin = TimeSpan.FromSeconds(1);
@@ -20,6 +21,8 @@ internal sealed class PeerFace(PeerSecret secret, SharedFetches fetches, News ne
 
     /// <summary>Ends every answer, so that other replicas look for another source at once.</summary>
     public Task StopAsync() => _stopping.CancelAsync();
+
+    public void Dispose() => _stopping.Dispose();
 
     public async Task AnswerAsync(HttpContext context)
     {
@@ -37,7 +40,7 @@ internal sealed class PeerFace(PeerSecret secret, SharedFetches fetches, News ne
         try
         {
             if (request.Path.Value is { } path && path.StartsWith(PeerPaths.ContentPrefix, StringComparison.Ordinal)
-                && Digest.TryParse(path[PeerPaths.ContentPrefix.Length..], out var digest)
+                && Digest.TryParse(path.AsSpan(PeerPaths.ContentPrefix.Length), out var digest)
                 && (HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method)))
                 await ContentAsync(context, digest, end.Token);
             else if (request.Path == PeerPaths.PurgePath && HttpMethods.IsPost(request.Method))

@@ -3,7 +3,7 @@ using System.Diagnostics.Metrics;
 namespace Gateway.Replicas;
 
 /// <summary>What a replica knows of the set now, as metrics; while the gateway runs.</summary>
-internal sealed class ReplicaGauges(Members members, SharedFetches fetches, RedisLink? redis = null) : IHostedService
+internal sealed class ReplicaGauges(Members members, SharedFetches fetches, RedisLink? redis = null) : IHostedService, IDisposable
 {
     private static readonly LeaseState[] States = [LeaseState.Idle, LeaseState.Lead, LeaseState.Follow, LeaseState.Alone];
 
@@ -26,9 +26,11 @@ internal sealed class ReplicaGauges(Members members, SharedFetches fetches, Redi
 
     public Task StopAsync(CancellationToken cancellationToken)
     {
-        _meter?.Dispose();
+        Dispose();
         return Task.CompletedTask;
     }
+
+    public void Dispose() => _meter?.Dispose();
 
     private IEnumerable<Measurement<int>> Fetches()
     {
