@@ -24,7 +24,7 @@ internal static class OperationsServices
         services.AddSingleton(HealthOf).AddSingleton<StoredRouter>().AddSingleton<PolicyTrial>().AddSingleton<AdminApi>()
             .AddSingleton(new OperatorDoor(options.Operator.TokenFile));
         services.AddSingleton<StoredGates>().AddSingleton<KnownRepositories>().AddSingleton<ManifestReadings>()
-            .AddSingleton<EvidenceDetails>().AddSingleton<ReferrerTrees>();
+            .AddSingleton<ReferrerTrees>();
         services.AddSingleton<RepositoryPages>().AddSingleton<TagPages>().AddSingleton<ImagePages>()
             .AddSingleton<Deletions>().AddSingleton<HoldPages>().AddSingleton<OverviewPages>().AddSingleton<ActivityPages>()
             .AddSingleton<PolicyPages>().AddSingleton<UpkeepPages>().AddSingleton<HoldsApi>()

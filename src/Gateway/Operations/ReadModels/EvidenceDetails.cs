@@ -10,7 +10,7 @@ namespace Gateway.Operations.ReadModels;
 /// Reads what evidence says about itself, for display only: the number of packages, the builder, the entry in a transparency log. None of
 /// it is verified here; the policy's answer beside it says what counts.
 /// </summary>
-internal sealed class EvidenceDetails
+internal static class EvidenceDetails
 {
     // SBOMs of large images have some MiB.
     private const int MostBytes = 16 << 20;
@@ -23,7 +23,7 @@ internal sealed class EvidenceDetails
     internal readonly record struct Details(string? Text, long? LogIndex, DateTimeOffset? LoggedAt);
 
     /// <summary>Reads the first layer of some evidence; nothing when it cannot be read.</summary>
-    public async ValueTask<Details> ReadAsync(
+    public static async ValueTask<Details> ReadAsync(
         Inspection inspection, Manifest manifest, ContentKind kind, CancellationToken cancellationToken)
     {
         if (kind.Key is not ("signature" or "attestation" or "sbom") || manifest.Layers.FirstOrDefault() is not { } layer) return default;

@@ -86,7 +86,7 @@ internal sealed class ImagePages(StoredGates gates, TagPages tags, ManifestReadi
             var kind = image is null ? child.ArtifactType ?? child.MediaType : ContentKinds.Of(image.Manifest).Word;
             var platform = child.Platform is { } p && ManifestReadings.IsImage(child)
                 ? ManifestReadings.TextOf(p.Os, p.Architecture, p.Variant)
-                : facts?.Platforms.FirstOrDefault() ?? kind;
+                : facts?.Platforms is [var first, ..] ? first : kind;
             rows.Add(new(platform, child.Digest.ToString(), child.MediaType, facts?.Size));
         }
         return rows;

@@ -7,7 +7,7 @@ using Gateway.Storage;
 namespace Gateway.Operations.ReadModels;
 
 /// <summary>Reads the manifests that are about another one, and those that are about these in turn.</summary>
-internal sealed class ReferrerTrees(EvidenceDetails details)
+internal sealed class ReferrerTrees
 {
     // Most nodes of a tree, and its depth: an SBOM is often signed itself, which is the second level.
     private const int MostNodes = 64;
@@ -56,7 +56,7 @@ internal sealed class ReferrerTrees(EvidenceDetails details)
         var manifest = stored.Manifest;
         var kind = ContentKinds.Of(manifest);
         var seen = walk.Verdict.Evidence.Where(e => e.Digest == stored.Digest).OrderByDescending(static e => e.Verified).FirstOrDefault();
-        var found = await details.ReadAsync(walk.Inspection, manifest, kind, cancellationToken);
+        var found = await EvidenceDetails.ReadAsync(walk.Inspection, manifest, kind, cancellationToken);
         var below = level < MostLevels ? await BelowAsync(walk, stored.Digest, level + 1, cancellationToken) : [];
         return new(
             stored.Digest.ToString(), kind, manifest.ReferrerType, manifest.Blobs.Sum(static b => b.Size),
