@@ -29,7 +29,7 @@ internal sealed partial class ContentFiles(
 
     public ValueTask<Opened> OpenAsync(Digest digest, Digest requested, long size, CancellationToken cancellationToken)
     {
-        if (open.Open(root, digest) is not { } file) return default;
+        if (open.Open(root, digest) is not { } file) return new(new Opened(null, IsUnfit: damage.IsAside(root, digest)));
         if (Fits(digest, file.Length, size) && !damage.IsKnown(root, digest))
             return new(new Opened(new FileContent(file, requested, Suspected), IsUnfit: false));
         file.Release();

@@ -79,7 +79,6 @@ public sealed partial class StoredRepository
         Opened opened, Digest digest, Digest target, Link link, CancellationToken cancellationToken) =>
         opened.Content is { } content ? new(new Result<IContent>.Found(content, CacheHandling.Hit))
         : opened.IsUnfit ? SettleAsync(digest, target, link, cancellationToken)
-        : _damage.IsAside(Root, target) ? new(Damaged<IContent>(digest))
         : new(new Result<IContent>.Absent(CacheHandling.Local));
 
     /// <summary>
