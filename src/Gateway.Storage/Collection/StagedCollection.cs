@@ -3,8 +3,9 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Removes the staged content of upstreams that are no longer configured, except pushes that wait to be forwarded: the gateway acknowledged
-/// them. The staged content of other upstreams is removed when they have it (<see cref="StagedContent"/>).
+/// Removes the staged content of upstreams that are no longer configured. A repository with a push that waits to be forwarded or to be
+/// admitted keeps everything: the gateway acknowledged the push. The staged content of other upstreams is removed when they have it
+/// (<see cref="StagedContent"/>).
 /// </summary>
 internal sealed class StagedCollection(
     StoredRepositories repositories, Root root, StagedContent staged, Trash trash, RecentUses uses, TimeProvider clock,
@@ -29,6 +30,14 @@ internal sealed class StagedCollection(
         {
             tally.Note(
                 $"{repository.Path}: {waiting} pushes wait for an upstream that is no longer configured, and stay; configure it again");
+            return;
+        }
+        // A held push whose time is over is removed with its manifest.
+        if (repository.HeldPushes().Count(held => held.Expires > clock.GetUtcNow()) is var heldPushes and > 0)
+        {
+            tally.Note(
+                $"{repository.Path}: {heldPushes} held pushes are for an upstream that is no longer configured, and stay until they expire; "
+                + "configure it again with the same address");
             return;
         }
         foreach (var digest in repository.Manifests().ToArray())
