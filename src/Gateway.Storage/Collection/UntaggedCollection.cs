@@ -4,7 +4,8 @@ namespace Gateway.Storage;
 
 /// <summary>
 /// Removes manifests of a repository that nothing refers to: no tag, no held push, no index, and nothing that waits to be forwarded.
-/// Evidence stays as long as its subject. An index goes before the manifests that it names.
+/// Evidence stays as long as its subject. An index is removed before the manifests that it names. While a manifest of the repository cannot
+/// be read, nothing is removed. One instance collects one repository.
 /// </summary>
 internal sealed class UntaggedCollection(
     ManifestFiles files, RecentUses uses, TimeProvider clock, CollectionRequest request, CollectionTally tally, WorkPace pace)
@@ -15,6 +16,9 @@ internal sealed class UntaggedCollection(
     /// </summary>
     private const int MaxBatch = 32;
 
+    // A manifest that is linked and cannot be read: what it names is not known.
+    private Digest _unread;
+
     /// <summary>Collects one repository.</summary>
     /// <param name="age">From the push.</param>
     /// <param name="gone">What was already removed; receives what is removed.</param>
@@ -22,18 +26,20 @@ internal sealed class UntaggedCollection(
     {
         var needed = new DigestSet();
         foreach (var root in RootsOf(repository)) await NeedAsync(repository, root, needed, stop);
-        var isKnown = true;
         foreach (var digest in repository.Manifests())
         {
             await pace.RestAsync(stop);
             if (needed.Contains(digest) || gone.Contains(digest)) continue;
             var (manifest, _, _) = files.Read(repository, digest);
-            isKnown &= manifest is not null;
-            // Evidence, or what cannot be read.
+            // Evidence, or a manifest that cannot be read.
             if (manifest is not { Subject: null }) await NeedAsync(repository, digest, needed, stop);
         }
-        // What an unreadable manifest names is not known.
-        if (!isKnown) return;
+        if (!_unread.IsEmpty)
+        {
+            tally.Note($"{repository.Path}: {_unread} cannot be read, so no untagged manifest of the repository is removed; "
+                + "run gateway scrub, and push the manifest again or delete it");
+            return;
+        }
         var oldest = clock.GetUtcNow() - age;
         while (await RoundAsync(repository, oldest, needed, gone, stop))
         {
@@ -60,7 +66,12 @@ internal sealed class UntaggedCollection(
             if (needed.Contains(next)) continue;
             needed.Add(next);
             await pace.RestAsync(stop);
-            if (files.Read(repository, next).Manifest is not { } manifest) continue;
+            if (files.Read(repository, next).Manifest is not { } manifest)
+            {
+                // A child that the repository does not have names nothing.
+                if (Disk.HasFile(repository.Root.ManifestLink(repository.Path, next))) _unread = next;
+                continue;
+            }
             foreach (var child in manifest.Children) open.Push(child.Digest);
         }
     }
