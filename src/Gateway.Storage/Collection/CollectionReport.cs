@@ -6,7 +6,13 @@ namespace Gateway.Storage;
 /// The age from which manifests that nothing refers to are removed, counted from their push; null when they stay.
 /// </param>
 /// <param name="Upstreams">The folders of the configured upstreams (<see cref="Origins.FolderOf"/>).</param>
-public sealed record CollectionRequest(bool IsDryRun, TimeSpan? Untagged, IReadOnlySet<string> Upstreams);
+public sealed record CollectionRequest(bool IsDryRun, TimeSpan? Untagged, IReadOnlySet<string> Upstreams)
+{
+    /// <summary>
+    /// The names of pushed repositories whose evidence may be about content of other repositories. A collection removes no evidence there.
+    /// </summary>
+    public IReadOnlySet<string> SignatureRepositories { get; init; } = new HashSet<string>();
+}
 
 /// <summary>Something that a collection removed, or would remove.</summary>
 /// <param name="What"><c>manifest</c>, <c>blob</c>, <c>link</c>, <c>upload</c> or <c>staged</c>.</param>

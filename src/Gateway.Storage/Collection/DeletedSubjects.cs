@@ -31,6 +31,9 @@ internal static class DeletedSubjects
         }
     }
 
+    /// <summary>Whether there is a note that this manifest was removed.</summary>
+    public static bool Has(StoredRepository repository, Digest subject) => Disk.HasFile(FileOf(repository, subject));
+
     /// <summary>Removes the note.</summary>
     public static void Forget(StoredRepository repository, Digest subject) => File.Delete(FileOf(repository, subject));
 

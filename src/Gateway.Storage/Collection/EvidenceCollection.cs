@@ -3,8 +3,9 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Removes the evidence about manifests that were deleted, after the grace time. Evidence about a manifest that exists is never removed,
-/// nor evidence that has a tag of its own or that an index names.
+/// Removes the evidence about manifests that were deleted, after the grace time. This evidence stays: evidence about a manifest that exists,
+/// evidence that has a tag of its own, is held or is named by an index, evidence that was pushed after the deletion, and all evidence of a
+/// signature repository, because it may be about content of other repositories.
 /// </summary>
 internal sealed class EvidenceCollection(RecentUses uses, CollectionRequest request, CollectionTally tally, WorkPace pace)
 {
@@ -12,6 +13,7 @@ internal sealed class EvidenceCollection(RecentUses uses, CollectionRequest requ
     /// <param name="gone">Receives what was removed, or would be.</param>
     public async Task RunAsync(StoredRepository repository, DigestSet gone, CancellationToken stop)
     {
+        if (request.SignatureRepositories.Contains(repository.Path)) return;
         foreach (var (subject, at) in DeletedSubjects.In(repository).ToArray())
         {
             await pace.RestAsync(stop);
@@ -22,19 +24,21 @@ internal sealed class EvidenceCollection(RecentUses uses, CollectionRequest requ
                 continue;
             }
             if (uses.IsYoung(at) || uses.IsRecent(subject)) tally.Recent++;
-            else await RunAsync(repository, subject, gone, stop);
+            else await RunAsync(repository, subject, at, gone, stop);
         }
     }
 
-    private async Task RunAsync(StoredRepository repository, Digest subject, DigestSet gone, CancellationToken stop)
+    private async Task RunAsync(StoredRepository repository, Digest subject, DateTimeOffset at, DigestSet gone, CancellationToken stop)
     {
         var remaining = 0;
         foreach (var evidence in Listed(repository, subject).Where(e => Exists(repository, e)).ToArray())
         {
             await pace.RestAsync(stop);
-            if (await IsNeededAsync(repository, evidence, gone))
+            // Evidence that was pushed after the deletion is not what the note is about: its subject may be pushed later.
+            if (Disk.Find(repository.Root.ManifestLink(repository.Path, evidence)) is not { Written: var pushed } || pushed > at) continue;
+            if (await IsNeededAsync(repository, evidence, subject, gone))
             {
-                // It goes when its own tag or index is gone.
+                // It is removed when its own tag, hold or index is gone.
                 remaining++;
                 continue;
             }
@@ -49,22 +53,28 @@ internal sealed class EvidenceCollection(RecentUses uses, CollectionRequest requ
         if (remaining == 0 && !request.IsDryRun) DeletedSubjects.Forget(repository, subject);
     }
 
-    // The index under the fallback tag goes before the evidence that it names.
+    // The index under the fallback tag is removed before the evidence that it names.
     private static IEnumerable<Digest> Listed(StoredRepository repository, Digest subject)
     {
         var evidence = EvidenceNotes.List(repository, subject);
         return repository.LiveOf(Referrers.FallbackTag(subject)) is { IsEmpty: false } index ? evidence.Prepend(index) : evidence;
     }
 
-    private static async ValueTask<bool> IsNeededAsync(StoredRepository repository, Digest evidence, DigestSet gone)
+    private static async ValueTask<bool> IsNeededAsync(StoredRepository repository, Digest evidence, Digest about, DigestSet gone)
     {
+        if (repository.HeldPushes().Any(held => held.Digest == evidence)) return true;
         if (EvidenceNotes.SubjectsOf(repository, evidence).Any(subject => Exists(repository, subject))) return true;
-        if (repository.TagsOf(evidence).Any(tag => EvidenceNotes.SubjectOf(tag, evidence).IsEmpty && !IsFallback(tag))) return true;
+        if (repository.TagsOf(evidence).Any(tag => IsOwn(repository, tag, evidence, about))) return true;
         return (await repository.IndexesOfAsync(evidence)).Any(index => Exists(repository, index) && !gone.Contains(index));
     }
 
-    private static bool IsFallback(TagName tag) =>
-        tag.Value.StartsWith("sha256-", StringComparison.Ordinal) || tag.Value.StartsWith("sha512-", StringComparison.Ordinal);
+    // Whether a tag of some evidence keeps it: any tag, except one that is about a deleted subject.
+    private static bool IsOwn(StoredRepository repository, TagName tag, Digest evidence, Digest deleted)
+    {
+        var subject = EvidenceNotes.SubjectOf(tag, evidence);
+        return subject.IsEmpty ? tag != Referrers.FallbackTag(deleted)
+            : subject != deleted && !DeletedSubjects.Has(repository, subject);
+    }
 
     // A subject that is pushed again keeps its evidence: its push is in use until it is committed, and then it exists.
     private async Task<bool> TryRemoveAsync(StoredRepository repository, Digest evidence, Digest subject, CancellationToken stop) =>

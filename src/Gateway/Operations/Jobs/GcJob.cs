@@ -35,10 +35,12 @@ internal sealed class GcJob : IJobKind, IDisposable
     {
         var options = run.Request.Deserialize(AdminJson.Default.GcRequest)!;
         TimeSpan? untagged = Durations.TryParse(options.Untagged, out var age) ? age : null;
-        var folders = _current.Value.Options.Upstreams.Values
+        var configured = _current.Value.Options;
+        var folders = configured.Upstreams.Values
             .Select(each => _origins.FolderOf(each.Key, each.Urls)).ToHashSet(StringComparer.Ordinal);
+        var request = new CollectionRequest(options.DryRun, untagged, folders) { SignatureRepositories = SignaturesIn(configured) };
         var report = await _collector.RunAsync(
-            new(options.DryRun, untagged, folders), progress => run.Report(progress.Step, progress.Done, null, progress.Unit), stop);
+            request, progress => run.Report(progress.Step, progress.Done, null, progress.Unit), stop);
         foreach (var root in options.DryRun ? [] : report.Roots)
         {
             var tag = new KeyValuePair<string, object?>("root", root.Root);
@@ -46,6 +48,18 @@ internal sealed class GcJob : IJobKind, IDisposable
             if (root.Bytes > 0) _removedBytes.Add(root.Bytes, tag);
         }
         return JsonSerializer.SerializeToElement(report, AdminJson.Default.CollectionReport);
+    }
+
+    /// <summary>The signature repositories of the policy that are in built-in storage.</summary>
+    internal static HashSet<string> SignaturesIn(GatewayOptions options)
+    {
+        var names = new RepositoryNames(options);
+        return
+        [
+            .. from written in options.Policy?.Trust.AllSignatureRepositories() ?? []
+               where names.Find(written) is { Upstream: null }
+               select names.Find(written)!.Value.Name.Value,
+        ];
     }
 
     public void Dispose() => _meter.Dispose();
