@@ -24,14 +24,24 @@ internal sealed class RepositoryCollection(
         }
         var named = new DigestSet();
         var isKnown = await NameAsync(repository, gone, named, stop);
+        var unread = 0;
         foreach (var blob in repository.Blobs())
         {
             await pace.RestAsync(stop);
             var target = ManifestFiles.TargetOf(repository, LinkKind.Blob, blob);
-            if (target.IsEmpty) continue;
+            if (target.IsEmpty)
+            {
+                if (!IsTorn(repository, LinkKind.Blob, blob)) continue;
+                unread++;
+                linked.Add(blob);
+                continue;
+            }
             var isNeeded = !isKnown || named.Contains(blob) || !await IsRemovableAsync(repository, target, stop);
             if (isNeeded || !await RemoveBlobAsync(repository, blob, target, stop)) linked.Add(target);
         }
+        if (unread > 0)
+            tally.Note($"{repository.Path}: {unread} links of blobs cannot be read, so their bytes stay; "
+                + "run gateway scrub, and push the images again");
         if (repository.Root.Lifetime == Lifetime.Cached && !request.IsDryRun)
             await repository.CommitAsync(new([new Operation.RemoveEmpty()]), stop);
     }
@@ -45,8 +55,9 @@ internal sealed class RepositoryCollection(
             await pace.RestAsync(stop);
             if (gone.Contains(digest)) continue;
             var (manifest, target, _) = files.Read(repository, digest);
-            if (manifest is null && await IsEvictedAsync(repository, digest, target, stop)) continue;
-            linked.Add(target);
+            var isTorn = target.IsEmpty && IsTorn(repository, LinkKind.Manifest, digest);
+            if (manifest is null && !isTorn && await IsEvictedAsync(repository, digest, target, stop)) continue;
+            linked.Add(isTorn ? digest : target);
             if (manifest is null)
             {
                 unread++;
@@ -58,6 +69,17 @@ internal sealed class RepositoryCollection(
             tally.Note($"{repository.Path}: {unread} manifests cannot be read, so every blob of the repository stays; "
                 + "run gateway scrub, and push the manifests again or delete them");
         return unread == 0;
+    }
+
+    /// <summary>
+    /// Whether the file of a pushed link exists without a digest in it, as a power cut may leave it. The content that it led to is needed. A
+    /// cached link without a digest is no link: the content is fetched again.
+    /// </summary>
+    private static bool IsTorn(StoredRepository repository, LinkKind kind, Digest digest)
+    {
+        var link = repository.Root.Link(repository.Path, kind, digest);
+        // Read once more: the link may have been written or removed since.
+        return repository.Root.Lifetime != Lifetime.Cached && Disk.HasFile(link) && SmallFiles.ReadLink(link).IsEmpty;
     }
 
     /// <summary>Removes the link of a cached manifest whose bytes were evicted.</summary>

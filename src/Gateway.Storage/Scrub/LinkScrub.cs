@@ -47,7 +47,12 @@ internal sealed class LinkScrub
         {
             await _pace.RestAsync(stop);
             var (manifest, target, _) = _files.Read(repository, digest);
-            if (target.IsEmpty) continue;
+            if (target.IsEmpty)
+            {
+                if (Has(repository, digest) && ManifestFiles.TargetOf(repository, LinkKind.Manifest, digest).IsEmpty)
+                    Report($"{repository.Path}@{digest}: the link of the manifest has no digest; push it again");
+                continue;
+            }
             Need(repository, digest, target);
             if (manifest is null)
             {
