@@ -58,7 +58,8 @@ public sealed class CollectionSafetyTests : IAsyncLifetime
         var digest = await VolumeRig.PushAsync(staged, "v1", "held");
         var tag = TagName.Parse("v1");
         var expires = _clock.GetUtcNow() + TimeSpan.FromDays(7);
-        await staged.CommitAsync(new([new Operation.RemoveTag(tag), new Operation.Hold(tag, digest, "ci", expires, "a signature")]), default);
+        var hold = new Operation.Hold(tag, digest, "ci", expires, "a signature");
+        await staged.CommitAsync(new([new Operation.RemoveTag(tag), hold]), default);
         _clock.Advance(TimeSpan.FromDays(2));
         var report = await LaterAsync();
         AssertNoted("removed.example/team/app: 1 held pushes", report);

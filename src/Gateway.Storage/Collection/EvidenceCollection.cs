@@ -3,9 +3,9 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Removes the evidence about manifests that were deleted, after the grace time. This evidence stays: evidence about a manifest that exists,
-/// evidence that has a tag of its own, is held or is named by an index, evidence that was pushed after the deletion, and all evidence of a
-/// signature repository, because it may be about content of other repositories.
+/// Removes the evidence about manifests that were deleted, after the grace time. Evidence stays if it is about a manifest that exists,
+/// has a tag of its own, is held, is named by an index, or was pushed after the deletion. All evidence of a signature repository stays: it
+/// may be about content of other repositories.
 /// </summary>
 internal sealed class EvidenceCollection(RecentUses uses, CollectionRequest request, CollectionTally tally, WorkPace pace)
 {

@@ -72,8 +72,8 @@ internal sealed class RepositoryCollection(
     }
 
     /// <summary>
-    /// Whether the file of a pushed link exists without a digest in it, as a power cut may leave it. The content that it led to is needed. A
-    /// cached link without a digest is no link: the content is fetched again.
+    /// Whether the file of a pushed link exists without a digest in it, as a power cut may leave it. The content that it led to is needed.
+    /// A cached link without a digest is no link: the content is fetched again.
     /// </summary>
     private static bool IsTorn(StoredRepository repository, LinkKind kind, Digest digest)
     {

@@ -36,8 +36,8 @@ internal sealed class StagedCollection(
         if (repository.HeldPushes().Count(held => held.Expires > clock.GetUtcNow()) is var heldPushes and > 0)
         {
             tally.Note(
-                $"{repository.Path}: {heldPushes} held pushes are for an upstream that is no longer configured, and stay until they expire; "
-                + "configure it again with the same address");
+                $"{repository.Path}: {heldPushes} held pushes are for an upstream that is no longer configured, and stay until they "
+                + "expire; configure it again with the same address");
             return;
         }
         foreach (var digest in repository.Manifests().ToArray())
