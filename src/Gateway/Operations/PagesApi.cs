@@ -15,7 +15,9 @@ internal sealed class PagesApi(
     private const string Prefix = AdminApi.Prefix + "pages/";
 
     /// <summary>The method and handler of a path of the admin API; null when it is no page.</summary>
-    public (string Method, Func<HttpContext, Task> Answer)? Find(string path) => path.StartsWith(Prefix, StringComparison.Ordinal)
+    public (string Method, Func<HttpContext, Task> Answer)? Find(string path) => path == OpenApiDocument.Path
+        ? ("GET", OpenApiDocument.AnswerAsync)
+        : path.StartsWith(Prefix, StringComparison.Ordinal)
         ? ("GET", context => AnswerAsync(context, path[Prefix.Length..]))
         : null;
 
@@ -66,6 +68,7 @@ internal sealed class PagesApi(
 [JsonSerializable(typeof(PolicyPage))]
 [JsonSerializable(typeof(ActivityPage))]
 [JsonSerializable(typeof(UpkeepPage))]
+[JsonSerializable(typeof(System.Text.Json.Nodes.JsonObject))]
 [JsonSerializable(typeof(Dictionary<string, List<SavedBucket>>))]
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 internal sealed partial class PageJson : JsonSerializerContext;

@@ -1,5 +1,3 @@
-using System.Text.Json.Serialization;
-
 namespace Gateway.Operations.ReadModels;
 
 /// <summary>One manifest with all that is known about it here.</summary>
@@ -81,6 +79,7 @@ public sealed record ReferrerNode(
 /// <param name="Stage">The stage that was evaluated.</param>
 /// <param name="Outcome">The outcome with modes and exceptions.</param>
 /// <param name="Rules">The result of each rule, in the order of the file.</param>
+/// <param name="Unknown">Why it is not known whether it is refused; null when it is known.</param>
 public sealed record VerdictView(
     string Stage, string Outcome, IReadOnlyList<RuleAnswer> Rules, IReadOnlyList<EvidenceAnswer> Evidence, DateTimeOffset? Until,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Unknown);
+    string? Unknown);

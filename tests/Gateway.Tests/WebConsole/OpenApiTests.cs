@@ -1,0 +1,67 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Xunit;
+
+namespace Gateway.Tests.WebConsole;
+
+/// <summary>The OpenAPI document against the real answers.</summary>
+public sealed class OpenApiTests
+{
+    [Fact]
+    public async Task Every_answer_has_the_form_that_the_document_states()
+    {
+        await using var rig = await GatewayRig.StartAsync();
+        await rig.PushManifestAsync("team/app", "v1");
+        var document = JsonNode.Parse(await rig.Client.GetStringAsync(new Uri(rig.Operator, "/api/v1/openapi.json")))!;
+        const string Query = "?repository=team/app&reference=v1";
+
+        var asked = 0;
+        foreach (var (path, methods) in document["paths"]!.AsObject())
+        {
+            if (methods!["get"] is not { } operation) continue;
+            var text = await rig.Client.GetStringAsync(new Uri(rig.Operator, path + Query));
+            var (_, content) = operation["responses"]!["200"]!["content"]!.AsObject().Single();
+            foreach (var line in path.EndsWith("/repositories", StringComparison.Ordinal) || path.EndsWith("/tags", StringComparison.Ordinal)
+                ? text.Split('\n', StringSplitOptions.RemoveEmptyEntries) : [text])
+                Check(document, content!["schema"]!, JsonNode.Parse(line), path);
+            asked++;
+        }
+        Assert.Equal(12, asked);
+    }
+
+    private static void Check(JsonNode document, JsonNode schema, JsonNode? value, string place)
+    {
+        if (schema["$ref"] is { } reference)
+        {
+            var target = ((string)reference!)[2..].Split('/').Aggregate(document, static (at, part) => at is JsonArray list
+                ? list[int.Parse(part, System.Globalization.CultureInfo.InvariantCulture)]! : at[part]!);
+            Check(document, target, value, place);
+            return;
+        }
+        if (schema["type"] is { } type)
+        {
+            string[] types = type is JsonArray all ? [.. all.Select(t => (string)t!)] : [(string)type!];
+            Assert.Contains(KindOf(value), types.SelectMany(t => t == "number" ? new[] { t, "integer" } : [t]));
+        }
+        if (value is JsonArray items && schema["items"] is { } each)
+        {
+            foreach (var (i, item) in items.Index()) Check(document, each, item, $"{place}[{i}]");
+        }
+        if (value is not JsonObject members || schema["properties"] is not JsonObject properties) return;
+        foreach (var (name, member) in members)
+        {
+            Assert.True(properties.ContainsKey(name), $"{place}.{name} is not in the document");
+            if (properties[name] is JsonObject own) Check(document, own, member, $"{place}.{name}");
+        }
+        foreach (var required in schema["required"]?.AsArray() ?? [])
+            Assert.True(members.ContainsKey((string)required!), $"{place}.{required} is missing");
+    }
+
+    private static string KindOf(JsonNode? value) => value?.GetValueKind() switch
+    {
+        JsonValueKind.Object => "object", JsonValueKind.Array => "array", JsonValueKind.String => "string",
+        JsonValueKind.True or JsonValueKind.False => "boolean",
+        JsonValueKind.Number => value.ToJsonString().AsSpan().ContainsAny('.', 'e', 'E') ? "number" : "integer",
+        _ => "null",
+    };
+}
