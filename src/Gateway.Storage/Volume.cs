@@ -44,7 +44,7 @@ public sealed class Volume : IAsyncDisposable
         Content = new(pushed, cached, staged, Health, Eviction, logger);
         Uploads = new(folders.Uploads, pushed, Health, clock, logger);
         Fetches = new(folders.Fetches, Room, Health, Eviction, cached, _durability);
-        StagedContent = new(StagedRoot, staged, CachedRoot, Eviction, clock);
+        StagedContent = new(StagedRoot, staged, CachedRoot, Eviction, uses, clock);
 
         var applier = new Applier(Files, Links, manifests, Content, Uploads, StagedContent, Catalog, Eviction, _trash);
         var segments = new JournalSegments(folders, Health, logger);

@@ -72,6 +72,38 @@ public sealed class UploadTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Old_session_is_not_removed_while_a_request_holds_it_or_after_it_was_finished()
+    {
+        var id = await OpenAsync([1, 2, 3]);
+        var data = Path.Combine(_rig.Path, $"gateway/uploads/{id}.data");
+        File.SetLastWriteTimeUtc(data, DateTime.UtcNow.AddDays(-8));
+        var upload = await Repository.FindUploadAsync(id, default);
+        Assert.True(await upload!.TakeOverAsync(default));
+        _rig.Volume.Uploads.Sweep();
+        Assert.True(File.Exists(data));
+        Assert.Equal(Digest.Of([1, 2, 3]), await upload.FinishAsync(DigestAlgorithm.Sha256, default));
+        await upload.DisposeAsync();
+        _rig.Volume.Uploads.Sweep();
+        Assert.True(File.Exists(data));
+        File.SetLastWriteTimeUtc(data, DateTime.UtcNow.AddDays(-8));
+        _rig.Volume.Uploads.Sweep();
+        Assert.Null(await Repository.FindUploadAsync(id, default));
+        Assert.Equal(0, _rig.Volume.Uploads.Count);
+    }
+
+    [Fact]
+    public async Task Blob_whose_bytes_are_gone_before_the_commit_is_refused()
+    {
+        await using var upload = await Repository.OpenUploadAsync(DigestAlgorithm.Sha256, "tester", default);
+        await upload!.AppendAsync(new MemoryStream([1, 2, 3]), default);
+        var digest = await upload.FinishAsync(DigestAlgorithm.Sha256, default);
+        await upload.CancelAsync();
+        var change = new Change([new Operation.LinkBlob(digest, 3, upload.Id)]);
+        Assert.Equal(new CommitResult.Missing(digest), await Repository.CommitAsync(change, default));
+        Assert.Null(Repository.FindLink(LinkKind.Blob, digest));
+    }
+
+    [Fact]
     public async Task Session_whose_client_disconnected_during_the_opening_leaves_no_files_and_is_not_counted()
     {
         await Assert.ThrowsAnyAsync<OperationCanceledException>(

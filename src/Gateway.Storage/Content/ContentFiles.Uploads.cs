@@ -96,6 +96,8 @@ internal sealed partial class ContentFiles
         private void Flush()
         {
             if (RandomAccess.GetLength(file) != Length) RandomAccess.SetLength(file, Length);
+            // From now on its age counts: the change that links the bytes may wait for the disk, and the bytes keep this time as content.
+            File.SetLastWriteTimeUtc(file, DateTime.UtcNow);
             durability.Flush(file, path);
             durability.FlushFolder(folder);
         }

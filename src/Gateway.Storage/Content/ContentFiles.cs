@@ -118,7 +118,11 @@ internal sealed partial class ContentFiles(
         else Place(digest, size, await CopyAsync(digest, size, from, cancellationToken));
     }
 
-    private bool HasInPlace(Digest digest, long size)
+    /// <summary>
+    /// Whether this root has some content and keeps it: a caller that noted the use of the content before can rely on the answer.
+    /// </summary>
+    /// <param name="size">See <see cref="FindAsync"/>.</param>
+    public bool HasInPlace(Digest digest, long size)
     {
         lock (places.Of(digest)) return Find(digest, size) is not null;
     }

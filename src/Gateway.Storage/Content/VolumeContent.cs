@@ -175,7 +175,11 @@ public sealed class VolumeContent : IContentLookup
     internal async ValueTask BorrowAsync(Lifetime into, Digest digest, long size, CancellationToken cancellationToken)
     {
         var to = Of(into);
-        if (await to.FindAsync(digest, size, cancellationToken) is not null) return;
+        // The collector may be about to move a file away that nothing links yet; under its lock, the file is there to stay or gone.
+        if (to is ContentFiles files
+            ? files.HasInPlace(digest, size)
+            : await to.FindAsync(digest, size, cancellationToken) is not null)
+            return;
         IContentStore? from = null;
         foreach (var (lifetime, store) in _stores)
         {

@@ -37,12 +37,38 @@ internal sealed partial class Applier
             repository.State.Parents.Note(o.Digest, index);
     }
 
+    /// <summary>
+    /// Why a change must not be made: the bytes of a blob that it links were removed since it was prepared. Null when it has all of them.
+    /// </summary>
+    public CommitResult? Refuse(StoredRepository repository, Change change)
+    {
+        // The bytes of a cached blob may be fetched later.
+        if (repository.Root.Lifetime == Lifetime.Cached) return null;
+        foreach (var o in change.Operations.OfType<Operation.LinkBlob>())
+        {
+            if (links.Find(repository, LinkKind.Blob, o.Digest) is null && !HasBytes(repository.Root.Lifetime, o))
+                return new CommitResult.Missing(o.Digest);
+        }
+        return null;
+    }
+
+    private bool HasBytes(Lifetime lifetime, Operation.LinkBlob o)
+    {
+        if (o.Upload is { } upload && uploads.HasDataAsync(upload).Wait()) return true;
+        // A staged link borrows the bytes of any root when it is made. A pushed link must not rest on bytes that can be evicted.
+        var finding = lifetime == Lifetime.Staged
+            ? content.FindAsync(o.Digest, o.Size, CancellationToken.None)
+            : content.Of(lifetime).FindAsync(o.Digest, o.Size, CancellationToken.None);
+        return finding.Wait() is not null;
+    }
+
     private void Link(StoredRepository repository, Operation.LinkBlob o, DateTimeOffset at, bool isReplay)
     {
         var root = repository.Root;
         if (o.Upload is { } upload) uploads.CommitAsync(upload, content.Of(root.Lifetime), o.Digest).Wait();
         var known = links.Find(repository, LinkKind.Blob, o.Digest);
-        // The client was answered "not now" and canceled its session before the change was applied.
+        // Refuse found the bytes. They can be gone when the change could not be applied at once: the client was answered "not now" and
+        // canceled its session, or a replay finds what another program removed.
         if (known is null && root.Lifetime != Lifetime.Cached
             && content.FindAsync(o.Digest, o.Size, CancellationToken.None).Wait() is null)
             return;

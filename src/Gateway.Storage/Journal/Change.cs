@@ -82,7 +82,7 @@ public abstract record CommitResult
         public bool IsForwarding { get; init; }
     }
 
-    /// <summary>The change was not made: the repository no longer has this content.</summary>
+    /// <summary>The change was not made: the repository no longer has this content, or no root has its bytes.</summary>
     public sealed record Missing(Digest Digest) : CommitResult;
 
     /// <summary>

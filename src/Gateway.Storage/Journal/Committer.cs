@@ -172,7 +172,8 @@ internal sealed class Committer : IAsyncDisposable
                 waiting.Done.SetException(Unwritten(why));
                 continue;
             }
-            if ((waiting.Refusal = pending.Refuse(waiting.Repository, waiting.Change)) is not null) continue;
+            waiting.Refusal = pending.Refuse(waiting.Repository, waiting.Change) ?? _applier.Refuse(waiting.Repository, waiting.Change);
+            if (waiting.Refusal is not null) continue;
             waiting.Record = pending.Take(waiting.Repository, waiting.Change, ++_sequence, _clock.GetUtcNow());
             if (IsJournaled(waiting)) Journal.Append(waiting.Record);
             accepted.Add(waiting);

@@ -15,15 +15,16 @@ public sealed class StagedContent
     private readonly IContentStore _store;
     private readonly Root _cachedRoot;
     private readonly Eviction _eviction;
+    private readonly RecentUses _uses;
     private readonly TimeProvider _clock;
     private readonly Lock _lock = new();
     private readonly Dictionary<Digest, HashSet<(string Repository, LinkKind Kind)>> _holders = [];
     private readonly SortedSet<string> _repositories = new(StringComparer.Ordinal);
 
     /// <summary>Reads which content is staged.</summary>
-    internal StagedContent(Root root, IContentStore store, Root cachedRoot, Eviction eviction, TimeProvider clock)
+    internal StagedContent(Root root, IContentStore store, Root cachedRoot, Eviction eviction, RecentUses uses, TimeProvider clock)
     {
-        (_root, _store, _cachedRoot, _eviction, _clock) = (root, store, cachedRoot, eviction, clock);
+        (_root, _store, _cachedRoot, _eviction, _uses, _clock) = (root, store, cachedRoot, eviction, uses, clock);
         foreach (var path in RepositoryFolders.In(root))
         {
             foreach (var digest in RepositoryFolders.Manifests(root, path)) Linked(path, LinkKind.Manifest, digest);
@@ -73,7 +74,7 @@ public sealed class StagedContent
             if (holders.Count > 0) return;
             _holders.Remove(digest);
         }
-        Release(digest);
+        Release(digest, () => IsHeld(digest));
     }
 
     /// <summary>
@@ -133,20 +134,26 @@ public sealed class StagedContent
         {
             var hex = Path.GetFileName(Path.GetDirectoryName(data))!;
             if (!Digest.TryParse($"{(hex.Length == 128 ? "sha512" : "sha256")}:{hex}", out var digest) || !IsOld(data)) continue;
-            lock (_lock)
-            {
-                if (_holders.ContainsKey(digest)) continue;
-            }
-            Release(digest);
+            // Asked again once no writer can put the same bytes in place: an upload may have done so since they were listed.
+            if (!IsHeld(digest)) Release(digest, () => IsHeld(digest) || !IsOld(data) || _uses.IsRecent(digest));
         }
+    }
+
+    private bool IsHeld(Digest digest)
+    {
+        lock (_lock) return _holders.ContainsKey(digest);
     }
 
     private bool IsOld(string file) => Disk.Find(file)?.Written < _clock.GetUtcNow() - KeptFor;
 
     // Current readers are unaffected.
-    private void Release(Digest digest)
+    private void Release(Digest digest, Func<bool> isInUse)
     {
-        _store.RemoveAsync(digest, evenIfRead: true, CancellationToken.None).Wait();
+        if (_store is ContentFiles files)
+        {
+            if (!files.Remove(digest, evenIfRead: true, isInUse)) return;
+        }
+        else _store.RemoveAsync(digest, evenIfRead: true, CancellationToken.None).Wait();
         // Bytes that were linked into the cached root now belong only to it.
         var cached = _cachedRoot.Data(digest);
         if (Disk.Find(cached) is { Names: 1, Length: var size }) _eviction.Stored(digest, size);

@@ -87,9 +87,33 @@ public sealed class Uploads
         var (note, data) = (Disk.Find(NoteFile(id)), _store.FindUploadAsync(id, CancellationToken.None).Wait());
         // A session that is being opened has its note before its data.
         var isYoung = Disk.Find(file)?.Written > _clock.GetUtcNow().AddMinutes(-1);
-        if (note is not null && data is not null ? data.Value.Written < oldest : !isYoung) EndAsync(id).Wait();
+        if (note is not null && data is not null ? data.Value.Written < oldest : !isYoung) EndIdle(id, oldest);
         else if (!_counted && file.EndsWith(".data", StringComparison.Ordinal) && ReadNote(id) is { } noted) _open.Keep(id, noted);
     }
+
+    /// <summary>Removes an old session, unless a request has its turn or has used it since it was listed.</summary>
+    private void EndIdle(string id, DateTimeOffset oldest)
+    {
+        var session = _sessions.TryGetValue(id, out var known) ? known : Read(id);
+        if (session is null)
+        {
+            EndAsync(id).Wait();
+            return;
+        }
+        if (!session.Turn.Wait(0)) return;
+        try
+        {
+            // A request that waits for the turn finds that the session has ended.
+            if (_store.FindUploadAsync(id, CancellationToken.None).Wait() is not { } data || data.Written < oldest) EndAsync(id).Wait();
+        }
+        finally
+        {
+            session.Turn.Release();
+        }
+    }
+
+    /// <summary>Whether a session has data.</summary>
+    internal async ValueTask<bool> HasDataAsync(string id) => await _store.FindUploadAsync(id, CancellationToken.None) is not null;
 
     /// <summary>Opens a session. Throws <see cref="TooManyUploadsException"/> when a limit is reached.</summary>
     public async ValueTask<Upload> OpenAsync(

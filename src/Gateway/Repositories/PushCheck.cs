@@ -30,30 +30,35 @@ internal static class PushCheck
     }
 
     /// <summary>Looks for every blob and child that the manifest names, in this repository only.</summary>
-    /// <param name="mayBeAbsent">Whether a layer with <c>urls</c> may be absent.</param>
-    public static async ValueTask<Answer<PushedManifest>?> FindContentAsync(
-        IRepositoryContent backing, RepositoryName name, Manifest manifest, bool mayBeAbsent, CancellationToken cancellationToken)
+    /// <returns>
+    /// What the repository must still have when the manifest is committed: everything that was found. A layer with <c>urls</c> may be
+    /// absent, and is not needed then.
+    /// </returns>
+    public static async ValueTask<(ImmutableArray<(LinkKind Kind, Digest Digest)> Needs, Answer<PushedManifest>? Problem)> FindContentAsync(
+        IRepositoryContent backing, RepositoryName name, Manifest manifest, CancellationToken cancellationToken)
     {
+        var needs = ImmutableArray.CreateBuilder<(LinkKind Kind, Digest Digest)>();
         foreach (var blob in manifest.Blobs)
         {
-            var isExempt = mayBeAbsent && !blob.Urls.IsEmpty;
-            if (isExempt && await backing.ReadLinkAsync(blob.Digest, LinkKind.Blob, cancellationToken) is null) continue;
+            if (!blob.Urls.IsEmpty && await backing.ReadLinkAsync(blob.Digest, LinkKind.Blob, cancellationToken) is null) continue;
             switch (await backing.FindBlobAsync(blob.Digest, cancellationToken))
             {
                 case Result<Link>.Found { Value: var link }:
-                    if (link.Size >= 0 && link.Size != blob.Size) return WrongSize(name, blob, link.Size);
+                    if (link.Size >= 0 && link.Size != blob.Size) return (default, WrongSize(name, blob, link.Size));
                     break;
                 case Result<Link>.Unavailable no:
-                    return no.WithoutValue<Link, PushedManifest>();
+                    return (default, no.WithoutValue<Link, PushedManifest>());
                 default:
-                    return Missing(name, blob, "push the blob first");
+                    return (default, Missing(name, blob, "push the blob first"));
             }
+            needs.Add((LinkKind.Blob, blob.Digest));
         }
         foreach (var child in manifest.Children)
         {
-            if (await CheckChildAsync(backing, name, child, cancellationToken) is { } problem) return problem;
+            if (await CheckChildAsync(backing, name, child, cancellationToken) is { } problem) return (default, problem);
+            needs.Add((MediaTypes.IsManifest(child.MediaType) ? LinkKind.Manifest : LinkKind.Blob, child.Digest));
         }
-        return null;
+        return (needs.ToImmutable(), null);
     }
 
     /// <summary>Looks for a blob in the repository and, if need be, at its upstream.</summary>
@@ -103,13 +108,6 @@ internal static class PushCheck
             ? null
             : Mismatch(child, stored.Manifest);
     }
-
-    /// <summary>What the repository must still have when the manifest is committed.</summary>
-    public static ImmutableArray<(LinkKind Kind, Digest Digest)> Needs(Manifest manifest) =>
-    [
-        .. manifest.Blobs.Where(b => b.Urls.IsEmpty).Select(b => (LinkKind.Blob, b.Digest)),
-        .. manifest.Children.Where(c => MediaTypes.IsManifest(c.MediaType)).Select(c => (LinkKind.Manifest, c.Digest)),
-    ];
 
     /// <summary>The answer when something that the manifest names was deleted between the check and the commit.</summary>
     public static Answer<PushedManifest>.Invalid DeletedMeanwhile(RepositoryName name, Digest digest) => new(

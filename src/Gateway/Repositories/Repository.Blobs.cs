@@ -77,7 +77,15 @@ internal sealed partial class Repository
             return new Answer<Digest>.Invalid(
                 RegistryErrorCode.DIGEST_INVALID, $"expected a blob {digest}, got {upload.Length} bytes that are {found}; push it again");
         var change = new Change([new Operation.LinkBlob(digest, upload.Length, upload.Id)]).By(caller);
-        if (await backing.CommitAsync(change, cancellationToken) is CommitResult.Superseded) return new Answer<Digest>.Superseded();
+        switch (await backing.CommitAsync(change, cancellationToken))
+        {
+            case CommitResult.Superseded:
+                return new Answer<Digest>.Superseded();
+            case CommitResult.Missing:
+                return new Answer<Digest>.Invalid(
+                    RegistryErrorCode.BLOB_UPLOAD_INVALID,
+                    $"expected the bytes of {digest} in upload session {upload.Id}, got none: the session has ended; push the blob again");
+        }
         recent.Note(digest, Name);
         return new Answer<Digest>.Found(digest, CacheHandling.Local);
     });

@@ -39,14 +39,14 @@ internal sealed partial class Repository
         var (manifest, problem) = PushCheck.Read(push, evaluator.Engine.Limits);
         if (manifest is null) return problem!;
         var tags = push.Reference.IsDigest ? push.Tags : push.Tags.Insert(0, push.Reference.Tag);
-        var missing = await PushCheck.FindContentAsync(backing, Name, manifest.Manifest, mayBeAbsent: true, cancellationToken);
+        var (needs, missing) = await PushCheck.FindContentAsync(backing, Name, manifest.Manifest, cancellationToken);
         if (missing is not null) return missing;
         if (evaluator.ReadsHistory) await LearnAsync(caller, tags, cancellationToken);
         return await Changes.WriteAsync<PushedManifest>(async () =>
         {
             for (var attempt = 0; attempt < Changes.MaxAttempts; attempt++)
             {
-                if (await TryPutAsync(caller, push, manifest, tags, cancellationToken) is { } answer) return answer;
+                if (await TryPutAsync(caller, push, manifest, needs, tags, cancellationToken) is { } answer) return answer;
             }
             return new Answer<PushedManifest>.Unavailable(
                 Changes.RetryBusy, $"other requests keep changing the evidence about {manifest.Digest} in {Name}; push it again",
@@ -67,7 +67,8 @@ internal sealed partial class Repository
 
     /// <summary>Null when what the verdict rests on changed before the commit.</summary>
     private async ValueTask<Answer<PushedManifest>?> TryPutAsync(
-        Caller caller, ManifestPush push, StoredManifest manifest, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
+        Caller caller, ManifestPush push, StoredManifest manifest, ImmutableArray<(LinkKind Kind, Digest Digest)> needs,
+        ImmutableArray<TagName> tags, CancellationToken cancellationToken)
     {
         var arrival = await evaluator.OfArrivalAsync(backing, Name, manifest, Stage.Push, tags, cancellationToken, caller.Actor);
         if (arrival.IsRefused && arrival.Refusal.Unknown is not null)
@@ -88,7 +89,7 @@ internal sealed partial class Repository
             .. Changes.ForgetVerdicts(shownBefore)])
         {
             Room = room,
-            Needs = PushCheck.Needs(manifest.Manifest),
+            Needs = needs,
             Subjects = [.. arrival.Versions.UnionBy(review.Versions, v => v.Subject)],
             Expectations = [.. arrival.Bound, .. review.Expectations],
             Published = arrival.IsPublished ? [.. review.Published, manifest.Digest] : review.Published,
