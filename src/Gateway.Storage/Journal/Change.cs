@@ -44,6 +44,12 @@ public sealed record Change(ImmutableArray<Operation> Operations)
     public bool IsFetched { get; init; }
 
     /// <summary>
+    /// Whether the upstream has just carried out the change because a client pushed or deleted through the gateway. Earlier answers of the
+    /// upstream about the tags of the change no longer hold then.
+    /// </summary>
+    public bool IsForwarded { get; init; }
+
+    /// <summary>
     /// Checks whether the change is still allowed; null when it always is. The committer calls it on its own thread when it applies the
     /// change, so it must answer from memory.
     /// </summary>

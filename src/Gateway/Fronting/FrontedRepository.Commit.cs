@@ -97,7 +97,10 @@ internal sealed partial class FrontedRepository
         if (!publication.IsEmpty)
         {
             result = await pulled.CommitAsync(
-                new([.. publication.Manifests.SelectMany(Moving), .. there]) { IsFetched = true, Committed = committed },
+                new([.. publication.Manifests.SelectMany(Moving), .. there])
+                {
+                    IsFetched = true, IsForwarded = true, Committed = committed,
+                },
                 CancellationToken.None);
         }
         await ClearAsync(publication, here);

@@ -37,7 +37,7 @@ internal sealed partial class FrontedRepository
         if (there.Count > 0)
         {
             result = await pulled.CommitAsync(
-                new(there.ToImmutable()) { IsFetched = true, Committed = change.Committed }, CancellationToken.None);
+                new(there.ToImmutable()) { IsFetched = true, IsForwarded = true, Committed = change.Committed }, CancellationToken.None);
         }
         if (here.Count > 0)
             result = await staged.CommitAsync(new(here.ToImmutable()) { Committed = change.Committed }, CancellationToken.None);

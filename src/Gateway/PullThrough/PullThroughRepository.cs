@@ -134,6 +134,8 @@ internal sealed class PullThroughRepository : DelegatingBacking
     /// <summary>Binds a tag only to what its upstream has just said, so binding it also notes that it was validated.</summary>
     public override async ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
     {
+        var forwarded = change.IsForwarded ? await ChangedAsync(change) : [];
+        foreach (var (tag, digest) in forwarded) _tags.Changed(tag, digest);
         TagName[] bound = [.. change.Operations.OfType<Operation.SetLive>().Select(o => o.Tag)];
         var validated = bound.Select(tag => new Operation.Validated(tag, _tags.ValidatedAt(tag)));
         var result = await _stored.CommitAsync(
@@ -150,6 +152,23 @@ internal sealed class PullThroughRepository : DelegatingBacking
             _fetches.Ahead.Admitted(this, _source, _fetches, stored);
         _fetches.Referrers.Admitted(this, _source, change);
         return result;
+    }
+
+    /// <summary>
+    /// The tags that the upstream has just bound or removed by a change, with their digests; the default for a removed tag.
+    /// </summary>
+    private async ValueTask<Dictionary<TagName, Digest>> ChangedAsync(Change change)
+    {
+        var changed = new Dictionary<TagName, Digest>();
+        foreach (var operation in change.Operations)
+        {
+            if (operation is Operation.SetLive bound) changed[bound.Tag] = bound.Digest;
+            if (operation is Operation.RemoveTag removed) changed[removed.Tag] = default;
+            if (operation is not Operation.RemoveManifest manifest) continue;
+            // With a manifest, the upstream removes its tags.
+            await foreach (var tag in _stored.TagsOfAsync(manifest.Digest)) changed[tag] = default;
+        }
+        return changed;
     }
 
     private async ValueTask<Result<StoredManifest>> ReadAbsentAsync(Digest digest, CancellationToken cancellationToken)

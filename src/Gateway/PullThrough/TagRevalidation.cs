@@ -35,8 +35,7 @@ internal sealed class TagRevalidation(
     // What the upstream has just said of tags of evidence: a note on disk each second would cost a flush each.
     private readonly ExpiringMap<TagName, Digest> _confirmed = new(4096, clock);
 
-    // When the upstream said to another replica what a tag is bound to, until the tag is bound here.
-    private readonly ExpiringMap<TagName, DateTimeOffset> _ages = new(4096, clock);
+    private readonly SharedAnswers _shared = new(source, shared, clock);
 
     private TagOptions Options => source.Options.Tags;
 
@@ -141,29 +140,33 @@ internal sealed class TagRevalidation(
 
     private async Task<UpstreamTag> AskAsync(TagName tag, TagState? live)
     {
-        if (await AskReplicasAsync(tag) is { } known) return await NoteAsync(tag, live, new UpstreamTag.Bound(known.Digest), known.Age);
+        var asked = _shared.Now;
+        if (await _shared.FindAsync(tag) is { } known) return await NoteAsync(tag, live, new UpstreamTag.Bound(known.Digest), known.Age);
         var said = await AskUpstreamAsync(tag, live);
         if (said is UpstreamTag.NotAsked) return said;
-        if (said is UpstreamTag.Bound bound && source.IsOfOwnAccount) shared?.Said(source, tag, bound.Digest, Options.RevalidateAfter);
+        if (said is UpstreamTag.Bound bound) _shared.Share(tag, bound.Digest, asked);
         return await NoteAsync(tag, live, said, TimeSpan.Zero);
     }
 
-    // What the upstream said to another replica is as good as what it says here, as long as it is fresh.
-    private async ValueTask<SharedTag?> AskReplicasAsync(TagName tag)
+    /// <summary>
+    /// The upstream has just bound or removed the tag, because a client pushed or deleted through this gateway: earlier answers, also
+    /// those that other replicas received, no longer hold.
+    /// </summary>
+    /// <param name="digest">What the tag is bound to; the default for a removed tag.</param>
+    public void Changed(TagName tag, Digest digest)
     {
-        if (shared is null || !source.IsOfOwnAccount) return null;
-        var maxAge = Freshness.IsOfEvidence(tag) ? Freshness.OfEvidence
-            : Options.RevalidateAfter == Timeout.InfiniteTimeSpan ? TimeSpan.MaxValue
-            : Options.RevalidateAfter;
-        return await shared.FindAsync(source, tag, maxAge);
+        Forget(tag);
+        _confirmed.Remove(tag);
+        _shared.Changed(tag, digest);
     }
 
     /// <summary>When a tag that is bound now was validated: earlier than now if another replica has asked.</summary>
-    public DateTimeOffset ValidatedAt(TagName tag) => shared is not null && _ages.TryGet(tag, out var at) ? at : clock.GetUtcNow();
+    public DateTimeOffset ValidatedAt(TagName tag) => _shared.ValidatedAt(tag);
 
     private async Task<UpstreamTag> NoteAsync(TagName tag, TagState? live, UpstreamTag said, TimeSpan age)
     {
         var at = clock.GetUtcNow() - age;
+        _shared.Aged(tag, age, LongestPause);
         if (live is not null && said is UpstreamTag.Bound(var same) && same == live.Live)
         {
             if (Freshness.IsOfEvidence(tag)) _confirmed.Set(tag, same, Freshness.OfEvidence - age);
@@ -173,8 +176,6 @@ internal sealed class TagRevalidation(
                 return said;
             }
         }
-        if (age > TimeSpan.Zero) _ages.Set(tag, at, LongestPause);
-        else if (shared is not null) _ages.Remove(tag);
         _known.Set(tag, said, MemoryOf(tag, said) - age);
         return said;
     }

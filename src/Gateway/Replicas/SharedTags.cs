@@ -8,15 +8,18 @@ namespace Gateway.Replicas;
 
 /// <summary>
 /// What upstreams said about tags, in Redis: the digest, Redis' time, and a signature by the secret of the set, so that writing to Redis
-/// alone moves no tag. Ages are differences of Redis' time, so the clocks of replicas do not matter.
+/// alone moves no tag. Ages are differences of Redis' time, so small differences between the replicas' clocks do not matter.
 /// </summary>
-internal sealed class SharedTags(RedisLink redis, Members members, PeerSecret secret) : ISharedTags
+internal sealed class SharedTags(RedisLink redis, Members members, PeerSecret secret, TimeProvider clock) : ISharedTags
 {
-    // Chosen: with a longer revalidateAfter, replicas that start together ask once an hour at most.
-    private static readonly TimeSpan LongestAge = TimeSpan.FromHours(1);
+    // What a removed tag has instead of a digest.
+    private const string Removed = "-";
 
     // Clocks of Redis before and after a failover; an answer from further in the future is not used.
     private static readonly TimeSpan MostSkew = TimeSpan.FromSeconds(2);
+
+    // Chosen: clocks of machines that use NTP differ by far less. A Redis whose clock was set back cannot make an old answer young.
+    private static readonly TimeSpan MostDrift = TimeSpan.FromMinutes(1);
 
     /// <summary>KEYS: tag. Returns the time in ms and what is there.</summary>
     private const string Find = """
@@ -24,9 +27,17 @@ internal sealed class SharedTags(RedisLink redis, Members members, PeerSecret se
         return {string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000)), redis.call('GET', KEYS[1]) or ''}
         """;
 
-    private const string Store = "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) return nil";
+    /// <summary>KEYS: tag. ARGV: the value, its lifetime in ms, its time in ms. A later value stays.</summary>
+    private const string Store = """
+        local v = redis.call('GET', KEYS[1])
+        local at = v and tonumber(string.match(v, '^%S+ (%d+) '))
+        if not at or at <= tonumber(ARGV[3]) then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+        return nil
+        """;
 
     private long _notBefore;
+
+    public TimeSpan? Now => members.RedisTime;
 
     public async ValueTask<SharedTag?> FindAsync(UpstreamRepository source, TagName tag, TimeSpan maxAge)
     {
@@ -37,20 +48,21 @@ internal sealed class SharedTags(RedisLink redis, Members members, PeerSecret se
         if (!long.TryParse(now, NumberStyles.None, CultureInfo.InvariantCulture, out var nowMs)
             || !long.TryParse(at, NumberStyles.None, CultureInfo.InvariantCulture, out var atMs)
             || atMs <= Volatile.Read(ref _notBefore) || !Digest.TryParse(hex, out var digest)
-            || !secret.IsSigned("tag", Signed(name, digest, atMs), signature)) return null;
+            || !secret.IsSigned("tag", Signed(name, hex, atMs), signature)) return null;
         var age = TimeSpan.FromMilliseconds(nowMs - atMs);
-        if (age < -MostSkew || age >= (maxAge < LongestAge ? maxAge : LongestAge)) return null;
+        if (age < -MostSkew || age >= Shorter(maxAge)) return null;
+        if (clock.GetUtcNow().ToUnixTimeMilliseconds() - atMs > (Shorter(maxAge) + MostDrift).TotalMilliseconds) return null;
         ReplicaMetrics.SharedTag();
         return new(digest, age < TimeSpan.Zero ? TimeSpan.Zero : age);
     }
 
-    public void Said(UpstreamRepository source, TagName tag, Digest digest, TimeSpan maxAge)
+    public void Said(UpstreamRepository source, TagName tag, Digest digest, TimeSpan at, TimeSpan maxAge)
     {
-        if (maxAge <= TimeSpan.Zero || members.RedisTime is not { } now) return;
-        var (name, at) = (NameOf(source, tag), (long)now.TotalMilliseconds);
-        var lifetime = maxAge < LongestAge ? maxAge : LongestAge;
-        var value = string.Create(CultureInfo.InvariantCulture, $"{digest} {at} {secret.Sign("tag", Signed(name, digest, at))}");
-        _ = redis.RunAsync(Store, [KeyOf(name)], [value, $"{(long)lifetime.TotalMilliseconds}"]);
+        if (maxAge <= TimeSpan.Zero) return;
+        var (name, time) = (NameOf(source, tag), (long)at.TotalMilliseconds);
+        var (what, lifetime) = (digest.IsEmpty ? Removed : digest.ToString(), Shorter(maxAge));
+        var value = string.Create(CultureInfo.InvariantCulture, $"{what} {time} {secret.Sign("tag", Signed(name, what, time))}");
+        _ = redis.RunAsync(Store, [KeyOf(name)], [value, $"{(long)lifetime.TotalMilliseconds}", $"{time}"]);
     }
 
     public void Forget()
@@ -64,6 +76,8 @@ internal sealed class SharedTags(RedisLink redis, Members members, PeerSecret se
 
     private string KeyOf(string name) => redis.Key($"tag:{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)))}");
 
-    private static string Signed(string name, Digest digest, long at) =>
+    private static TimeSpan Shorter(TimeSpan maxAge) => maxAge < ISharedTags.LongestAge ? maxAge : ISharedTags.LongestAge;
+
+    private static string Signed(string name, string digest, long at) =>
         string.Create(CultureInfo.InvariantCulture, $"{name}\n{digest}\n{at}");
 }

@@ -43,6 +43,8 @@ internal sealed class FrontedRig : IAsyncDisposable
 
     public Volume Volume => _volume.Volume;
 
+    private ISharedTags? Shared { get; init; }
+
     public ECDsa Key { get; } = ECDsa.Create(ECCurve.NamedCurves.nistP256);
 
     public Repository Gate { get; private set; } = null!;
@@ -55,8 +57,9 @@ internal sealed class FrontedRig : IAsyncDisposable
 
     /// <param name="policy">Made with the rig's key; null admits everything.</param>
     /// <param name="later">Whether pushes are answered before the upstream has them.</param>
+    /// <param name="shared">What replicas share about tags; null for a gateway alone.</param>
     public static async Task<FrontedRig> StartAsync(
-        Func<FrontedRig, PolicyOptions>? policy = null, TagOptions? tags = null, bool later = false)
+        Func<FrontedRig, PolicyOptions>? policy = null, TagOptions? tags = null, bool later = false, ISharedTags? shared = null)
     {
         var hub = await ScriptedUpstream.StartAsync();
         var upstream = new UpstreamOptions { Key = "hub", Urls = [hub.Url], Namespaces = ["hub"], Tags = tags ?? new() };
@@ -66,7 +69,7 @@ internal sealed class FrontedRig : IAsyncDisposable
             Routes = [new() { Prefix = "prod", Upstream = "hub", Forwards = true, ForwardsLater = later }, new() { Prefix = "" }],
         };
         var upstreams = await UpstreamRegistries.BuildAsync([upstream], TimeProvider.System, NullLoggerFactory.Instance);
-        var rig = new FrontedRig(await VolumeRig.OpenAsync(), hub, upstreams, options);
+        var rig = new FrontedRig(await VolumeRig.OpenAsync(), hub, upstreams, options) { Shared = shared };
         rig.Policy = policy?.Invoke(rig);
         rig.Open();
         return rig;
@@ -104,7 +107,7 @@ internal sealed class FrontedRig : IAsyncDisposable
 
     private void Open()
     {
-        _fetches = new(Volume.Fetches, Volume.Content, TimeProvider.System, NullLogger.Instance);
+        _fetches = new(Volume.Fetches, Volume.Content, TimeProvider.System, NullLogger.Instance, tags: Shared);
         _queue = new(
             Volume.Repositories, Volume.StagedContent, path => HasRoute ? Find(path) : null, TimeProvider.System, NullLogger.Instance);
         Reload(Policy);
