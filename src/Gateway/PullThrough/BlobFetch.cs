@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using Gateway.Oci;
 
@@ -22,6 +23,8 @@ internal sealed class BlobFetch
     private Task _linking = Task.CompletedTask;
     private int _holders = 1; // the fetch itself
     private int _readers;
+    private bool _isWrong;
+    private ImmutableHashSet<Uri> _givers = [];
 
     /// <param name="largestAbandoned">Bytes; a larger fetch stops when its last reader leaves.</param>
     /// <param name="length">Bytes of the content; null when unknown.</param>
@@ -64,6 +67,9 @@ internal sealed class BlobFetch
     /// <summary>The replica that the content comes from now; null for an upstream.</summary>
     public Uri? Peer { get; set; }
 
+    /// <summary>Records that a replica sent bytes of the content.</summary>
+    public void ReceivedFrom(Uri peer) => _givers = _givers.Add(peer);
+
     /// <summary>Ends when an upstream or a replica has answered and bytes will follow; faults when none will.</summary>
     public Task Started => _started.Task;
 
@@ -79,13 +85,15 @@ internal sealed class BlobFetch
         }
     }
 
-    /// <summary>Adds a reader; false when the fetch has ended and has no holder.</summary>
+    /// <summary>
+    /// Adds a reader; false when the fetch has ended and has no holder, or has ended with wrong bytes: a new one can bring others.
+    /// </summary>
     /// <param name="source">The repository of the reader, which has vouched; null for another replica.</param>
     public bool TryJoin(UpstreamRepository? source)
     {
         lock (_gate)
         {
-            if (_holders == 0) return false;
+            if (_holders == 0 || _isWrong) return false;
             _holders++;
             _readers++;
         }
@@ -117,7 +125,8 @@ internal sealed class BlobFetch
     /// <summary>Runs the fetch to its end; never throws. Called once; <see cref="EndAsync"/> follows.</summary>
     public async Task RunAsync()
     {
-        await using var turn = _resources.Peers?.Begin(this);
+        // After wrong bytes, only the upstream is asked: a replica that has them on disk would send them again.
+        await using var turn = _resources.IsSuspect(Digest) ? null : _resources.Peers?.Begin(this);
         try
         {
             await FetchAsync(turn, _stop.Token);
@@ -152,13 +161,22 @@ internal sealed class BlobFetch
         if (turn is null || Part.Position == Part.Length) endpoint = await DownloadAsync(cancellationToken);
         else await turn.BringAsync(async stop => endpoint = await DownloadAsync(stop), BeginFollowing, cancellationToken);
         var actual = Part.DigestSoFar();
-        if (actual != Digest) throw Wrong(endpoint, $"expected {Digest}, got {Part.Position} bytes with the digest {actual}");
+        if (actual != Digest)
+        {
+            var what = $"expected {Digest}, got {Part.Position} bytes with the digest {actual}";
+            if (_givers.IsEmpty) throw Wrong(endpoint, what);
+            turn?.Misled(_givers);
+            Part.Discard();
+            _resources.SuspectPeers(Digest, _givers, what);
+            throw new FetchException(FetchFailure.Wrong, what);
+        }
         Part.Complete();
         _verified.TrySetResult();
     }
 
     private void BeginFollowing()
     {
+        _vouched.TrySetResult(false);
         if (!Part.TryReserve()) throw NoRoom();
         _started.TrySetResult();
     }
@@ -168,6 +186,7 @@ internal sealed class BlobFetch
     {
         await using var download = new ParallelDownload(Part, Sources, _resources);
         if (Part.Position != Part.Length) await OpenAsync(download, cancellationToken);
+        else _vouched.TrySetResult(false);
         _started.TrySetResult();
         await download.RunAsync(cancellationToken);
         return download.Endpoint;
@@ -223,6 +242,7 @@ internal sealed class BlobFetch
         if (failure.Failure is FetchFailure.NoRoom or FetchFailure.Wrong || Part.Position == 0) Part.Discard();
         // Another fetch or a push has stored it meanwhile: readers look at the disk again.
         if (failure.Failure != FetchFailure.OnDisk) Log.FetchFailed(_resources.Logger, Digest, Part.Position, failure.Message);
+        lock (_gate) _isWrong = failure.Failure == FetchFailure.Wrong;
         Part.Fail(failure);
         _vouched.TrySetException(failure);
         _started.TrySetException(failure);

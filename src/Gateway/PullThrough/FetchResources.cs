@@ -39,8 +39,8 @@ internal sealed class FetchResources(FetchFiles files, IContentLookup contents, 
         await contents.FindAsync(digest, length ?? -1, cancellationToken) is not null;
 
     /// <summary>
-    /// Whether an upstream sent wrong bytes for this digest in the last minutes. Then the gateway verifies all of the content before it
-    /// sends any.
+    /// Whether an upstream or a replica sent wrong bytes for this digest in the last minutes. Then the gateway verifies all of the content
+    /// before it sends any, and asks no replica for it.
     /// </summary>
     public bool IsSuspect(Digest digest) => _suspects.TryGet(digest, out _);
 
@@ -54,5 +54,15 @@ internal sealed class FetchResources(FetchFiles files, IContentLookup contents, 
         if (endpoint is not null) source.Report(endpoint, wrong: true);
         PullThroughMetrics.IntegrityFailure("upstream");
         Log.WrongBytes(logger, digest, source.Key, what);
+    }
+
+    /// <summary>
+    /// Records that bytes of this digest were wrong, and that other replicas had sent at least some of them. No upstream is blamed.
+    /// </summary>
+    public void SuspectPeers(Digest digest, IEnumerable<Uri> peers, string what)
+    {
+        _suspects.Set(digest, null, SuspectFor);
+        PullThroughMetrics.IntegrityFailure("peer");
+        Log.WrongBytesOfPeer(logger, digest, string.Join(", ", peers), what);
     }
 }

@@ -131,13 +131,19 @@ internal sealed class FetchTable(
     // After this fetch has ended, a request for the digest starts a new fetch or finds the content on disk.
     private async Task RunAsync(BlobFetch fetch)
     {
-        await fetch.RunAsync();
-        lock (_gate)
+        try
         {
-            if (_fetches.TryGetValue(fetch.Digest, out var current) && ReferenceEquals(current, fetch)) _fetches.Remove(fetch.Digest);
+            await fetch.RunAsync();
         }
-        PullThroughMetrics.FetchesInFlight.Add(-1);
-        await fetch.EndAsync();
-        _running.TryRemove(fetch, out _);
+        finally
+        {
+            lock (_gate)
+            {
+                if (_fetches.TryGetValue(fetch.Digest, out var current) && ReferenceEquals(current, fetch)) _fetches.Remove(fetch.Digest);
+            }
+            PullThroughMetrics.FetchesInFlight.Add(-1);
+            await fetch.EndAsync();
+            _running.TryRemove(fetch, out _);
+        }
     }
 }

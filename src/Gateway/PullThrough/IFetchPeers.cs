@@ -25,4 +25,7 @@ internal interface IFetchTurn : IAsyncDisposable
 
     /// <summary>Records that the digest matched: this replica can give the content to others.</summary>
     void Verified();
+
+    /// <summary>Records that the digest did not match although other replicas sent some of the bytes: they are avoided.</summary>
+    void Misled(IReadOnlyCollection<Uri> peers);
 }

@@ -25,6 +25,11 @@ internal static partial class Log
     [LoggerMessage(7005, LogLevel.Error, "Wrong bytes for {Digest} from upstream {Upstream}; they are not stored: {Why}")]
     public static partial void WrongBytes(ILogger logger, Digest digest, string upstream, string why);
 
+    [LoggerMessage(
+        7022, LogLevel.Error,
+        "Wrong bytes for {Digest} from replica {Peer}; they are not stored, and the upstream is asked for the next minutes: {Why}")]
+    public static partial void WrongBytesOfPeer(ILogger logger, Digest digest, string peer, string why);
+
     [LoggerMessage(7006, LogLevel.Information, "Fetching {Digest} again, because no byte was sent to a client yet: {Why}")]
     public static partial void AskingAgain(ILogger logger, Digest digest, string why);
 

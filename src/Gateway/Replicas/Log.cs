@@ -33,6 +33,9 @@ internal static partial class Log
     [LoggerMessage(10009, LogLevel.Information, "Replica {Peer} took over the fetch of {Digest} at byte {Position}")]
     public static partial void TurnLost(ILogger logger, Uri peer, Digest digest, long position);
 
+    [LoggerMessage(10015, LogLevel.Error, "Lease of the fetch of {Digest} failed; the fetch itself goes on")]
+    public static partial void TurnFailed(ILogger logger, Exception e, Digest digest);
+
     [LoggerMessage(10010, LogLevel.Warning, "Request of {Address} to the listener for replicas refused; its signature is wrong")]
     public static partial void Unsigned(ILogger logger, string address);
 

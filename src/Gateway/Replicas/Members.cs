@@ -27,6 +27,9 @@ internal sealed class Members(
     // Chosen: a dead peer costs the fetches of three seconds one refused connection.
     private static readonly TimeSpan AvoidedFor = TimeSpan.FromSeconds(3);
 
+    // Chosen: a damaged disk rarely has one wrong blob alone, and a replica whose upstream sent wrong bytes is needed again soon.
+    private static readonly TimeSpan LiarAvoidedFor = TimeSpan.FromMinutes(1);
+
     /// <summary>
     /// KEYS: the ends of memberships, the members. ARGV: id, "url version", lifetime in ms. Returns the time in ms, then "id url version"
     /// of each.
@@ -53,7 +56,7 @@ internal sealed class Members(
         """;
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<Uri, long> _avoided = [];
+    private readonly Dictionary<Uri, DateTimeOffset> _avoided = [];
     private readonly Dictionary<Uri, (Member Member, long At)> _seen = [];
     private ImmutableArray<Member> _beating = [];
     private (TimeSpan Redis, long At)? _time;
@@ -74,10 +77,10 @@ internal sealed class Members(
         .OrderBy(url => XxHash64.HashToUInt64(Encoding.UTF8.GetBytes($"{digest} {url}")));
 
     /// <summary>Records that a replica could not be reached; it is not asked for some seconds unless Redis names it.</summary>
-    public void Avoid(Uri url)
-    {
-        lock (_gate) _avoided[url] = clock.GetTimestamp();
-    }
+    public void Avoid(Uri url) => AvoidFor(url, AvoidedFor);
+
+    /// <summary>Records that a replica sent wrong bytes; it is not asked for a minute unless Redis names it.</summary>
+    public void AvoidLiar(Uri url) => AvoidFor(url, LiarAvoidedFor);
 
     /// <summary>Makes this replica known, and learns of the others. The first time before the gateway takes requests.</summary>
     public async Task BeatAsync()
@@ -123,7 +126,16 @@ internal sealed class Members(
 
     private bool IsNotAvoided(Uri url)
     {
-        lock (_gate) return !_avoided.TryGetValue(url, out var at) || clock.GetElapsedTime(at) > AvoidedFor;
+        lock (_gate) return !_avoided.TryGetValue(url, out var until) || clock.GetUtcNow() > until;
+    }
+
+    private void AvoidFor(Uri url, TimeSpan time)
+    {
+        var until = clock.GetUtcNow() + time;
+        lock (_gate)
+        {
+            if (!_avoided.TryGetValue(url, out var earlier) || earlier < until) _avoided[url] = until;
+        }
     }
 
     // Words behind these are of a later version.

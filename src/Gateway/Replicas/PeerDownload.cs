@@ -73,6 +73,7 @@ internal sealed class PeerDownload(BlobFetch fetch, Uri peer, ReplicaServices se
                 if (read == 0) throw new IOException($"expected {length} bytes, got {at}");
                 Volatile.Write(ref _heardAt, services.Clock.GetTimestamp());
                 ReplicaMetrics.Received(read);
+                fetch.ReceivedFrom(peer);
                 await hashing;
                 var (offset, bytes) = (at, buffer.AsMemory(0, read));
                 _part.Write(offset, bytes);

@@ -93,16 +93,35 @@ internal sealed class SharedFetch : IFetchTurn
         }
     }
 
+    public void Misled(IReadOnlyCollection<Uri> peers)
+    {
+        foreach (var peer in peers) _services.Members.AvoidLiar(peer);
+        // A note that leads to wrong bytes would mislead each other replica once more.
+        if (Lease is { State: LeaseState.Follow, Value: { IsNote: true } note }) _settling = _services.Leases!.ReleaseAsync(Digest, note);
+    }
+
+    /// <summary>Ends the fetch for other replicas; never throws, because the fetch itself has ended well or badly by then.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _end.CancelAsync();
-        await _renewing;
-        await _settling;
-        _over(this);
-        // Replicas that read this fetch hold it, and read to its end or learn of its failure from the part.
-        if (Lease is { State: LeaseState.Lead, Value: { } mine }) await _services.Leases!.ReleaseAsync(Digest, mine);
-        lock (_gate) _decided.TrySetResult();
-        _end.Dispose();
+        try
+        {
+            await _end.CancelAsync();
+            await _renewing;
+            await _settling;
+            _over(this);
+            // Replicas that read this fetch hold it, and read to its end or learn of its failure from the part.
+            if (Lease is { State: LeaseState.Lead, Value: { } mine }) await _services.Leases!.ReleaseAsync(Digest, mine);
+        }
+        catch (Exception e)
+        {
+            Log.TurnFailed(_services.Logger, e, Digest);
+        }
+        finally
+        {
+            _over(this);
+            lock (_gate) _decided.TrySetResult();
+            _end.Dispose();
+        }
     }
 
     /// <summary>Who fetches: asks Redis, and the other replicas before the upstream is asked.</summary>
@@ -194,6 +213,11 @@ internal sealed class SharedFetch : IFetchTurn
         {
             // The fetch has ended.
         }
+        catch (Exception e)
+        {
+            // The fetch goes on; its lease runs out, and another replica may take it.
+            Log.TurnFailed(_services.Logger, e, Digest);
+        }
     }
 
     private void Step(Func<FetchLease, FetchLease> next)
@@ -209,7 +233,20 @@ internal sealed class SharedFetch : IFetchTurn
                 _decided = new(TaskCreationOptions.RunContinuationsAsynchronously);
             else if (_lease.State != LeaseState.Idle) _decided.TrySetResult();
         }
-        stopLeading?.Cancel();
-        stopServing?.Cancel();
+        Cancel(stopLeading);
+        Cancel(stopServing);
+    }
+
+    // Outside the lock, because the callbacks of the token run here. What it stops may have ended meanwhile.
+    private static void Cancel(CancellationTokenSource? source)
+    {
+        try
+        {
+            source?.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The download has ended, and disposed of its source.
+        }
     }
 }
