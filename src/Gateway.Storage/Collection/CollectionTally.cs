@@ -43,6 +43,11 @@ internal sealed class CollectionTally(bool isDryRun)
         if (_notes.Count < MaxNotes) _notes.Add(note);
     }
 
+    /// <summary>Tells the operator about a symbolic link that is not followed, and that keeps the bytes of a root.</summary>
+    public void Unwalked(Root root, string link) => Note(
+        $"{_roots[root.Lifetime].Root}: {Path.GetRelativePath(root.Repositories, link)} is a symbolic link behind another one, or leads "
+        + "to no folder, so no bytes of this root are removed; put the folder in its place, or remove the link");
+
     public CollectionReport Report() =>
         new(isDryRun, [.. _roots.Values], Uploads, TrashBytes, Recent, _items, _notes);
 

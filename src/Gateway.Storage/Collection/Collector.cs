@@ -8,6 +8,9 @@ namespace Gateway.Storage;
 /// </summary>
 public sealed class Collector
 {
+    /// <summary>How often a wait for the grace time looks again: a reload may change the grace time. Chosen.</summary>
+    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
+
     private readonly (Root Pushed, Root Cached, Root Staged) _roots;
     private readonly StoredRepositories _repositories;
     private readonly VolumeContent _content;
@@ -47,6 +50,21 @@ public sealed class Collector
     private string? WhyNot =>
         _health.WhyNotReplayed ?? _health.WhyNoWrites ?? (_committer.HasUnapplied ? "changes wait for the disk" : null);
 
+    /// <summary>
+    /// Waits until the uses of the whole grace time are known: before that, a collection removes nothing. Throws <see
+    /// cref="OperationCanceledException"/>.
+    /// </summary>
+    /// <param name="report">Receives the progress.</param>
+    public async Task UsesKnownAsync(Action<CollectionProgress> report, CancellationToken stop)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        while (_uses.Missing is var missing && missing > TimeSpan.Zero)
+        {
+            report(new("waits for gc.grace", (long)Math.Max(0, (_uses.Grace - missing).TotalSeconds), "seconds"));
+            await Task.Delay(missing < LookEvery ? missing : LookEvery, _clock, stop);
+        }
+    }
+
     /// <summary>Collects once. Throws <see cref="IOException"/> with one line when the volume accepts no removals.</summary>
     /// <param name="report">Receives the progress; called often.</param>
     public async Task<CollectionReport> RunAsync(
@@ -63,7 +81,7 @@ public sealed class Collector
         if (_uses.Missing is { } missing && missing > TimeSpan.Zero)
             tally.Note($"The gateway knows which content is in use only when it has run for gc.grace; wait another {Text(missing)}.");
         var pace = new WorkPace(_clock);
-        var staged = new StagedCollection(_repositories, _roots.Staged, _staged, _trash, _uses, _clock, request, tally, pace);
+        var staged = new StagedCollection(_repositories, _roots.Staged, _staged, _uses, _clock, request, tally, pace);
         await staged.RunAsync(report, stop);
         foreach (var root in (Root[])[_roots.Pushed, _roots.Cached]) await CollectAsync(root, request, tally, pace, report, stop);
         return tally.Report();
@@ -78,10 +96,17 @@ public sealed class Collector
         {
             var (linked, done) = (new DigestSet(from, MaxSlots), 0L);
             var repositories = new RepositoryCollection(_content, _files, _uses, _clock, request, tally, linked, pace);
-            foreach (var path in RepositoryFolders.In(root))
+            string? unwalked = null;
+            foreach (var path in RepositoryFolders.In(root, link => unwalked ??= link))
             {
                 report(new($"{name}: links", done++, "repositories"));
                 await repositories.RunAsync(_repositories.Of(root, path), stop);
+            }
+            if (unwalked is not null)
+            {
+                // The content of the repositories behind it is not known.
+                tally.Unwalked(root, unwalked);
+                return;
             }
             done = 0;
             foreach (var (digest, data) in RepositoryFolders.Contents(root))

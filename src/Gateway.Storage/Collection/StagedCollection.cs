@@ -8,20 +8,22 @@ namespace Gateway.Storage;
 /// (<see cref="StagedContent"/>).
 /// </summary>
 internal sealed class StagedCollection(
-    StoredRepositories repositories, Root root, StagedContent staged, Trash trash, RecentUses uses, TimeProvider clock,
-    CollectionRequest request, CollectionTally tally, WorkPace pace)
+    StoredRepositories repositories, Root root, StagedContent staged, RecentUses uses, TimeProvider clock, CollectionRequest request,
+    CollectionTally tally, WorkPace pace)
 {
     /// <summary>Collects every staged repository.</summary>
     public async Task RunAsync(Action<CollectionProgress> report, CancellationToken stop)
     {
         var done = 0L;
-        foreach (var path in RepositoryFolders.In(root))
+        string? unwalked = null;
+        foreach (var path in RepositoryFolders.In(root, link => unwalked ??= link))
         {
             report(new("staged", done++, "repositories"));
             await pace.RestAsync(stop);
             if (!request.Upstreams.Contains(path.Split('/')[0])) await RunAsync(repositories.StagedAt(path), stop);
         }
-        if (!request.IsDryRun) staged.SweepBytes();
+        if (unwalked is not null) tally.Unwalked(root, unwalked);
+        else if (!request.IsDryRun) staged.SweepBytes();
     }
 
     private async Task RunAsync(StoredRepository repository, CancellationToken stop)
@@ -55,20 +57,32 @@ internal sealed class StagedCollection(
             tally.Link(repository, digest);
             if (bytes > 0) tally.Content(root, target, bytes);
         }
-        if (!request.IsDryRun && !repository.Manifests().Any() && !repository.Blobs().Any() && repository.HeldPushes().Count == 0)
-        {
-            foreach (var part in (string[])["_manifests", "_layers", "_gateway"])
-                trash.Take($"{root.Repository(repository.Path)}/{part}");
-            RemoveEmptyFolders(root.Repository(repository.Path), root.Repositories);
-        }
+        if (request.IsDryRun) return;
+        var folder = root.Repository(repository.Path);
+        foreach (var part in (string[])["_manifests", "_layers", "_gateway"]) RemoveEmptyBelow($"{folder}/{part}");
+        while (folder.Length > root.Repositories.Length && TryRemoveEmpty(folder)) folder = Path.GetDirectoryName(folder)!;
     }
 
-    private static void RemoveEmptyFolders(string folder, string top)
+    private static void RemoveEmptyBelow(string folder)
     {
-        while (folder.Length > top.Length && !Directory.EnumerateFileSystemEntries(folder).Any())
+        if (Disk.IsLink(folder)) return;
+        foreach (var child in Disk.FoldersIn(folder).ToArray()) RemoveEmptyBelow(child);
+        TryRemoveEmpty(folder);
+    }
+
+    // Only empty folders: a reload may have configured the upstream again, and a push may be writing here.
+    private static bool TryRemoveEmpty(string folder)
+    {
+        try
         {
+            if (!Disk.HasFolder(folder) || Directory.EnumerateFileSystemEntries(folder).Any()) return false;
             Directory.Delete(folder);
-            folder = Path.GetDirectoryName(folder)!;
+            return true;
+        }
+        catch (IOException)
+        {
+            // Something was written into it, or removed it.
+            return false;
         }
     }
 

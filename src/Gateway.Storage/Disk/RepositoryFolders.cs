@@ -8,20 +8,32 @@ internal static class RepositoryFolders
     private static readonly DigestAlgorithm[] Every = Enum.GetValues<DigestAlgorithm>();
 
     /// <summary>The path of every repository of a root, in no order. Throws <see cref="UnreadableException"/>.</summary>
-    public static IEnumerable<string> In(Root root)
+    /// <param name="unwalked">
+    /// Receives each symbolic link that is not followed: one behind another link, and one without a folder at its end. Repositories behind
+    /// it may be served, and are not in the result.
+    /// </param>
+    public static IEnumerable<string> In(Root root, Action<string>? unwalked = null)
     {
         var top = root.Repositories;
+        // The volume behind it may not be mounted.
+        if (unwalked is not null && Disk.IsLink(top) && !Disk.HasFolder(top)) unwalked(top);
+        foreach (var link in LinksIn(top)) unwalked?.Invoke(link);
         var folders = new Stack<string>(Disk.FoldersIn(top));
         while (folders.TryPop(out var folder))
         {
             var children = Disk.FoldersIn(folder).Select(child => Path.GetFileName(child)).ToArray();
             if (children.Any(static child => child is "_manifests" or "_layers" or "_gateway"))
                 yield return Path.GetRelativePath(top, folder);
+            foreach (var link in LinksIn(folder)) unwalked?.Invoke(link);
             foreach (var child in children.Where(static child => !child.StartsWith('_')).Select(child => $"{folder}/{child}"))
             {
                 if (Disk.IsWalked(child, top)) folders.Push(child);
+                else unwalked?.Invoke(child);
             }
         }
+
+        // Links that lead to no folder.
+        IEnumerable<string> LinksIn(string folder) => unwalked is null ? [] : Disk.FilesIn(folder).Where(Disk.IsLink);
     }
 
     /// <summary>The digest and the file of all content whose bytes are in a root, in no order.</summary>

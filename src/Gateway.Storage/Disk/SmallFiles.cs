@@ -65,7 +65,16 @@ internal sealed class SmallFiles(string temporaryFolder, Durability durability)
     {
         // Checked first: an exception for each new folder would cost more than the rest of this method.
         Directory.CreateDirectory(Path.GetDirectoryName(to)!);
-        File.Move(from, to, overwrite: true);
+        try
+        {
+            File.Move(from, to, overwrite: true);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // A collection removed the empty folder in between.
+            Directory.CreateDirectory(Path.GetDirectoryName(to)!);
+            File.Move(from, to, overwrite: true);
+        }
     }
 
     /// <summary>Reads a link; empty when there is none, or when it contains no digest (an interrupted write of another program).</summary>
