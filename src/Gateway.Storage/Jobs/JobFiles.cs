@@ -17,15 +17,20 @@ public sealed class JobFiles
     internal JobFiles(string folder, SmallFiles files) => (_folder, _files) = (folder, files);
 
     /// <summary>
-    /// The content of every file, in no order. Throws <see cref="UnreadableException"/> when the folder cannot be read.
+    /// The name of every file without its extension, and its content, in no order. Throws <see cref="UnreadableException"/> when the folder
+    /// cannot be read.
     /// </summary>
-    public IEnumerable<byte[]> Read()
+    public IEnumerable<(string Name, byte[] Content)> Read()
     {
         foreach (var file in Disk.FilesIn(_folder))
         {
-            if (file.EndsWith(Extension, StringComparison.Ordinal) && Disk.Bytes(file, MaxBytes) is { } bytes) yield return bytes;
+            if (file.EndsWith(Extension, StringComparison.Ordinal) && Disk.Bytes(file, MaxBytes) is { } bytes)
+                yield return (Path.GetFileNameWithoutExtension(file), bytes);
         }
     }
+
+    /// <summary>Whether a job with this id can be written: letters, digits and hyphens only.</summary>
+    public static bool IsId(string id) => id.All(static c => char.IsAsciiLetterOrDigit(c) || c == '-');
 
     /// <summary>Writes the file of a job whole. Throws <see cref="IOException"/>.</summary>
     /// <param name="id">Letters, digits and hyphens only.</param>
@@ -37,7 +42,7 @@ public sealed class JobFiles
         if (Disk.HasFile(PathOf(id))) File.Delete(PathOf(id));
     }
 
-    private string PathOf(string id) => id.All(static c => char.IsAsciiLetterOrDigit(c) || c == '-')
+    private string PathOf(string id) => IsId(id)
         ? $"{_folder}/{id}{Extension}"
         : throw new ArgumentException($"expected letters, digits and hyphens, got '{id}'", nameof(id));
 }

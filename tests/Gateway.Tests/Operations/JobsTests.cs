@@ -126,6 +126,36 @@ public sealed class JobsTests : IAsyncLifetime
         Assert.Contains("\"actor\":\"schedule\"", File.ReadAllText(Path.Combine(_folder, "audit.jsonl")));
     }
 
+    private async Task PlantAsync(string name, string id, string state, string startedAt)
+    {
+        await StopAsync();
+        var folder = Directory.CreateDirectory(Path.Combine(_folder, "data/gateway/jobs")).FullName;
+        await File.WriteAllTextAsync(
+            Path.Combine(folder, $"{name}.json"),
+            $$"""{"id":"{{id}}","kind":"test","state":"{{state}}","startedBy":"operator","startedAt":"{{startedAt}}","request":{} }""");
+        await StartAsync();
+    }
+
+    [Theory]
+    [InlineData("x", "a/b")]
+    [InlineData("a b", "a b")]
+    public async Task File_with_another_id_than_its_name_or_an_invalid_one_is_ignored_at_the_start(string name, string id)
+    {
+        await PlantAsync(name, id, "running", "2026-01-01T00:00:00Z");
+        Assert.Empty(_jobs.All());
+    }
+
+    [Fact]
+    public async Task Job_of_the_future_does_not_stop_the_schedule()
+    {
+        _kind.Schedule = new(TimeSpan.FromHours(1), TimeSpan.Zero, Json("{}"));
+        await PlantAsync("test-1", "test-1", "done", "2999-01-01T00:00:00Z");
+        Assert.Single(_jobs.All());
+        (await _kind.NextAsync()).Finish("{}");
+        await Patience.UntilAsync(() => Task.FromResult(_jobs.All().All(job => job.State == JobState.Done)), () => "the job ends");
+        Assert.Equal(2, _jobs.All().Count);
+    }
+
     private sealed class TestKind : IJobKind
     {
         private readonly System.Threading.Channels.Channel<Scripted> _runs = System.Threading.Channels.Channel.CreateUnbounded<Scripted>();

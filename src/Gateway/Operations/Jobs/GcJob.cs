@@ -39,8 +39,9 @@ internal sealed class GcJob : IJobKind, IDisposable
         var folders = configured.Upstreams.Values
             .Select(each => _origins.FolderOf(each.Key, each.Urls)).ToHashSet(StringComparer.Ordinal);
         var request = new CollectionRequest(options.DryRun, untagged, folders) { SignatureRepositories = SignaturesIn(configured) };
-        var report = await _collector.RunAsync(
-            request, progress => run.Report(progress.Step, progress.Done, null, progress.Unit), stop);
+        // At the start of the gateway everything counts as used: a resumed collection would remove nothing, and be done.
+        if (run.IsResumed) await _collector.UsesKnownAsync(Show, stop);
+        var report = await _collector.RunAsync(request, Show, stop);
         foreach (var root in options.DryRun ? [] : report.Roots)
         {
             var tag = new KeyValuePair<string, object?>("root", root.Root);
@@ -48,6 +49,8 @@ internal sealed class GcJob : IJobKind, IDisposable
             if (root.Bytes > 0) _removedBytes.Add(root.Bytes, tag);
         }
         return JsonSerializer.SerializeToElement(report, AdminJson.Default.CollectionReport);
+
+        void Show(CollectionProgress progress) => run.Report(progress.Step, progress.Done, null, progress.Unit);
     }
 
     /// <summary>The signature repositories of the policy that are in built-in storage.</summary>

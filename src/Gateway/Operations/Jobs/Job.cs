@@ -89,6 +89,9 @@ internal sealed class JobRun(Job job, Action<JobProgress> report, Action<string>
     /// <summary>The options.</summary>
     public JsonElement Request => job.Request;
 
+    /// <summary>Whether an earlier process began it, and a stop of the gateway cut it off.</summary>
+    public bool IsResumed => job.Restarts > 0;
+
     /// <summary>Where an earlier process saved that it was; null for the beginning.</summary>
     public string? Cursor => job.Cursor;
 

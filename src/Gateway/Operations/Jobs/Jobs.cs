@@ -132,8 +132,10 @@ internal sealed partial class Jobs : BackgroundService
         foreach (var kind in _kinds)
         {
             if (kind.Schedule is not { } schedule || _clock.GetElapsedTime(_startedAt) < schedule.AfterStart) continue;
-            var latest = All().FirstOrDefault(job => job.Kind == kind.Name && !job.IsDryRun);
-            if (latest is not null && _clock.GetUtcNow() - latest.StartedAt < schedule.Every) continue;
+            // A job of the future was started before the system's clock was set back.
+            var now = _clock.GetUtcNow();
+            var latest = All().FirstOrDefault(job => job.Kind == kind.Name && !job.IsDryRun && job.StartedAt <= now);
+            if (latest is not null && now - latest.StartedAt < schedule.Every) continue;
             try
             {
                 var job = Start(kind.Name, schedule.Request, "schedule");
@@ -223,11 +225,14 @@ internal sealed partial class Jobs : BackgroundService
         var jobs = new List<Job>();
         Try(() =>
         {
-            foreach (var bytes in _files.Read())
+            foreach (var (id, bytes) in _files.Read())
             {
                 try
                 {
-                    if (JsonSerializer.Deserialize(bytes, AdminJson.Default.Job) is { } job) jobs.Add(job);
+                    // The id is the name under which the job is written again.
+                    var job = JsonSerializer.Deserialize(bytes, AdminJson.Default.Job);
+                    if (job?.Id == id && JobFiles.IsId(id)) jobs.Add(job);
+                    else LogNotRead(_logger, $"expected the job with the id of the file's name; remove {id}.json");
                 }
                 catch (JsonException e)
                 {
