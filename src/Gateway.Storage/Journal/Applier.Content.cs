@@ -103,7 +103,8 @@ internal sealed partial class Applier
     private void Remove(StoredRepository repository, Operation.RemoveManifest o, DateTimeOffset at)
     {
         var (root, path, digest) = (repository.Root, repository.Path, o.Digest);
-        foreach (var subject in o.IsEvicted ? [] : EvidenceNotes.SubjectsOf(repository, digest))
+        // The tags in memory: the same change has removed all that the disk has, and the committer must not list every tag.
+        foreach (var subject in o.IsEvicted ? [] : EvidenceNotes.SubjectsOf(repository, digest, repository.State.BoundTo(digest)))
         {
             foreach (var note in new[] { root.Referrer(path, subject, digest), root.Evidence(path, subject, digest) })
             {

@@ -42,12 +42,17 @@ public static class EvidenceNotes
     }
 
     /// <summary>The subjects that a piece of evidence is about: the one that it names, and those that its tags named.</summary>
-    public static IReadOnlyList<Digest> SubjectsOf(StoredRepository repository, Digest evidence)
+    public static IReadOnlyList<Digest> SubjectsOf(StoredRepository repository, Digest evidence) =>
+        SubjectsOf(repository, evidence, repository.TagsOf(evidence));
+
+    /// <summary>See <see cref="SubjectsOf(StoredRepository, Digest)"/>.</summary>
+    /// <param name="tags">The tags that are bound to the evidence.</param>
+    internal static IReadOnlyList<Digest> SubjectsOf(StoredRepository repository, Digest evidence, IEnumerable<TagName> tags)
     {
         var (root, path) = (repository.Root, repository.Path);
         var subjects = new HashSet<Digest>();
         if (repository.ReadManifest(evidence)?.Manifest.Subject is { } own) subjects.Add(own.Digest);
-        foreach (var tag in repository.TagsOf(evidence))
+        foreach (var tag in tags)
         {
             if (SubjectOf(tag, evidence) is { IsEmpty: false } subject) subjects.Add(subject);
         }
