@@ -69,6 +69,57 @@ public sealed class CollectionSafetyTests : IAsyncLifetime
         await LaterAsync();
         Assert.Empty(staged.HeldPushes());
         Assert.Null(staged.ReadManifest(digest));
+        Assert.False(Directory.Exists(Path.Combine(_rig.Path, "gateway/staged/v2/repositories/removed.example")));
+    }
+
+    [Fact]
+    public async Task Folder_of_a_removed_upstream_stays_while_it_has_a_file()
+    {
+        var staged = _rig.Volume.Staged("removed.example", VolumeRig.Name);
+        await VolumeRig.PushAsync(staged, "v1", "old");
+        var file = Path.Combine(_rig.Path, "gateway/staged/v2/repositories/removed.example/team/app/_gateway/offers/v2");
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        await File.WriteAllTextAsync(file, "of a push that comes just now");
+        _clock.Advance(TimeSpan.FromDays(2));
+        await LaterAsync();
+        Assert.Empty(staged.Manifests());
+        Assert.True(File.Exists(file));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Bytes_stay_while_a_link_to_a_repository_is_not_followed(bool isBehindAnother)
+    {
+        await VolumeRig.PushBlobAsync(Repository, "lone"u8.ToArray());
+        var outside = Directory.CreateTempSubdirectory("gateway-outside-").FullName;
+        var link = $"{_rig.Volume.PushedRoot.Repositories}/linked";
+        if (isBehindAnother)
+        {
+            Directory.CreateDirectory($"{outside}/far/app/_manifests");
+            Directory.CreateDirectory($"{outside}/near");
+            Directory.CreateSymbolicLink($"{outside}/near/app", $"{outside}/far/app");
+        }
+        Directory.CreateSymbolicLink(link, $"{outside}/near");
+        var report = await LaterAsync();
+        Assert.Equal((1, 0), (Pushed(report).Links, Pushed(report).Contents));
+        AssertNoted(isBehindAnother ? "pushed: linked/app is a symbolic link" : "pushed: linked is a symbolic link", report);
+        File.Delete(link);
+        Directory.Delete(outside, recursive: true);
+        Assert.Equal(1, Pushed(await LaterAsync()).Contents);
+    }
+
+    [Fact]
+    public async Task Wait_for_the_grace_time_ends_with_it_or_when_it_is_canceled()
+    {
+        using var stop = new CancellationTokenSource();
+        var canceled = _rig.Volume.Collector.UsesKnownAsync(static _ => { }, stop.Token);
+        var waiting = _rig.Volume.Collector.UsesKnownAsync(static _ => { }, CancellationToken.None);
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => canceled);
+        Assert.False(waiting.IsCompleted);
+        _clock.Advance(2 * Grace);
+        await waiting.InTimeAsync("the grace time is over");
     }
 
     [Fact]
