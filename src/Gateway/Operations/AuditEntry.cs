@@ -90,6 +90,16 @@ internal sealed record AuditEntry(DateTimeOffset Time, string Event, string Outc
         _ => null,
     };
 
+    /// <summary>The entry with its texts as a line has them, so that no client decides how much memory an entry needs.</summary>
+    public AuditEntry Cut() => this with
+    {
+        Actor = Line(Actor), Remote = Line(Remote), RequestId = Line(RequestId), How = Line(How), Repository = Line(Repository),
+        Reference = Line(Reference), Digest = Line(Digest), Tags = Line(Tags), Detail = Line(Detail), Code = Line(Code),
+        Decision = Line(Decision),
+    };
+
+    private static string? Line(string? value) => value is null ? null : Printable.Line(value, MaxText);
+
     /// <param name="omitted">Number of lines omitted before this one.</param>
     public byte[] ToJson(long omitted)
     {

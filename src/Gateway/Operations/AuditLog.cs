@@ -13,7 +13,7 @@ internal sealed partial class AuditLog : IDisposable
     /// <summary>Maximum lines that wait while the file cannot be written; at most 5 KiB each. Further lines are lost and counted.</summary>
     private const int MaxWaiting = 1000;
 
-    /// <summary>Entries in memory for the console, about 500 bytes each.</summary>
+    /// <summary>Entries in memory for the console, about 500 bytes each; at most about 10 KiB each.</summary>
     private const int MostRecent = 1000;
 
     /// <summary>Time until the next attempt after a failed write.</summary>
@@ -125,6 +125,7 @@ internal sealed partial class AuditLog : IDisposable
     private void Put(AuditEntry entry)
     {
         if (IsLeftOut(entry)) return;
+        entry = entry.Cut();
         _recent.Enqueue(entry);
         while (_recent.Count > MostRecent) _recent.TryDequeue(out _);
         if (_waiting.Count < MaxWaiting)

@@ -1,4 +1,5 @@
 using Gateway.Configuration;
+using Gateway.Oci;
 using Gateway.Operations;
 using Gateway.Operations.ReadModels;
 using Gateway.Repositories;
@@ -68,6 +69,13 @@ internal sealed class ConsoleActions(
     private async Task EndHoldAsync(HttpContext context, Visitor visitor, Form form, bool isRelease)
     {
         var (repository, tag, reason) = (form["repository"], form["tag"], form["reason"]);
+        if (!RepositoryName.TryParse(repository, out _) || !TagName.TryParse(tag, out _) || reason.Length > HoldsApi.MaxReason)
+        {
+            await SayAsync(context, visitor.Visit, Status400BadRequest, "Not done", [new(false,
+                $"Expected a repository, a tag, and a reason of at most {HoldsApi.MaxReason} characters, got something else.")],
+                visitor.Visit.To("/holds"), "Held pushes");
+            return;
+        }
         var reference = $"{repository}:{tag}";
         var result = await holds.EndAsync(visitor.Viewer.In, new(reference, reason), isRelease, context.RequestAborted);
         Tell(
