@@ -43,6 +43,8 @@ internal sealed class JobsApi(Jobs jobs)
     private async Task StopAsync(HttpContext context, string id)
     {
         context.Features.Set(new AdminSubject($"stop {id}"));
+        // The command line sends the options of a collection here, all of them empty.
+        if (await AdminApi.ReadAsync(context, AdminJson.Default.GcRequest) is null) return;
         await (await jobs.StopJobAsync(id) is { } job
             ? AdminApi.WriteAsync(context, StatusCodes.Status200OK, job, AdminJson.Default.Job)
             : UnknownAsync(context));
