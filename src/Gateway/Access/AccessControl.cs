@@ -27,6 +27,9 @@ internal sealed class AccessControl
     // No repository has this name. A pattern that matches it matches every name of three components.
     private const string AnyRepository = "-/-/-";
 
+    // The same for other numbers of components. A set of patterns that covers all of these covers every repository.
+    private static readonly string[] EveryDepth = ["-", "-/-", AnyRepository, "-/-/-/-/-/-/-/-"];
+
     private static readonly Identity.Wrong CertificateEnded = new("the client certificate has expired; connect with a valid one");
 
     private readonly AccessOptions? _options;
@@ -125,7 +128,11 @@ internal sealed class AccessControl
     /// rules nobody does.
     /// </summary>
     public bool MayAdminister(Identity identity) =>
-        !IsOpen && identity is Identity.Known known && RightsOf(known, AnyRepository).HasFlag(AccessActions.Admin);
+        !IsOpen && identity is Identity.Known known
+        && Array.TrueForAll(EveryDepth, name => RightsOf(known, name).HasFlag(AccessActions.Admin));
+
+    /// <summary>When an identity token ends by its <c>exp</c>, unchecked; null for any other text.</summary>
+    public DateTimeOffset? EndOf(string token) => _issuers.EndOf(token);
 
     /// <summary>
     /// The current proof of an identity: its password's hash, or its issuer's options. Null if it is unknown, and for identities without

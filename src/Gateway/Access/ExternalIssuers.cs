@@ -55,6 +55,12 @@ internal sealed class ExternalIssuers
     public bool IsToken(string text) =>
         _byUrl.Count > 0 && text.StartsWith("eyJ", StringComparison.Ordinal) && text.AsSpan().Count('.') == 2;
 
+    /// <summary>When this token ends by its <c>exp</c>, unchecked; null for any other text, and where it says no end.</summary>
+    public DateTimeOffset? EndOf(string text) =>
+        IsToken(text) && text.Length <= MaxLength && TryParse(text, out var token) && token.ValidTo != DateTime.MinValue
+            ? new DateTimeOffset(token.ValidTo, TimeSpan.Zero)
+            : null;
+
     /// <summary>The identity of this token: an actor named <c>issuer:claim</c>.</summary>
     public async ValueTask<Identity> ReadAsync(string text, CancellationToken cancellationToken)
     {
