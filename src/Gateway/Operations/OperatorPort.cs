@@ -1,4 +1,5 @@
 using System.Text;
+using Gateway.Access;
 
 namespace Gateway.Operations;
 
@@ -19,7 +20,7 @@ internal sealed class OperatorPort(
         if (path is not ("/livez" or "/readyz") && door.ProblemOf(context.Request) is { } problem)
         {
             // A browser cannot send the token: the console asks for it on a page.
-            return problem.Status == StatusCodes.Status401Unauthorized && pages.Has(path) && AcceptsPages(context.Request)
+            return problem.Status == StatusCodes.Status401Unauthorized && pages.Has(path) && AcceptsPages(context.Request, path)
                 ? pages.AnswerAsync(context, isAdmitted: false)
                 : RefuseAsync(context, problem);
         }
@@ -40,9 +41,12 @@ internal sealed class OperatorPort(
         };
     }
 
-    private static bool AcceptsPages(HttpRequest request) =>
+    // Over http from another machine, browsers send no Sec-Fetch headers, and scripts and styles are not asked for as HTML.
+    private static bool AcceptsPages(HttpRequest request, string path) =>
         request.Headers.Authorization.Count == 0
-        && (request.Headers.ContainsKey("Sec-Fetch-Mode")
+        && (path.StartsWith("/assets/", StringComparison.Ordinal)
+            || request.Cookies.ContainsKey(SessionCookies.Operator)
+            || request.Headers.ContainsKey("Sec-Fetch-Mode")
             || request.Headers.Accept.ToString().Contains("text/html", StringComparison.Ordinal));
 
     // One line for people and probes; every check as JSON with ?verbose.

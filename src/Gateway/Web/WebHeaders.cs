@@ -1,3 +1,4 @@
+using Gateway.Access;
 using Microsoft.Extensions.Primitives;
 
 namespace Gateway.Web;
@@ -30,7 +31,7 @@ internal static class WebHeaders
 
     /// <summary>
     /// Removes headers of the client by name, and headers whose value is a path that the gateway would not forward, which covers headers
-    /// that are not listed here.
+    /// that are not listed here. Sessions of the console stay at the gateway.
     /// </summary>
     /// <param name="upgrades">Whether the request asks for a WebSocket; no other upgrade is passed on.</param>
     public static void Reduce(IHeaderDictionary headers, bool upgrades)
@@ -38,6 +39,24 @@ internal static class WebHeaders
         foreach (var name in headers.Where(h => IsDropped(h.Key) || NamesOtherPath(h.Value)).Select(h => h.Key).ToArray())
             headers.Remove(name);
         if (!upgrades) headers.Remove("Upgrade");
+        if (headers.Cookie.Count == 0) return;
+        headers.Cookie = ForeignCookies(headers.Cookie);
+        if (headers.Cookie.Count == 0) headers.Remove("Cookie");
+    }
+
+    // Pairs of a Cookie header are separated by semicolons (RFC 6265, 4.2.1). A header without a cookie of the gateway is not changed.
+    private static StringValues ForeignCookies(StringValues values)
+    {
+        var pairs = string.Join("; ", values.ToArray()).Split(';');
+        var kept = pairs.Where(static pair => !SessionCookies.IsOwn(CookieName(pair))).ToArray();
+        if (kept.Length == pairs.Length) return values;
+        return kept.Length == 0 ? StringValues.Empty : string.Join(';', kept).Trim();
+    }
+
+    private static ReadOnlySpan<char> CookieName(string cookie)
+    {
+        var end = cookie.AsSpan().IndexOfAny('=', ';');
+        return (end < 0 ? cookie : cookie.AsSpan(0, end)).Trim();
     }
 
     private static bool NamesOtherPath(StringValues values) => values.Any(
@@ -55,7 +74,8 @@ internal static class WebHeaders
         if (headers.SetCookie.Count > 0)
         {
             var host = HostOf(new Uri(baseUrl).Authority);
-            headers.SetCookie = new StringValues([.. headers.SetCookie.Select(c => CookieOf(c ?? "", host, upstreamHosts))]);
+            headers.SetCookie = new StringValues([.. headers.SetCookie.Where(c => !SessionCookies.IsOwn(CookieName(c ?? "")))
+                .Select(c => CookieOf(c ?? "", host, upstreamHosts))]);
         }
     }
 

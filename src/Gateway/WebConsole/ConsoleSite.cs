@@ -15,7 +15,7 @@ internal sealed class ConsoleSite(
         || path.StartsWith("/assets/", StringComparison.Ordinal) || path.StartsWith(LivePrefix, StringComparison.Ordinal);
 
     // Answers that go on: a part of a page, sent again whenever it changed.
-    private const string LivePrefix = "/live/";
+    internal const string LivePrefix = "/live/";
 
     /// <summary>Answers a request.</summary>
     /// <param name="path">The path without the base of the console.</param>
@@ -37,7 +37,14 @@ internal sealed class ConsoleSite(
         if (path.StartsWith(LivePrefix, StringComparison.Ordinal))
         {
             var followed = path[(LivePrefix.Length - 1)..];
-            await live.FollowAsync(context, () => visitor.IsStillIn()
+            var isSeen = LiveParts.Has(followed) && (visitor.Viewer.IsOperator || !OperatorPages.Has(followed));
+            if (!isSeen || !HttpMethods.IsGet(context.Request.Method))
+            {
+                var (absent, text) = await AbsentAsync(visitor.Visit);
+                await WriteAsync(context, absent, text);
+                return;
+            }
+            await live.FollowAsync(context, visitor, () => visitor.IsStillIn()
                 ? PageAsync(context, visitor with { Visit = visitor.Visit with { Now = clock.GetUtcNow() } }, followed)
                 : Task.FromResult((Status401Unauthorized, "")));
             return;

@@ -15,9 +15,10 @@ namespace Gateway.WebConsole;
 /// <param name="Certificate">The client's certificate; null for none.</param>
 /// <param name="Identified">Is told who the person is, and what proves it, before anything is shown.</param>
 /// <param name="CallerOf">The caller with its rights in a repository; checked again before a change is committed.</param>
+/// <param name="IsReadOnly">Whether the listener accepts no changes.</param>
 internal sealed record ListenerRequest(
     AccessControl Access, Uri BaseUrl, IPAddress? Remote, ClientCertificate? Certificate, Action<Identity, string?> Identified,
-    Func<RepositoryName, Caller> CallerOf);
+    Func<RepositoryName, Caller> CallerOf, bool IsReadOnly);
 
 /// <summary>The console on the listeners: each person logs in, and sees what access rules allow.</summary>
 internal sealed class ListenerConsole(ConsoleSite site, Sessions sessions, Html html, AuditLog audit, TimeProvider clock)
@@ -40,7 +41,7 @@ internal sealed class ListenerConsole(ConsoleSite site, Sessions sessions, Html 
             await LogInAsync(context, asked);
             return;
         }
-        var session = SessionOf(context, asked);
+        var session = SessionOf(context, asked, touch: !path.StartsWith(ConsoleSite.LivePrefix, StringComparison.Ordinal));
         if (path == "/logout" && isPost)
         {
             await LogOutAsync(context, asked, session);
@@ -56,21 +57,23 @@ internal sealed class ListenerConsole(ConsoleSite site, Sessions sessions, Html 
         var actor = (known as Identity.Known)?.Actor ?? Caller.Anonymous;
         var isOperator = asked.Access.MayAdminister(known);
         var visit = VisitOf(asked, session?.Account, isOperator, session?.Csrf ?? _csrf);
-        await site.AnswerAsync(
-            context, new(visit, new(actor, isOperator, asked.CallerOf)) { IsStillIn = () => session is null || IsValid(session, asked) },
-            path.Length == 0 ? "/" : path);
+        var visitor = new Visitor(visit, new(actor, isOperator, asked.CallerOf))
+        {
+            IsStillIn = () => session is null || IsValid(session, asked), Source = session?.Id ?? $"{asked.Remote}",
+        };
+        await site.AnswerAsync(context, visitor, path.Length == 0 ? "/" : path);
     }
 
-    private Session? SessionOf(HttpContext context, ListenerRequest asked)
+    private Session? SessionOf(HttpContext context, ListenerRequest asked, bool touch)
     {
-        if (sessions.Find(Cookies.Read(context.Request)) is not { Identity: not null } session) return null;
+        if (sessions.Find(Cookies.Read(context.Request, SessionCookies.Listener), touch) is not { Identity: not null } session) return null;
         if (IsValid(session, asked)) return session;
         sessions.End(session.Id);
         return null;
     }
 
     private bool IsValid(Session session, ListenerRequest asked) =>
-        sessions.Find(session.Id) is not null && asked.Access.StillKnows(session.Identity!, session.Proof);
+        sessions.Find(session.Id, touch: false) is not null && asked.Access.StillKnows(session.Identity!, session.Proof);
 
     // A certificate identifies without a login. Without access rules, everyone is anonymous and has all rights.
     private static async ValueTask<Identity?> ByConnectionAsync(ListenerRequest asked)
@@ -100,12 +103,24 @@ internal sealed class ListenerConsole(ConsoleSite site, Sessions sessions, Html 
             await AskAsync(context, asked, Status401Unauthorized, "Wrong account or password.");
             return;
         }
+        if (asked.Access.ProofOf(known) is not { } proof)
+        {
+            await AskAsync(context, asked, Status401Unauthorized, "The account was removed meanwhile.");
+            return;
+        }
         // The cookie of an earlier login does not become that of this one (session fixation).
-        if (Cookies.Read(context.Request) is { } earlier) sessions.End(earlier);
-        var longest = known.Issuer is null ? Sessions.Longest : Sessions.LongestOfToken;
-        var session = sessions.Open(known.Actor, known, asked.Access.ProofOf(known), longest);
-        Cookies.Write(context.Response, session.Id, Base, IsSecure(asked));
+        if (Cookies.Read(context.Request, SessionCookies.Listener) is { } earlier) sessions.End(earlier);
+        var session = sessions.Open(known.Actor, known, proof, LongestOf(asked, known, form["password"]));
+        Cookies.Write(context.Response, SessionCookies.Listener, session.Id, Base, IsSecure(asked));
         Redirect(context, $"{Base}/");
+    }
+
+    // An identity token proves the person until its exp, and no longer.
+    private TimeSpan LongestOf(ListenerRequest asked, Identity.Known known, string password)
+    {
+        if (known.Issuer is null) return Sessions.Longest;
+        var remaining = asked.Access.EndOf(password) - clock.GetUtcNow();
+        return remaining < Sessions.LongestOfToken ? remaining.Value : Sessions.LongestOfToken;
     }
 
     private void Tell(HttpContext context, ListenerRequest asked, Identity identity) =>
@@ -124,7 +139,7 @@ internal sealed class ListenerConsole(ConsoleSite site, Sessions sessions, Html 
             return;
         }
         if (session is not null) sessions.End(session.Id);
-        Cookies.Write(context.Response, null, Base, IsSecure(asked));
+        Cookies.Write(context.Response, SessionCookies.Listener, null, Base, IsSecure(asked));
         Redirect(context, $"{Base}/login");
     }
 
@@ -133,7 +148,10 @@ internal sealed class ListenerConsole(ConsoleSite site, Sessions sessions, Html 
             (nameof(LoginDetails.Visit), VisitOf(asked, null, isOperator: false, _csrf)), (nameof(LoginDetails.Problem), problem)));
 
     private Visit VisitOf(ListenerRequest asked, string? account, bool isOperator, string csrf) =>
-        new(Base, asked.BaseUrl.Authority, !IsSecure(asked), account, isOperator, csrf) { Api = "$OPERATOR", Now = clock.GetUtcNow() };
+        new(Base, asked.BaseUrl.Authority, !IsSecure(asked), account, isOperator, csrf)
+        {
+            Api = "$OPERATOR", Now = clock.GetUtcNow(), IsReadOnly = asked.IsReadOnly,
+        };
 
     private static bool IsSecure(ListenerRequest asked) => asked.BaseUrl.Scheme == Uri.UriSchemeHttps;
 

@@ -17,18 +17,29 @@ internal sealed class LiveParts(IHostApplicationLifetime lifetime, TimeProvider 
     // A browser connects again by itself; rights that ended meanwhile are noticed then.
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(10);
 
-    // Browsers keep six connections to a server; a person may have some windows open.
+    // Chosen: some windows of 25 people.
     private const int MostAtOnce = 100;
 
-    private int _open;
+    // Chosen: the operator port is available however many people follow pages on the listeners.
+    private const int ReservedForOperator = 20;
+
+    // Browsers keep six connections to a server with HTTP/1.1. Two of them remain for other pages.
+    private const int MostOfSource = 4;
+
+    private readonly Lock _counting = new();
+    private readonly Dictionary<string, int> _open = new(StringComparer.Ordinal);
+    private int _all;
+
+    /// <summary>Whether a page with this path changes by itself, so that it can be followed.</summary>
+    public static bool Has(string path) => path is "/" or "/holds" or "/activity" or "/upkeep";
 
     /// <summary>Answers until the browser goes, at most <see cref="Longest"/>.</summary>
+    /// <param name="visitor">Has at most <see cref="MostOfSource"/> streams at once.</param>
     /// <param name="render">The page now.</param>
-    public async Task FollowAsync(HttpContext context, Func<Task<(int Status, string Page)>> render)
+    public async Task FollowAsync(HttpContext context, Visitor visitor, Func<Task<(int Status, string Page)>> render)
     {
-        if (Interlocked.Increment(ref _open) > MostAtOnce)
+        if (!TryEnter(visitor))
         {
-            Interlocked.Decrement(ref _open);
             context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
             return;
         }
@@ -43,7 +54,29 @@ internal sealed class LiveParts(IHostApplicationLifetime lifetime, TimeProvider 
         }
         finally
         {
-            Interlocked.Decrement(ref _open);
+            Leave(visitor.Source);
+        }
+    }
+
+    /// <summary>Counts a stream; false where there are too many.</summary>
+    internal bool TryEnter(Visitor visitor)
+    {
+        lock (_counting)
+        {
+            var own = _open.GetValueOrDefault(visitor.Source);
+            if (own >= MostOfSource || _all >= MostAtOnce - (visitor.IsAtOperatorPort ? 0 : ReservedForOperator)) return false;
+            _open[visitor.Source] = own + 1;
+            _all++;
+            return true;
+        }
+    }
+
+    private void Leave(string source)
+    {
+        lock (_counting)
+        {
+            _all--;
+            if (--_open[source] == 0) _open.Remove(source);
         }
     }
 

@@ -1,3 +1,4 @@
+using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Operations;
 using Gateway.Operations.ReadModels;
@@ -28,17 +29,21 @@ internal sealed class OperatorConsole(
             if (await Assets.AnswerAsync(context, path["/assets/".Length..])) return;
         }
         ConsoleSite.Protect(context.Response.Headers);
-        var session = sessions.Find(Cookies.Read(context.Request)) is { Identity: null, Proof: { } token } found && door.Accepts(token)
-            ? found : null;
+        var isUse = !path.StartsWith(ConsoleSite.LivePrefix, StringComparison.Ordinal);
+        var id = Cookies.Read(context.Request, SessionCookies.Operator);
+        var session = sessions.Find(id, touch: isUse) is { Identity: null, Proof: { } token } found && door.Accepts(token) ? found : null;
         var isPost = HttpMethods.IsPost(context.Request.Method);
         if (path == "/login" && isPost) await LogInAsync(context);
         else if (path == "/logout" && isPost) await LogOutAsync(context, session);
         else if (!isAdmitted && session is null) await AskAsync(context, StatusCodes.Status401Unauthorized, null);
         else await site.AnswerAsync(context, VisitorOf(context, session), path);
 
-        bool IsStillIn() => isAdmitted || door.Accepts(session!.Proof!);
+        bool IsStillIn() => isAdmitted || (sessions.Find(session!.Id, touch: false) is not null && door.Accepts(session.Proof!));
 
-        Visitor VisitorOf(HttpContext request, Session? of) => new(VisitOf(request, of), Viewer.Operator) { IsStillIn = IsStillIn };
+        Visitor VisitorOf(HttpContext request, Session? of) => new(VisitOf(request, of), Viewer.Operator)
+        {
+            IsStillIn = IsStillIn, IsAtOperatorPort = true, Source = of?.Id ?? $"{request.Connection.RemoteIpAddress}",
+        };
     }
 
     private async Task LogInAsync(HttpContext context)
@@ -56,7 +61,7 @@ internal sealed class OperatorConsole(
             return;
         }
         var session = sessions.Open("operator", null, form!["password"], Sessions.Longest);
-        Cookies.Write(context.Response, session.Id, "", context.Request.IsHttps);
+        Cookies.Write(context.Response, SessionCookies.Operator, session.Id, "", context.Request.IsHttps);
         ListenerConsole.Redirect(context, "/");
     }
 
@@ -66,7 +71,7 @@ internal sealed class OperatorConsole(
         if (session is not null && form?.IsOf(session.Csrf) == true)
         {
             sessions.End(session.Id);
-            Cookies.Write(context.Response, null, "", context.Request.IsHttps);
+            Cookies.Write(context.Response, SessionCookies.Operator, null, "", context.Request.IsHttps);
         }
         ListenerConsole.Redirect(context, "/");
     }

@@ -44,7 +44,8 @@ internal sealed class Sessions(TimeProvider clock)
     private readonly ConcurrentDictionary<string, Session> _sessions = new(StringComparer.Ordinal);
 
     /// <summary>The session with this id; null when there is none, or it has ended.</summary>
-    public Session? Find(string? id)
+    /// <param name="touch">Whether the person uses it; false for what the page does by itself, which does not extend it.</param>
+    public Session? Find(string? id, bool touch = true)
     {
         if (id is null || !_sessions.TryGetValue(id, out var session)) return null;
         var now = clock.GetUtcNow();
@@ -53,7 +54,7 @@ internal sealed class Sessions(TimeProvider clock)
             End(id);
             return null;
         }
-        session.Used = now;
+        if (touch) session.Used = now;
         return session;
     }
 

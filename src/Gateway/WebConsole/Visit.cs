@@ -9,6 +9,9 @@ namespace Gateway.WebConsole;
 /// <param name="Csrf">The token that every form must send.</param>
 public sealed record Visit(string Base, string Registry, bool IsPlain, string? Account, bool IsOperator, string Csrf)
 {
+    /// <summary>Whether nothing can be changed here, because the listener is <c>pull-only</c>.</summary>
+    public bool IsReadOnly { get; init; }
+
     /// <summary>The API's address, as commands write it.</summary>
     public required string Api { get; init; }
 

@@ -7,6 +7,12 @@ namespace Gateway.WebConsole;
 /// <param name="Viewer">What the person may see.</param>
 internal sealed record Visitor(Visit Visit, Viewer Viewer)
 {
+    /// <summary>What the streams of one person are counted by: the session, or the address where there is none.</summary>
+    public required string Source { get; init; }
+
+    /// <summary>Whether the request is for the operator port.</summary>
+    public bool IsAtOperatorPort { get; init; }
+
     /// <summary>Whether the person may still see the pages; asked again while a page follows the gateway.</summary>
     public Func<bool> IsStillIn { get; init; } = static () => true;
 }

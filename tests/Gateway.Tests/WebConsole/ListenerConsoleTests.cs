@@ -60,12 +60,14 @@ public sealed partial class ListenerConsoleTests : IAsyncLifetime
         },
     };
 
-    private async Task PushAsync(string repository)
+    private Task PushAsync(string repository) => PushAsync(_rig, repository);
+
+    private static async Task PushAsync(GatewayRig rig, string repository)
     {
         var login = Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes($"chief:{Password}"));
-        _rig.Client.DefaultRequestHeaders.Authorization = new("Basic", login);
-        await _rig.PushManifestAsync(repository, "v1");
-        _rig.Client.DefaultRequestHeaders.Authorization = null;
+        rig.Client.DefaultRequestHeaders.Authorization = new("Basic", login);
+        await rig.PushManifestAsync(repository, "v1");
+        rig.Client.DefaultRequestHeaders.Authorization = null;
     }
 
     [Fact]

@@ -1,0 +1,92 @@
+using System.Net;
+using Gateway.Tests.Web;
+using Xunit;
+
+namespace Gateway.Tests.WebConsole;
+
+public sealed partial class ListenerConsoleTests
+{
+    [Fact]
+    public async Task Pull_only_listener_shows_pages_and_accepts_no_changes()
+    {
+        await using var rig = await GatewayRig.StartAsync(options =>
+            Configure(options) with { Listen = [options.Listen[0], options.Listen[0] with { PullOnly = true }] });
+        await PushAsync(rig, "team/app");
+        using var full = new Person(rig.Listening[0]);
+        using var reduced = new Person(rig.Listening[1]);
+        Assert.Equal((303, 303), (await full.LogInAsync("chief", Password), await reduced.LogInAsync("chief", Password)));
+
+        var fields = new Dictionary<string, string> { ["repository"] = "team/app", ["tag"] = "v1", ["sure"] = "yes" };
+        foreach (var path in (string[])["/delete", "/collect", "/holds/release", "/holds/drop"])
+            Assert.Equal((path, 403), (path, await reduced.PostAsync(path, fields)));
+
+        foreach (var (path, button) in ((string, string)[])[("/tags?repository=team/app", "/delete\""), ("/upkeep", "/collect\"")])
+        {
+            Assert.Contains(button, await full.ReadAsync(path), StringComparison.Ordinal);
+            var page = await reduced.ReadAsync(path);
+            Assert.Contains("Log out", page, StringComparison.Ordinal);
+            Assert.DoesNotContain(button == "/delete\"" ? "class=\"danger\"" : button, page, StringComparison.Ordinal);
+        }
+        Assert.Equal(303, await reduced.PostAsync("/logout", []));
+    }
+
+    [Fact]
+    public async Task Only_pages_that_change_by_themselves_can_be_followed()
+    {
+        using var chief = new Person(_rig.Url);
+        using var puller = new Person(_rig.Url);
+        await chief.LogInAsync("chief", Password);
+        await puller.LogInAsync("puller", Password);
+
+        foreach (var path in (string[])["/live/repositories", "/live/tags?repository=team/app", "/live/policy", "/live/live/"])
+        {
+            using var answer = await chief.GetAsync(path);
+            Assert.Equal((path, 404), (path, (int)answer.StatusCode));
+        }
+        using var whole = await puller.GetAsync("/live/");
+        using var head = await chief.SendAsync("HEAD", "/live/holds", null);
+        Assert.Equal((404, 404), ((int)whole.StatusCode, (int)head.StatusCode));
+    }
+
+    [Fact]
+    public async Task Host_with_an_impossible_port_is_a_bad_request()
+    {
+        using var answer = await _rig.SendAsync("GET", "/-/console/", null, ("Host", "a:99999"));
+
+        Assert.Equal(400, (int)answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task Host_of_a_forwarded_application_has_no_console()
+    {
+        await using var rig = await WebRig.StartAsync(configure: options => options with { Console = new() { Listen = true } });
+
+        using var answer = await rig.SendAsync("GET", "/-/console/");
+
+        Assert.DoesNotContain("<html", await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.NotEqual(200, (int)answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task Command_on_a_listener_lets_the_shell_replace_the_operators_address()
+    {
+        using var chief = new Person(_rig.Url);
+        await chief.LogInAsync("chief", Password);
+
+        var page = WebUtility.HtmlDecode(await chief.ReadAsync("/policy"));
+
+        Assert.Contains("curl -s \"$OPERATOR\"'/api/v1/pages/policy'", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Action_with_a_name_that_is_none_is_a_bad_request()
+    {
+        using var chief = new Person(_rig.Url);
+        await chief.LogInAsync("chief", Password);
+        var hold = new Dictionary<string, string> { ["repository"] = new('x', 20_000), ["tag"] = "v1", ["reason"] = "tested" };
+
+        Assert.Equal(400, await chief.PostAsync("/holds/release", hold));
+        hold = new() { ["repository"] = "held/app", ["tag"] = "v1", ["reason"] = new('x', 20_000) };
+        Assert.Equal(400, await chief.PostAsync("/holds/drop", hold));
+    }
+}
