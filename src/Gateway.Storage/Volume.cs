@@ -183,6 +183,12 @@ public sealed class Volume : IAsyncDisposable
             Health.NotReplayed($"the journal is damaged; {remedy}", $"the journal is damaged ({e.Message}); {remedy}");
             Log.NotReplayed(logger, e);
         }
+        catch (NewerRecordException e)
+        {
+            const string remedy = "pushes are refused until that version is run";
+            Health.NotReplayed($"a newer version of the gateway wrote the journal; {remedy}", $"{e.Message}; {remedy}");
+            Log.NotReplayed(logger, e);
+        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             Health.NotReplayed(NotInPlace(Disk.WhyOf(e)), NotInPlace(e.Message));

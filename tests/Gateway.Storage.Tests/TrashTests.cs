@@ -79,6 +79,30 @@ public sealed class TrashTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Index_stays_in_the_trash_when_its_child_cannot_come_back_whole()
+    {
+        var child = await VolumeRig.PushAsync(Repository, "child", "child");
+        var bytes = VolumeRig.Index(new Descriptor(MediaTypes.OciManifest, child, 1));
+        var index = Digest.Of(bytes);
+        await CommitAsync(new Operation.StoreManifest(index, bytes));
+        await CommitAsync(new Operation.RemoveManifest(index));
+        await CommitAsync(new Operation.RemoveManifest(child));
+        await CollectAsync();
+        await CollectAsync();
+        foreach (var data in Directory.GetFiles($"{_rig.Path}/gateway/trash", "data", SearchOption.AllDirectories))
+        {
+            // The same length, and other bytes.
+            if (File.ReadAllText(data) == "child") File.WriteAllText(data, "other");
+        }
+        var report = await Trash.RestoreAsync(VolumeRig.Name, default, default);
+        Assert.Empty(report.Restored);
+        Assert.Empty(Repository.Manifests());
+        Assert.Contains(report.Problems, problem => problem.StartsWith($"team/app@{child}", StringComparison.Ordinal));
+        Assert.Contains(report.Problems, problem => problem.StartsWith($"team/app@{index}", StringComparison.Ordinal));
+        Assert.False(File.Exists(_rig.Volume.PushedRoot.Data(ConfigOf("child"))));
+    }
+
+    [Fact]
     public async Task Manifest_does_not_come_back_to_a_repository_that_never_had_it()
     {
         var digest = await VolumeRig.PushAsync(Repository, "v1", "config");

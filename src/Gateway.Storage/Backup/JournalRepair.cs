@@ -1,14 +1,19 @@
+using System.Globalization;
+
 namespace Gateway.Storage;
 
 /// <summary>A place in a segment of the journal that cannot be read.</summary>
 /// <param name="Segment">The file's name.</param>
 /// <param name="Offset">Where it begins, in bytes.</param>
 /// <param name="Length">Its length in bytes.</param>
-/// <param name="After">The number of the last readable change before it; 0 for none.</param>
+/// <param name="After">The number of the last readable change before it, or of the last change before the segment began.</param>
 /// <param name="Before">The number of the first readable change after it; null if nothing follows.</param>
 public sealed record LostChanges(string Segment, int Offset, int Length, long After, long? Before)
 {
-    /// <summary>The number of changes that are lost; null if it is not known, because nothing follows.</summary>
+    /// <summary>
+    /// The largest number of changes that can be lost; null if it is not known, because nothing follows. Changes of cached content have
+    /// numbers too, and are not in the journal.
+    /// </summary>
     public long? Count => Before - After - 1;
 }
 
@@ -29,7 +34,9 @@ public static class JournalRepair
     /// <summary>Reads the journal, and repairs it if it is damaged.</summary>
     /// <param name="volume">The folder of the volume (<c>storage.path</c>).</param>
     /// <param name="write">Whether to repair; otherwise nothing is changed.</param>
-    /// <exception cref="IOException">A gateway uses the volume, or a file cannot be read or written.</exception>
+    /// <exception cref="IOException">
+    /// A gateway uses the volume, a file cannot be read or written, or a newer version wrote a change, which a repair would drop.
+    /// </exception>
     public static RepairReport Run(string volume, bool write, TimeProvider clock)
     {
         if (!Disk.HasFolder($"{volume}/gateway"))
@@ -49,6 +56,9 @@ public static class JournalRepair
         {
             var bytes = Disk.Bytes(segment, Array.MaxLength) ?? [];
             using var kept = new MemoryStream();
+            // The name of a segment is the number of its first change.
+            if (long.TryParse(Path.GetFileNameWithoutExtension(segment), CultureInfo.InvariantCulture, out var first))
+                last = Math.Max(last, first - 1);
             for (var offset = 0; offset < bytes.Length;)
             {
                 if (Journal.TryReadWhole(bytes, offset, out var record, out var next))
@@ -98,13 +108,11 @@ public static class JournalRepair
     {
         var aside = $"{folders.Own}/set-aside/journal-{clock.GetUtcNow():yyyyMMddTHHmmssZ}";
         Directory.CreateDirectory(aside);
+        foreach (var (segment, _) in repaired) File.Copy(segment, $"{aside}/{Path.GetFileName(segment)}", overwrite: true);
+        // The copies are durable before the first original is replaced: a power cut loses neither.
+        folders.Durability.FlushAll();
         var files = new SmallFiles(folders.Temporary, folders.Durability);
-        foreach (var (segment, bytes) in repaired)
-        {
-            // The copy first: a stop in between leaves the original in its place.
-            File.Copy(segment, $"{aside}/{Path.GetFileName(segment)}", overwrite: true);
-            files.Write(segment, bytes, flush: true);
-        }
+        foreach (var (segment, bytes) in repaired) files.Write(segment, bytes, flush: true);
         folders.Durability.FlushAll();
         return aside;
     }

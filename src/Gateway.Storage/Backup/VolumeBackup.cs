@@ -24,6 +24,9 @@ public sealed record BackupReport(int Repositories, int Files, long Bytes, bool 
 /// </remarks>
 public sealed class VolumeBackup
 {
+    private const string Pushed = "docker/registry/v2";
+    private const string Cached = "gateway/cache/v2";
+
     private static readonly string[] Notes = ["format", "start", "sequence", "latest-moment"];
 
     private readonly string _from;
@@ -59,11 +62,11 @@ public sealed class VolumeBackup
         using var durability = new Durability(_to, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
         foreach (var note in Notes) Copy($"gateway/{note}");
         foreach (var segment in Journal.Segments($"{_from}/gateway/journal")) Copy($"gateway/journal/{Path.GetFileName(segment)}");
-        var roots = new List<string> { "docker/registry/v2", "gateway/staged/v2" };
+        var roots = new List<string> { Pushed, "gateway/staged/v2" };
         if (withCache)
         {
-            roots.Add("gateway/cache/v2");
-            Tree("gateway/cache/v2/origins", cancellationToken);
+            roots.Add(Cached);
+            Tree($"{Cached}/origins", cancellationToken);
         }
         var (repositories, dropped) = (0, new List<string>());
         foreach (var root in roots)
@@ -95,8 +98,9 @@ public sealed class VolumeBackup
             foreach (var folder in Disk.FoldersIn($"{volume}/{root}/{path}"))
             {
                 var name = Path.GetFileName(folder);
+                var below = path.Length == 0 ? name : $"{path}/{name}";
                 if (name.StartsWith('_')) isRepository = true;
-                else open.Push(path.Length == 0 ? name : $"{path}/{name}");
+                else if (Disk.IsWalked($"{volume}/{root}/{below}", $"{volume}/{root}")) open.Push(below);
             }
             if (isRepository && path.Length > 0) yield return path;
         }
@@ -109,12 +113,24 @@ public sealed class VolumeBackup
         {
             cancellationToken.ThrowIfCancellationRequested();
             var path = $"{folder}/{Path.GetFileName(file)}";
-            // The one file of a repository that is appended to.
-            if (!_links || Path.GetFileName(file) == "seen") Copy(path);
-            else Link(path);
+            // Its target may be anywhere.
+            if (Disk.IsLink(file)) continue;
+            if (_links && MayLink(path)) Link(path);
+            else Copy(path);
         }
-        foreach (var below in Disk.FoldersIn($"{_from}/{folder}")) Tree($"{folder}/{Path.GetFileName(below)}", cancellationToken);
+        foreach (var below in Disk.FoldersIn($"{_from}/{folder}").Where(below => Disk.IsWalked(below, _from)))
+            Tree($"{folder}/{Path.GetFileName(below)}", cancellationToken);
     }
+
+    /// <summary>
+    /// Whether a file can be a hard link in the backup. The gateway counts the bytes of a cached file as cached when the file has one name,
+    /// so a backup must not add another to it, or to a file that the cache may share.
+    /// </summary>
+    private bool MayLink(string path) =>
+        path.StartsWith(Pushed, StringComparison.Ordinal)
+        // The one file of a repository that is appended to.
+        && Path.GetFileName(path) != "seen"
+        && !(path.StartsWith($"{Pushed}/blobs/", StringComparison.Ordinal) && Disk.HasFile($"{_from}/{Cached}{path[Pushed.Length..]}"));
 
     private void Link(string path)
     {
@@ -149,8 +165,9 @@ public sealed class VolumeBackup
         {
             File.Copy(source, target);
         }
-        catch (FileNotFoundException)
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
+            // It was deleted a moment ago, perhaps with its folder.
             return;
         }
         // A replay compares the times of links.
@@ -160,21 +177,26 @@ public sealed class VolumeBackup
 
     private void Count(string target) => (_files, _bytes) = (_files + 1, _bytes + (Disk.LengthOf(target) ?? 0));
 
-    /// <summary>Removes tags from the backup whose manifests were deleted before they were reached.</summary>
+    /// <summary>
+    /// Removes tags from the backup whose manifests, or what these name, were deleted before they were reached. A tag whose manifest lacks
+    /// content in the volume too is copied as it is.
+    /// </summary>
     private void DropBroken(IReadOnlyList<string> roots, string root, string repository, List<string> dropped)
     {
-        var copy = new Root($"{_to}/{root}", Lifetime.Pushed);
-        // Content is found in whichever root has its bytes.
-        var all = roots.Select(each => new Root($"{_to}/{each}", Lifetime.Pushed)).ToArray();
-        foreach (var folder in Disk.FoldersIn(copy.Tags(repository)))
+        var (copy, original) = (new Completeness(_to, roots, root, repository), new Completeness(_from, roots, root, repository));
+        foreach (var folder in Disk.FoldersIn(copy.Root.Tags(repository)))
         {
             var digest = SmallFiles.ReadLink($"{folder}/current/link");
-            if (!digest.IsEmpty && Disk.HasFile(copy.ManifestLink(repository, digest))
-                && Array.Exists(all, each => Disk.HasFile(each.Data(digest))))
+            // The upstream of a staged or cached manifest may have what it names.
+            if (!digest.IsEmpty && copy.Has(digest)
+                && (root != Pushed || copy.HasAll(digest) || (TagIn(original, folder) == digest && !original.HasAll(digest))))
                 continue;
             // The tag may have had this state before, too: then there is nothing to lose.
             Directory.Delete(folder, recursive: true);
             dropped.Add($"{repository}:{Path.GetFileName(folder)}");
         }
+
+        Digest TagIn(Completeness of, string folder) =>
+            SmallFiles.ReadLink($"{of.Root.Tags(repository)}/{Path.GetFileName(folder)}/current/link");
     }
 }

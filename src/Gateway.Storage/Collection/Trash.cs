@@ -80,8 +80,35 @@ internal sealed class Trash(string folder, string volume, TimeProvider clock) : 
     /// <summary>Deletes one folder, whose content was restored.</summary>
     public void Remove(TrashEntry entry)
     {
-        if (Disk.HasFolder(entry.Place)) Directory.Delete(entry.Place, recursive: true);
+        lock (_emptying) TryDelete(entry);
+    }
+
+    /// <summary>Moves the content of a folder out while the trash is not emptied, then deletes the folder.</summary>
+    /// <param name="move">Moves the content; false when it cannot, which keeps the folder.</param>
+    /// <returns>False when the folder is gone, or was kept.</returns>
+    public bool TakeOut(TrashEntry entry, Func<bool> move)
+    {
+        lock (_emptying)
+        {
+            if (!Disk.HasFolder(entry.Place) || !move()) return false;
+            TryDelete(entry);
+            return true;
+        }
+    }
+
+    // False when it is gone already: an operator deleted it, or an earlier emptying, which has subtracted its bytes.
+    private bool TryDelete(TrashEntry entry)
+    {
+        try
+        {
+            Directory.Delete(entry.Place, recursive: true);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return false;
+        }
         Interlocked.Add(ref _bytes, -entry.Bytes);
+        return true;
     }
 
     private long Delete(TimeSpan maxAge, long maxBytes)
@@ -99,12 +126,11 @@ internal sealed class Trash(string folder, string volume, TimeProvider clock) : 
                 foreach (var entry in entries)
                 {
                     if (entry.At > oldest && bytes <= maxBytes) break;
-                    Directory.Delete(entry.Place, recursive: true);
-                    (bytes, deleted, gone) = (bytes - entry.Bytes, deleted + entry.Bytes, gone + 1);
+                    if (TryDelete(entry)) deleted += entry.Bytes;
+                    (bytes, gone) = (bytes - entry.Bytes, gone + 1);
                 }
-                if (gone == entries.Length && IsOver(hour)) Directory.Delete(hour, recursive: true);
+                if (gone == entries.Length && IsOver(hour) && Disk.HasFolder(hour)) Directory.Delete(hour, recursive: true);
             }
-            Volatile.Write(ref _bytes, bytes);
             return deleted;
         }
     }

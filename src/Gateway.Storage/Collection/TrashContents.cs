@@ -61,24 +61,48 @@ public sealed class TrashContents
         return report;
     }
 
+    // False when the repository does not have the manifest after it.
     private async Task<bool> RestoreAsync(
         StoredRepository repository, Digest digest, Found found, RestoreReport report, CancellationToken cancellationToken)
     {
-        if (!found.Tried.Add(digest) || repository.FindLink(LinkKind.Manifest, digest) is not null) return true;
+        if (found.Failed.Contains(digest)) return false;
+        if (!found.Tried.Add(digest)) return true;
+        string? problem;
+        try
+        {
+            if (repository.FindLink(LinkKind.Manifest, digest) is not null) return true;
+            problem = await TryRestoreAsync(repository, digest, found, report, cancellationToken);
+        }
+        catch (Exception e) when (e is (IOException and not StoreReadOnlyException) or UnauthorizedAccessException)
+        {
+            problem = $"expected to read it from the trash, got an error ({Disk.WhyOf(e)}); correct the cause and restore it again";
+        }
+        if (problem is null) return true;
+        found.Failed.Add(digest);
+        ((List<string>)report.Problems).Add($"{repository.Path}@{digest}: {problem}");
+        return false;
+    }
+
+    // Why it was not brought back; null when it was.
+    private async Task<string?> TryRestoreAsync(
+        StoredRepository repository, Digest digest, Found found, RestoreReport report, CancellationToken cancellationToken)
+    {
         // The bytes alone say nothing: another repository may have them.
         if (!found.Links.ContainsKey(digest) || Bytes(repository, digest, found) is not { } bytes
             || ManifestReader.Read(bytes, null, StoredManifest.ReadBackLimits).Manifest is not { } manifest)
-            return Fail($"{repository.Path}@{digest}: expected the manifest in the trash, got none; push it again");
+            return "expected the manifest in the trash, got none; push it again";
         foreach (var child in manifest.Children.Where(static child => MediaTypes.IsManifest(child.MediaType)))
         {
-            if (!await RestoreAsync(repository, child.Digest, found, report, cancellationToken)) return false;
+            if (!await RestoreAsync(repository, child.Digest, found, report, cancellationToken))
+                return $"expected its manifest {child.Digest} in the trash, got none that can be restored; push the image again";
         }
         foreach (var blob in manifest.AllBlobs.Where(static blob => blob.Urls.IsEmpty))
         {
-            if (!await BringBackAsync(blob.Digest, found, cancellationToken))
-                return Fail($"{repository.Path}@{digest}: expected its blob {blob.Digest} in the trash, got none; push the image again");
+            if (!await BringBackAsync(blob, found, cancellationToken))
+                return $"expected its blob {blob.Digest} whole in the trash, got none; push the image again";
         }
-        await CommitAsync(repository, digest, bytes, manifest, found, cancellationToken);
+        if (await CommitAsync(repository, digest, bytes, manifest, found, cancellationToken) is not CommitResult.Committed)
+            return "its content was removed meanwhile; restore it again";
         if (found.Links.TryGetValue(digest, out var link)) _trash.Remove(link);
         string[] tags = [.. found.TagsOf(digest).Select(static tag => tag.Value)];
         ((List<RestoredManifest>)report.Restored).Add(new(repository.Path, digest, manifest.AllBlobs.Count(), tags));
@@ -88,16 +112,10 @@ public sealed class TrashContents
         {
             if (SubjectOf(repository, other, found) == digest) await RestoreAsync(repository, other, found, report, cancellationToken);
         }
-        return true;
-
-        bool Fail(string problem)
-        {
-            ((List<string>)report.Problems).Add(problem);
-            return false;
-        }
+        return null;
     }
 
-    private static async Task CommitAsync(
+    private static async Task<CommitResult> CommitAsync(
         StoredRepository repository, Digest digest, byte[] bytes, Manifest manifest, Found found, CancellationToken cancellationToken)
     {
         var operations = manifest.AllBlobs.DistinctBy(static blob => blob.Digest).Where(static blob => blob.Urls.IsEmpty)
@@ -111,14 +129,24 @@ public sealed class TrashContents
             operations.Add(new Operation.AddEvidence(EvidenceNotes.SubjectOf(tag, digest), digest));
             if (repository.LiveOf(tag).IsEmpty) operations.Add(new Operation.SetLive(tag, digest));
         }
-        await repository.CommitAsync(new([.. operations]), cancellationToken);
+        return await repository.CommitAsync(new([.. operations]), cancellationToken);
     }
 
-    private Digest SubjectOf(StoredRepository repository, Digest digest, Found found) =>
-        Bytes(repository, digest, found) is { } bytes
-            && ManifestReader.Read(bytes, null, StoredManifest.ReadBackLimits).Manifest?.Subject is { } subject
-                ? subject.Digest
-                : default;
+    private Digest SubjectOf(StoredRepository repository, Digest digest, Found found)
+    {
+        try
+        {
+            return Bytes(repository, digest, found) is { } bytes
+                && ManifestReader.Read(bytes, null, StoredManifest.ReadBackLimits).Manifest?.Subject is { } subject
+                    ? subject.Digest
+                    : default;
+        }
+        catch (UnreadableException)
+        {
+            // Restoring it by itself reports the problem.
+            return default;
+        }
+    }
 
     // From the root, or from the trash if the collector has removed the bytes too.
     private byte[]? Bytes(StoredRepository repository, Digest digest, Found found)
@@ -130,16 +158,30 @@ public sealed class TrashContents
             : null;
     }
 
-    // False when no root has the blob, and the trash neither.
-    private async ValueTask<bool> BringBackAsync(Digest digest, Found found, CancellationToken cancellationToken)
+    // False when no root has the blob, and the trash neither, or only a damaged one.
+    private async ValueTask<bool> BringBackAsync(Descriptor blob, Found found, CancellationToken cancellationToken)
     {
         // From here on the collector does not remove it.
-        _uses.Note(digest);
-        if (await _content.FindAsync(digest, -1, cancellationToken) is not null) return true;
-        if (!found.Contents.TryGetValue(digest, out var entry) || !Disk.HasFile($"{entry.Place}/data")) return false;
-        if (!_content.Restore($"{entry.Place}/data", digest)) return false;
-        _trash.Remove(entry);
-        return true;
+        _uses.Note(blob.Digest);
+        if (await _content.FindAsync(blob.Digest, blob.Size, cancellationToken) is not null) return true;
+        if (!found.Contents.TryGetValue(blob.Digest, out var entry)) return false;
+        var data = $"{entry.Place}/data";
+        // Hashed before the trash is locked: nothing writes to a file in it.
+        if (Disk.LengthOf(data) != blob.Size || await HashAsync(data, blob.Digest.Algorithm, cancellationToken) != blob.Digest)
+            return false;
+        return _trash.TakeOut(entry, () => Disk.HasFile(data) && _content.Restore(data, blob.Digest));
+    }
+
+    private static async Task<Digest> HashAsync(string file, DigestAlgorithm algorithm, CancellationToken cancellationToken)
+    {
+        using var opened = Disk.Open(file);
+        if (opened is null) return default;
+        using var hash = new ContentHash(algorithm);
+        // As many bytes at a time as a scrub reads.
+        var buffer = new byte[256 * 1024];
+        for (var at = 0L; await RandomAccess.ReadAsync(opened, buffer, at, cancellationToken) is var count and > 0; at += count)
+            hash.AppendData(buffer, 0, count);
+        return Digest.FromHash(algorithm, hash.GetCurrentHash());
     }
 
     /// <summary>What a path below the volume was.</summary>
@@ -191,6 +233,9 @@ public sealed class TrashContents
 
         /// <summary>What was already brought back, or cannot be.</summary>
         public HashSet<Digest> Tried { get; } = [];
+
+        /// <summary>What cannot be brought back: an index that names it stays in the trash too.</summary>
+        public HashSet<Digest> Failed { get; } = [];
 
         public IEnumerable<(TagName Tag, Digest Digest)> EvidenceTags =>
             _tags.Where(static tag => !EvidenceNotes.SubjectOf(tag.Tag, tag.Digest).IsEmpty);

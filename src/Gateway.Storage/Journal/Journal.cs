@@ -139,7 +139,8 @@ internal sealed class Journal : IDisposable
 
     /// <summary>
     /// Reads every acknowledged record, in order. A torn tail (an unfinished batch, whose callers were never answered) ends the reading.
-    /// Any other unreadable record is damage, and throws <see cref="InvalidDataException"/> with the file and the offset.
+    /// Any other unreadable record is damage, and throws <see cref="InvalidDataException"/> with the file and the offset. A record of a
+    /// newer version throws <see cref="NewerRecordException"/>.
     /// </summary>
     public static IEnumerable<JournalRecord> Read(string folder)
     {
@@ -180,20 +181,14 @@ internal sealed class Journal : IDisposable
         return false;
     }
 
-    /// <summary>Reads the record at an offset; false where none can be read.</summary>
+    /// <summary>
+    /// Reads the record at an offset; false where none can be read. Throws <see cref="NewerRecordException"/> for a record of a newer
+    /// version.
+    /// </summary>
     /// <param name="next">The offset after it.</param>
     public static bool TryReadWhole(byte[] bytes, int offset, [NotNullWhen(true)] out JournalRecord? record, out int next)
     {
-        try
-        {
-            return TryReadRecord(bytes, offset, out record, out next, out _) && record is not null;
-        }
-        catch (InvalidDataException)
-        {
-            // Its checksum is right, but a newer version wrote it.
-            (record, next) = (null, offset);
-            return false;
-        }
+        return TryReadRecord(bytes, offset, out record, out next, out _) && record is not null;
     }
 
     private static bool TryReadRecord(byte[] bytes, int offset, out JournalRecord? record, out int next, out long durable)

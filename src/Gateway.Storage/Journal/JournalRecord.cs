@@ -3,6 +3,11 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
+/// <summary>
+/// A record has the right checksum and an unknown content: a newer version wrote it. It is not damage, and a repair must not drop it.
+/// </summary>
+internal sealed class NewerRecordException(string message, Exception inner) : IOException(message, inner);
+
 /// <summary>A change in the form of the journal: what to apply, where, and when it was made.</summary>
 /// <param name="Repository"><see cref="StoredRepository.FullName"/>.</param>
 /// <param name="Previous">
@@ -32,7 +37,8 @@ internal sealed record JournalRecord(
     }
 
     /// <summary>
-    /// Reads a record whose checksum is right. Throws <see cref="InvalidDataException"/> for a record that this version did not write.
+    /// Reads a record whose checksum is right. Throws <see cref="NewerRecordException"/> for a record that this version cannot have
+    /// written.
     /// </summary>
     public static JournalRecord Read(BinaryReader from)
     {
@@ -40,9 +46,10 @@ internal sealed record JournalRecord(
         {
             return ReadWhole(from);
         }
-        catch (Exception e) when (e is IOException or FormatException or ArgumentException)
+        catch (Exception e) when (e is IOException or InvalidDataException or FormatException or ArgumentException)
         {
-            throw new InvalidDataException($"the checksum of the record is right, but its content cannot be read: {e.Message}", e);
+            throw new NewerRecordException(
+                $"a newer version of the gateway wrote a change of the journal ({e.Message}); run that version", e);
         }
     }
 
@@ -116,7 +123,7 @@ internal sealed record JournalRecord(
             case JournalCode.RemoveBlobWritten:
                 return new Operation.RemoveBlob(ReadDigest(from)) { Written = ReadTime(from) };
             default:
-                throw new InvalidDataException($"expected a known operation, got number {(byte)code}; run the newer gateway that wrote it");
+                throw new InvalidDataException($"expected a known operation, got number {(byte)code}");
         }
     }
 

@@ -80,7 +80,7 @@ internal static partial class BackupCommand
         }
         foreach (var lost in report.Lost)
         {
-            var count = lost.Count is { } known ? $"{known}" : "an unknown number of";
+            var count = lost.Count is { } known ? $"at most {known}" : "an unknown number of";
             output.WriteLine($"lost: {count} changes after number {lost.After}: {lost.Segment}, {lost.Length} bytes at {lost.Offset}");
         }
         output.WriteLine($"kept: {report.Readable} changes, in {string.Join(", ", report.Repositories)}");

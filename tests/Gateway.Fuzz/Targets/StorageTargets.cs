@@ -70,7 +70,7 @@ public sealed class JournalRecordTarget : FuzzTarget
             Assert.Equal(written, Bytes(JournalRecord.Read(again)));
             return string.Join(' ', record.Operations.Select(o => o.GetType().Name).Distinct());
         }
-        catch (InvalidDataException e)
+        catch (NewerRecordException e)
         {
             return e.Message;
         }
