@@ -172,13 +172,28 @@ internal sealed class Committer : IAsyncDisposable
                 waiting.Done.SetException(Unwritten(why));
                 continue;
             }
-            waiting.Refusal = pending.Refuse(waiting.Repository, waiting.Change) ?? _applier.Refuse(waiting.Repository, waiting.Change);
-            if (waiting.Refusal is not null) continue;
+            if (IsRefused(waiting, pending)) continue;
             waiting.Record = pending.Take(waiting.Repository, waiting.Change, ++_sequence, _clock.GetUtcNow());
             if (IsJournaled(waiting)) Journal.Append(waiting.Record);
             accepted.Add(waiting);
         }
         return accepted;
+    }
+
+    // A file that cannot be read fails only the change that needs it, not the batch.
+    private bool IsRefused(Waiting waiting, PendingChanges pending)
+    {
+        try
+        {
+            waiting.Refusal = pending.Refuse(waiting.Repository, waiting.Change) ?? _applier.Refuse(waiting.Repository, waiting.Change);
+            return waiting.Refusal is not null;
+        }
+        catch (UnreadableException e)
+        {
+            Log.CommitFailed(_logger, e);
+            waiting.Done.SetException(Unwritten(e));
+            return true;
+        }
     }
 
     /// <summary>
