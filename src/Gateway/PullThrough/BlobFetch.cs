@@ -23,7 +23,7 @@ internal sealed class BlobFetch
     private Task _linking = Task.CompletedTask;
     private int _holders = 1; // the fetch itself
     private int _readers;
-    private bool _isWrong;
+    private bool _isUseless;
     private ImmutableHashSet<Uri> _givers = [];
 
     /// <param name="largestAbandoned">Bytes; a larger fetch stops when its last reader leaves.</param>
@@ -86,14 +86,14 @@ internal sealed class BlobFetch
     }
 
     /// <summary>
-    /// Adds a reader; false when the fetch has ended and has no holder, or has ended with wrong bytes: a new one can bring others.
+    /// Adds a reader; false when the fetch has ended and has no holder, or has ended without the content: a new one can bring it.
     /// </summary>
     /// <param name="source">The repository of the reader, which has vouched; null for another replica.</param>
     public bool TryJoin(UpstreamRepository? source)
     {
         lock (_gate)
         {
-            if (_holders == 0 || _isWrong) return false;
+            if (_holders == 0 || _isUseless) return false;
             _holders++;
             _readers++;
         }
@@ -242,7 +242,7 @@ internal sealed class BlobFetch
         if (failure.Failure is FetchFailure.NoRoom or FetchFailure.Wrong || Part.Position == 0) Part.Discard();
         // Another fetch or a push has stored it meanwhile: readers look at the disk again.
         if (failure.Failure != FetchFailure.OnDisk) Log.FetchFailed(_resources.Logger, Digest, Part.Position, failure.Message);
-        lock (_gate) _isWrong = failure.Failure == FetchFailure.Wrong;
+        lock (_gate) _isUseless = failure.Failure is FetchFailure.Wrong or FetchFailure.Absent;
         Part.Fail(failure);
         _vouched.TrySetException(failure);
         _started.TrySetException(failure);

@@ -65,6 +65,11 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
         {
             return await fetch.Vouched && await KnownAsync(digest) is { } vouched ? vouched with { Fetch = fetch } : null;
         }
+        // Another repository may have joined the fetch, and its upstream may have answered last: that says nothing about this one.
+        catch (FetchException e) when (e.Failure == FetchFailure.Absent && !fetch.Sources.IsOnly(source))
+        {
+            return null;
+        }
         catch (FetchException e) when (e.Failure == FetchFailure.Absent)
         {
             var absent = new Vouched(false, null, e.Status ?? 404);

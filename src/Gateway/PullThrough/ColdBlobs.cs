@@ -133,6 +133,13 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
             if (MustBeVerified(digest, fetch.Part.Length)) await fetch.Verified.WaitAsync(cancellationToken);
             return new Result<IContent>.Found(content, Handling(fetch, joined, use));
         }
+        catch (FetchException e) when (
+            e.Failure == FetchFailure.Absent && joined && vouched?.Fetch is null && !fetch.Sources.IsOnly(source))
+        {
+            // Another repository began the fetch, and its upstream lacks the blob. This one's upstream has vouched, so it is asked itself.
+            await content.DisposeAsync();
+            throw new FetchException(FetchFailure.Stopped, e.Message, e);
+        }
         catch
         {
             await content.DisposeAsync();

@@ -18,6 +18,12 @@ internal sealed class FetchSources(UpstreamRepository first)
     /// <summary>The endpoint to try last.</summary>
     public Uri? Except { get; set; }
 
+    /// <summary>Whether no other repository has joined.</summary>
+    public bool IsOnly(UpstreamRepository source)
+    {
+        lock (_gate) return _all.TrueForAll(source.IsSameAs);
+    }
+
     public void Add(UpstreamRepository source)
     {
         lock (_gate)
