@@ -150,10 +150,18 @@ internal sealed partial class SocketOutput(Socket socket, Action abort) : PipeWr
     // How many bytes the kernel took; 0 where it has no room, or where the runtime's own send is to find out what is wrong.
     private unsafe int TrySend()
     {
-        fixed (byte* from = _buffer)
+        try
         {
-            var flags = MsgDontWait | MsgNoSignal | (_pending > 0 ? MsgMore : 0);
-            return Math.Max(0, (int)Send(socket.SafeHandle, from, (nuint)_length, flags));
+            fixed (byte* from = _buffer)
+            {
+                var flags = MsgDontWait | MsgNoSignal | (_pending > 0 ? MsgMore : 0);
+                return Math.Max(0, (int)Send(socket.SafeHandle, from, (nuint)_length, flags));
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            // The server has given the connection up; nothing else may be sent, and the flush finds out in the same way.
+            return 0;
         }
     }
 
