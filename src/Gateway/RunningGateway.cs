@@ -69,7 +69,7 @@ internal sealed class RunningGateway : IAsyncDisposable
         {
             app = Build(options, volume, accessLog, clock, loggers);
             await app.Services.GetRequiredService<Snapshots>().UseAsync(options);
-            if (app.Services.GetService<News>() is { } news) Hear(news, app.Services, volume);
+            if (app.Services.GetService<News>() is { } news) Hear(news, app.Services, volume, options.Storage.Path);
             app.Run(app.Services.GetRequiredService<FrontDoor>().HandleAsync);
             await app.StartAsync(cancellationToken);
             return new(app, volume);
@@ -125,9 +125,11 @@ internal sealed class RunningGateway : IAsyncDisposable
     }
 
     // What the operator did at another replica is done here too.
-    private static void Hear(News news, IServiceProvider services, Volume volume)
+    private static void Hear(News news, IServiceProvider services, Volume volume, string path)
     {
         var (snapshots, memory) = (services.GetRequiredService<Snapshots>(), services.GetRequiredService<IUpstreamMemory>());
+        news.PositionFile = Path.Combine(path, "gateway", "replica-news");
+        news.HasCache = () => volume.CachedRepositories.All().Any();
         news.Forget = memory.ForgetAsync;
         news.Purge = async (what, cancellationToken) =>
         {

@@ -25,6 +25,8 @@ internal sealed record LeaseValue(long Fence, string Id, Uri Url, bool IsNote = 
                 : null;
     }
 
-    public override string ToString() =>
-        string.Create(CultureInfo.InvariantCulture, $"{Fence} {Id} {Url.GetLeftPart(UriPartial.Authority)}{(IsNote ? " has" : "")}");
+    /// <summary>The text without the fence.</summary>
+    public string Unfenced => $"{Id} {Url.GetLeftPart(UriPartial.Authority)}{(IsNote ? " has" : "")}";
+
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Fence} {Unfenced}");
 }

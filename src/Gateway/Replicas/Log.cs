@@ -36,7 +36,15 @@ internal static partial class Log
     [LoggerMessage(10015, LogLevel.Error, "Lease of the fetch of {Digest} failed; the fetch itself goes on")]
     public static partial void TurnFailed(ILogger logger, Exception e, Digest digest);
 
-    [LoggerMessage(10010, LogLevel.Warning, "Request of {Address} to the listener for replicas refused; its signature is wrong")]
+    [LoggerMessage(10016, LogLevel.Warning, "News of {By} ignored; expected a signature by the secret of the replicas, got another one")]
+    public static partial void NewsUnsigned(ILogger logger, string by);
+
+    [LoggerMessage(10017, LogLevel.Error, "News {Id} of replicas could not be carried out and is given up; run the purge here again")]
+    public static partial void NewsGivenUp(ILogger logger, Exception e, string id);
+
+    [LoggerMessage(
+        10010, LogLevel.Warning,
+        "Request of {Address} to the listener for replicas refused; its signature is wrong, or of another time than the last 2 minutes")]
     public static partial void Unsigned(ILogger logger, string address);
 
     [LoggerMessage(10011, LogLevel.Warning, "Replica {Url} did not confirm the purge of {What}; it purges when it reads the news: {Why}")]

@@ -17,7 +17,8 @@ internal sealed record Member(string Id, Uri Url, string Version);
 /// count too.
 /// </summary>
 internal sealed class Members(
-    ReplicaOptions options, ReplicaSelf self, TimeProvider clock, ILogger<Members> logger, RedisLink? redis = null) : BackgroundService
+    ReplicaOptions options, ReplicaSelf self, PeerSecret secret, TimeProvider clock, ILogger<Members> logger, RedisLink? redis = null)
+    : BackgroundService
 {
     /// <summary>How long a replica is a member after its last beat. Chosen: as long as a lease.</summary>
     public static readonly TimeSpan Lifetime = LeaseStore.Lifetime;
@@ -31,8 +32,8 @@ internal sealed class Members(
     private static readonly TimeSpan LiarAvoidedFor = TimeSpan.FromMinutes(1);
 
     /// <summary>
-    /// KEYS: the ends of memberships, the members. ARGV: id, "url version", lifetime in ms. Returns the time in ms, then "id url version"
-    /// of each.
+    /// KEYS: the ends of memberships, the members. ARGV: id, "url version signature", lifetime in ms. Returns the time in ms, then
+    /// "id url version signature" of each.
     /// </summary>
     private const string Beat = """
         local t = redis.call('TIME')
@@ -86,20 +87,22 @@ internal sealed class Members(
     public async Task BeatAsync()
     {
         if (redis is null) return;
+        var mine = $"{self.Url.GetLeftPart(UriPartial.Authority)} {Version}";
         var reply = await redis.RunAsync(
             Beat, [redis.Key("members"), redis.Key("member")],
-            [self.Id, $"{self.Url.GetLeftPart(UriPartial.Authority)} {Version}", Milliseconds(Lifetime)], evenAtRest: true);
-        if (!reply.Answered || reply.Texts is not [var time, .. var texts]) return;
-        _time = (TimeSpan.FromMilliseconds(long.Parse(time, CultureInfo.InvariantCulture)), clock.GetTimestamp());
+            [self.Id, $"{mine} {secret.Sign("member", $"{self.Id} {mine}")}", Milliseconds(Lifetime)], evenAtRest: true);
+        if (!reply.Answered || reply.Texts is not [var time, .. var texts]
+            || !long.TryParse(time, NumberStyles.None, CultureInfo.InvariantCulture, out var now)) return;
+        _time = (TimeSpan.FromMilliseconds(now), clock.GetTimestamp());
         foreach (var member in texts.Select(Parse).OfType<Member>().Where(each => each.Id != self.Id).Take(MostMembers))
             _seen[member.Url] = (member, clock.GetTimestamp());
         // A Redis that was flushed knows of a replica only after its next beat; it is not gone meanwhile.
         foreach (var url in _seen.Where(each => clock.GetElapsedTime(each.Value.At) > Lifetime).Select(each => each.Key).ToArray())
             _seen.Remove(url);
-        ImmutableArray<Member> now = [.. _seen.Values.Select(each => each.Member)];
-        foreach (var member in now.Where(each => !_beating.Contains(each))) Log.Joined(logger, member.Url);
-        foreach (var member in _beating.Where(each => !now.Contains(each))) Log.Left(logger, member.Url);
-        _beating = now;
+        ImmutableArray<Member> all = [.. _seen.Values.Select(each => each.Member)];
+        foreach (var member in all.Where(each => !_beating.Contains(each))) Log.Joined(logger, member.Url);
+        foreach (var member in _beating.Where(each => !all.Contains(each))) Log.Left(logger, member.Url);
+        _beating = all;
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -138,9 +141,11 @@ internal sealed class Members(
         }
     }
 
-    // Words behind these are of a later version.
-    private static Member? Parse(string text) =>
-        text.Split(' ') is [var id, var url, var version, ..] && Uri.TryCreate(url, UriKind.Absolute, out var address)
+    // Null for a member that no replica signed, or with another scheme than this replica's own.
+    internal Member? Parse(string text) =>
+        text.Split(' ') is [var id, var url, var version, var signature]
+        && Uri.TryCreate(url, UriKind.Absolute, out var address) && self.IsOfSameScheme(address)
+        && secret.IsSigned("member", $"{id} {url} {version}", signature)
             ? new(id, address, version)
             : null;
 

@@ -1,4 +1,5 @@
 using BitFaster.Caching.Lru;
+using Gateway.Configuration;
 
 namespace Gateway.Replicas;
 
@@ -7,7 +8,8 @@ namespace Gateway.Replicas;
 /// into a stream in Redis for those that cannot be reached now. A replica that lost track of the stream drops every remembered answer.
 /// </summary>
 internal sealed class News(
-    Members members, PeerClient peers, ReplicaSelf self, TimeProvider clock, ILogger<News> logger, RedisLink? redis = null)
+    Members members, PeerClient peers, ReplicaSelf self, PeerSecret secret, TimeProvider clock, ILogger<News> logger,
+    RedisLink? redis = null)
     : BackgroundService
 {
     // Chosen: a replica that could not be reached hears of a purge within a second of its return.
@@ -16,12 +18,17 @@ internal sealed class News(
     // Chosen: a purge walks the cached repositories; the operator waits for it.
     private static readonly TimeSpan Confirms = TimeSpan.FromSeconds(10);
 
-    /// <summary>KEYS: stream. ARGV: id of the news, its sender, what to purge. Keeps about 10,000.</summary>
-    private const string Add =
-        "return redis.call('XADD', KEYS[1], 'MAXLEN', '~', 10000, '*', 'id', ARGV[1], 'by', ARGV[2], 'purge', ARGV[3])";
+    // Chosen: a fault that does not pass within seconds, such as an entry of a later version, must not keep later news away.
+    private const int MostTries = 5;
+
+    /// <summary>KEYS: stream. ARGV: id of the news, its sender, what to purge, signature. Keeps about 10,000.</summary>
+    private const string Add = """
+        return redis.call(
+          'XADD', KEYS[1], 'MAXLEN', '~', 10000, '*', 'id', ARGV[1], 'by', ARGV[2], 'purge', ARGV[3], 'signature', ARGV[4])
+        """;
 
     /// <summary>
-    /// KEYS: stream. ARGV: the last entry that was read; empty at the start. Returns "ok" or "lost", the last entry, and three texts of
+    /// KEYS: stream. ARGV: the last entry that was read; empty at the start. Returns "ok" or "lost", the last entry, and four texts of
     /// each entry since.
     /// </summary>
     private const string Read = """
@@ -37,13 +44,23 @@ internal sealed class News(
         local reply = {'ok', ARGV[1]}
         for i = from, #found do
           reply[2] = found[i][1]
-          for _, at in ipairs({2, 4, 6}) do table.insert(reply, found[i][2][at]) end
+          for _, at in ipairs({2, 4, 6, 8}) do table.insert(reply, found[i][2][at] or '') end
         end
         return reply
         """;
 
     private readonly ConcurrentLru<string, bool> _done = new(1000);
-    private string _last = "";
+    private readonly Dictionary<string, int> _tries = [];
+    private string? _last;
+
+    /// <summary>
+    /// The file that keeps the last entry that was read, so that purges from while this replica was down are carried out; null for none.
+    /// Set before the gateway starts.
+    /// </summary>
+    public string? PositionFile { get; set; }
+
+    /// <summary>Whether this replica has cached content that a purge could concern; set before the gateway starts.</summary>
+    public Func<bool> HasCache { get; set; } = () => false;
 
     /// <summary>Purges here; set before the gateway starts.</summary>
     public Func<string, CancellationToken, Task> Purge { get; set; } = (_, _) => Task.CompletedTask;
@@ -59,7 +76,8 @@ internal sealed class News(
     {
         var id = Guid.NewGuid().ToString("N");
         _done.AddOrUpdate(id, true);
-        if (redis is not null) await redis.RunAsync(Add, [redis.Key("news")], [id, self.Id, what]);
+        var signature = secret.Sign("news", Signed(id, self.Id, what));
+        if (redis is not null) await redis.RunAsync(Add, [redis.Key("news")], [id, self.Id, what, signature]);
         var target = $"{PeerPaths.PurgePath}?id={id}&what={Uri.EscapeDataString(what)}";
         var told = await Task.WhenAll(members.Others.Select(async other =>
             (other.Url, Problem: await peers.TellAsync(other.Url, target, Confirms, cancellationToken))));
@@ -99,26 +117,85 @@ internal sealed class News(
 
     private async Task ReadAsync(RedisLink link, CancellationToken cancellationToken)
     {
-        var reply = await link.RunAsync(Read, [link.Key("news")], [_last]);
+        var since = _last ??= ReadPosition();
+        var reply = await link.RunAsync(Read, [link.Key("news")], [since]);
         if (!reply.Answered || reply.Texts is not [var state, var last, .. var texts]) return;
+        // Without a position, purges may have been missed only if there was something to purge.
+        if ((state == "lost" || (since.Length == 0 && HasCache())) && !await TryAsync("lost", LoseAsync, cancellationToken)) return;
+        foreach (var entry in texts.Chunk(4))
+        {
+            if (entry is not [var id, var by, var what, var signature] || by == self.Id) continue;
+            if (!secret.IsSigned("news", Signed(id, by, what), signature)) Log.NewsUnsigned(logger, by);
+            else if (!await TryAsync(id, () => HearAsync(id, what, cancellationToken), cancellationToken)) return;
+        }
+        if (last == since) return;
+        _last = last;
+        WritePosition(last);
+    }
+
+    private Task LoseAsync()
+    {
+        ReplicaMetrics.NewsLost();
+        Log.NewsLost(logger);
+        return Forget();
+    }
+
+    /// <summary>False if it failed and is to be tried again in a second; after some failures it is given up.</summary>
+    private async Task<bool> TryAsync(string id, Func<Task> action, CancellationToken cancellationToken)
+    {
         try
         {
-            if (state == "lost")
-            {
-                ReplicaMetrics.NewsLost();
-                Log.NewsLost(logger);
-                await Forget();
-            }
-            foreach (var entry in texts.Chunk(3))
-            {
-                if (entry is [var id, var by, var what] && by != self.Id) await HearAsync(id, what, cancellationToken);
-            }
-            _last = last;
+            await action();
         }
-        catch (Exception e) when (e is IOException or InvalidOperationException)
+        catch (Exception e)
         {
-            // Read again in a second.
+            cancellationToken.ThrowIfCancellationRequested();
+            var tries = _tries[id] = _tries.GetValueOrDefault(id) + 1;
+            if (tries < MostTries)
+            {
+                Log.NewsFailed(logger, e.Message);
+                return false;
+            }
+            Log.NewsGivenUp(logger, e, id);
+        }
+        _tries.Remove(id);
+        return true;
+    }
+
+    private string ReadPosition()
+    {
+        try
+        {
+            return PositionFile is { } file && File.Exists(file) && BoundedFile.ReadText(file).Trim() is var text && IsPosition(text)
+                ? text
+                : "";
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Log.NewsFailed(logger, e.Message);
+            return "";
+        }
+    }
+
+    // As Redis writes it: two numbers. Anything else would make each of its answers an error.
+    private static bool IsPosition(string text) =>
+        text.Length < 64 && text.Split('-') is [{ Length: > 0 } time, { Length: > 0 } number]
+        && time.All(char.IsAsciiDigit) && number.All(char.IsAsciiDigit);
+
+    private void WritePosition(string last)
+    {
+        if (PositionFile is not { } file) return;
+        try
+        {
+            File.WriteAllText($"{file}.new", last);
+            File.Move($"{file}.new", file, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // After a restart, the entries since the last position that was kept are read once more, which does no harm.
             Log.NewsFailed(logger, e.Message);
         }
     }
+
+    private static string Signed(string id, string by, string what) => $"{id}\n{by}\n{what}";
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using Gateway.Configuration;
 using Gateway.Oci;
@@ -13,19 +14,26 @@ namespace Gateway.Replicas;
 /// <param name="Position">Bytes that it can send now.</param>
 internal readonly record struct PeerOffer(bool IsWhole, long Position);
 
+/// <summary>A replica's word about some content.</summary>
+/// <param name="Offer">Null if it has nothing to offer, or did not answer.</param>
+/// <param name="Answered">Whether it answered within the deadline.</param>
+/// <param name="Failed">Whether the connection failed; false if it was only slow.</param>
+internal readonly record struct PeerWord(PeerOffer? Offer, bool Answered, bool Failed = false);
+
 /// <summary>Requests to other replicas.</summary>
 internal sealed class PeerClient : IDisposable
 {
     /// <summary>Longest wait for a replica's word whether it has some content.</summary>
     public TimeSpan ProbeDeadline { get; }
 
-    private readonly PeerSecret _secret;
+    private readonly PeerSignature _signature;
     private readonly TimeProvider _clock;
+    private readonly TlsOptions? _tls;
     private readonly HttpClient _client;
 
-    public PeerClient(ReplicaOptions options, GatewayOptions all, PeerSecret secret, TimeProvider clock)
+    public PeerClient(ReplicaOptions options, GatewayOptions all, PeerSignature signature, TimeProvider clock)
     {
-        (_secret, _clock, ProbeDeadline) = (secret, clock, options.Timeout);
+        (_signature, _clock, _tls, ProbeDeadline) = (signature, clock, options.Tls ?? all.Tls, options.Timeout);
         _client = new(new SocketsHttpHandler
         {
             UseProxy = false,
@@ -34,17 +42,15 @@ internal sealed class PeerClient : IDisposable
             // Chosen: one round trip and a retransmission in one network.
             ConnectTimeout = TimeSpan.FromSeconds(1),
             PooledConnectionIdleTimeout = TimeSpan.FromMinutes(1),
-            SslOptions = TlsOf(options.Tls ?? all.Tls),
+            ConnectCallback = ConnectAsync,
         })
         {
             Timeout = Timeout.InfiniteTimeSpan,
         };
     }
 
-    /// <summary>What a replica offers of some content; null if nothing, or if it does not answer within the deadline.</summary>
-    /// <param name="reached">Whether it answered at all.</param>
-    public async Task<(PeerOffer? Offer, bool Reached)> AskAsync(
-        Uri peer, Digest digest, TimeSpan deadline, CancellationToken cancellationToken)
+    /// <summary>What a replica offers of some content. Throws only if the caller cancels.</summary>
+    public async Task<PeerWord> AskAsync(Uri peer, Digest digest, TimeSpan deadline, CancellationToken cancellationToken)
     {
         using var limit = new CancellationTokenSource(deadline, _clock);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
@@ -52,15 +58,16 @@ internal sealed class PeerClient : IDisposable
         {
             using var request = RequestOf(HttpMethod.Head, peer, PeerPaths.Content(digest));
             using var response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, both.Token);
-            if (response.StatusCode != HttpStatusCode.OK) return (null, true);
+            if (response.StatusCode != HttpStatusCode.OK) return new(null, Answered: true);
             var position = response.Headers.TryGetValues(PeerPaths.Position, out var values)
                 && long.TryParse(values.First(), NumberStyles.None, CultureInfo.InvariantCulture, out var bytes) ? bytes : 0;
-            return (new(response.Headers.Contains(PeerPaths.Whole), position), true);
+            return new(new(response.Headers.Contains(PeerPaths.Whole), position), Answered: true);
         }
-        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
+        catch (Exception e)
         {
+            // Whatever a peer does, the caller has another source.
             cancellationToken.ThrowIfCancellationRequested();
-            return (null, false);
+            return new(null, Answered: false, Failed: e is not OperationCanceledException);
         }
     }
 
@@ -69,15 +76,16 @@ internal sealed class PeerClient : IDisposable
     /// </summary>
     public async Task<HttpResponseMessage> OpenAsync(Uri peer, Digest digest, long from, CancellationToken cancellationToken)
     {
-        using var request = RequestOf(HttpMethod.Get, peer, PeerPaths.Content(digest));
-        request.Headers.Range = new RangeHeaderValue(from, null);
         HttpResponseMessage response;
         try
         {
+            using var request = RequestOf(HttpMethod.Get, peer, PeerPaths.Content(digest));
+            request.Headers.Range = new RangeHeaderValue(from, null);
             response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         }
-        catch (HttpRequestException e)
+        catch (Exception e)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             throw new IOException(e.Message, e);
         }
         if (response.StatusCode == HttpStatusCode.PartialContent && response.Content.Headers.ContentRange is { HasLength: true } range
@@ -97,7 +105,7 @@ internal sealed class PeerClient : IDisposable
             using var response = await _client.SendAsync(request, both.Token);
             return response.IsSuccessStatusCode ? null : $"expected 200, got {(int)response.StatusCode}";
         }
-        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
+        catch (Exception e)
         {
             cancellationToken.ThrowIfCancellationRequested();
             return e is OperationCanceledException ? $"no answer within {deadline.TotalSeconds:0} s" : e.Message;
@@ -109,15 +117,38 @@ internal sealed class PeerClient : IDisposable
     private HttpRequestMessage RequestOf(HttpMethod method, Uri peer, string target)
     {
         var request = new HttpRequestMessage(method, new Uri(peer, target));
-        request.Headers.TryAddWithoutValidation(
-            "Authorization", $"{PeerPaths.Scheme} {_secret.Sign("peer", PeerPaths.Signed(method.Method, target))}");
+        request.Headers.Host = peer.Authority;
+        request.Headers.TryAddWithoutValidation("Authorization", _signature.Sign(method.Method, peer.Authority, target));
         return request;
     }
 
-    // The system's authorities, or those of clientAuthorities alone.
-    private static SslClientAuthenticationOptions TlsOf(TlsOptions? tls)
+    // The files are read for each connection, so that a renewed certificate applies without a restart.
+    private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
     {
-        var options = new SslClientAuthenticationOptions();
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        Stream? stream = null;
+        try
+        {
+            await socket.ConnectAsync(context.DnsEndPoint, cancellationToken);
+            stream = new NetworkStream(socket, ownsSocket: true);
+            if (context.InitialRequestMessage.RequestUri!.Scheme != Uri.UriSchemeHttps) return stream;
+            var secure = new SslStream(stream);
+            stream = secure;
+            await secure.AuthenticateAsClientAsync(TlsOf(_tls, context.DnsEndPoint.Host), cancellationToken);
+            return secure;
+        }
+        catch
+        {
+            if (stream is not null) await stream.DisposeAsync();
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    // The system's authorities, or those of clientAuthorities alone.
+    private static SslClientAuthenticationOptions TlsOf(TlsOptions? tls, string host)
+    {
+        var options = new SslClientAuthenticationOptions { TargetHost = host };
         if (tls?.ClientAuthorities is not { } file) return options;
         var authorities = new X509Certificate2Collection();
         authorities.ImportFromPemFile(file);

@@ -103,14 +103,14 @@ internal sealed class PeerDownload(BlobFetch fetch, Uri peer, ReplicaServices se
                 await Task.Delay(SilentAfter / 4, services.Clock, end);
                 if (services.Clock.GetElapsedTime(Volatile.Read(ref _heardAt)) < SilentAfter) continue;
                 var heard = Volatile.Read(ref _heardAt);
-                var (offer, reached) = await services.Peers.AskAsync(peer, fetch.Digest, Answer, end);
+                var (offer, answered, _) = await services.Peers.AskAsync(peer, fetch.Digest, Answer, end);
                 if (Volatile.Read(ref _heardAt) != heard) continue;
                 if (offer is { IsWhole: false } going && going.Position <= _part.Position)
                 {
                     Volatile.Write(ref _heardAt, services.Clock.GetTimestamp());
                     continue;
                 }
-                _why = !reached ? $"no byte and no answer for {SilentAfter.TotalSeconds:0} s"
+                _why = !answered ? $"no byte and no answer for {SilentAfter.TotalSeconds:0} s"
                     : offer is null ? "it no longer fetches"
                     : $"no byte for {SilentAfter.TotalSeconds:0} s, although it has them";
                 await given.CancelAsync();

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.PullThrough;
 using Gateway.Storage;
@@ -11,7 +12,8 @@ namespace Gateway.Replicas;
 /// Answers other replicas. Whoever signs by the secret of the set gets any content by its digest: a replica asks only for what an upstream
 /// vouched for at its own request, so content is shared and permission is not.
 /// </summary>
-internal sealed class PeerFace(PeerSecret secret, SharedFetches fetches, News news, IContentLookup contents, ILogger<PeerFace> logger)
+internal sealed class PeerFace(
+    ReplicaOptions options, PeerSignature signature, SharedFetches fetches, News news, IContentLookup contents, ILogger<PeerFace> logger)
     : IDisposable
 {
     // Chosen: longer than a replica needs from Redis' answer to its next step, and shorter than the asker waits.
@@ -28,9 +30,7 @@ internal sealed class PeerFace(PeerSecret secret, SharedFetches fetches, News ne
     {
         var (request, response) = (context.Request, context.Response);
         var target = $"{request.Path}{request.QueryString}";
-        var authorization = request.Headers.Authorization.ToString();
-        if (!authorization.StartsWith($"{PeerPaths.Scheme} ", StringComparison.Ordinal)
-            || !secret.IsSigned("peer", PeerPaths.Signed(request.Method, target), authorization[(PeerPaths.Scheme.Length + 1)..]))
+        if (!signature.IsSigned(request.Headers.Authorization.ToString(), request.Method, request.Headers.Host.ToString(), target))
         {
             Log.Unsigned(logger, context.Connection.RemoteIpAddress?.ToString() ?? "an unknown address");
             response.StatusCode = StatusCodes.Status401Unauthorized;
@@ -57,7 +57,7 @@ internal sealed class PeerFace(PeerSecret secret, SharedFetches fetches, News ne
 
     private async Task ContentAsync(HttpContext context, Digest digest, CancellationToken cancellationToken)
     {
-        if (fetches.Find(digest) is { } shared && await ServingAsync(shared, cancellationToken) is { } serving)
+        if (fetches.Find(digest) is { } shared && await ServingAsync(shared, context.Request.Method, cancellationToken) is { } serving)
         {
             using var both = CancellationTokenSource.CreateLinkedTokenSource(serving, cancellationToken);
             if (!shared.Fetch.TryJoin(source: null))
@@ -87,10 +87,11 @@ internal sealed class PeerFace(PeerSecret secret, SharedFetches fetches, News ne
         ReplicaMetrics.Sent(length - from);
     }
 
-    private static async Task<CancellationToken?> ServingAsync(SharedFetch shared, CancellationToken cancellationToken)
+    private async Task<CancellationToken?> ServingAsync(SharedFetch shared, string method, CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(DecidesWithin);
+        // The asker of a HEAD waits for its probe alone; an answer that comes too late would count as none.
+        limit.CancelAfter(HttpMethods.IsHead(method) ? options.Timeout / 2 : DecidesWithin);
         return await shared.ServesAsync(limit.Token);
     }
 

@@ -19,6 +19,9 @@ internal sealed class PeerListener(
     // Chosen: each replica has a few connections to each other one.
     private const int MostConnections = 1024;
 
+    // As on the listeners for clients, and for the same reason: Kestrel's grace of 5 s ends a follower whose machine pauses.
+    private static readonly MinDataRate ResponseRate = new(bytesPerSecond: 240, gracePeriod: TimeSpan.FromMinutes(5));
+
     private readonly ILogger _logger = loggers.CreateLogger<PeerListener>();
     private WebApplication? _app;
 
@@ -49,6 +52,7 @@ internal sealed class PeerListener(
     {
         server.AddServerHeader = false;
         server.Limits.MaxRequestBodySize = 0;
+        server.Limits.MinResponseDataRate = ResponseRate;
         server.Limits.MaxConcurrentConnections = MostConnections;
         var (url, tls) = (options.Listen, options.Tls ?? all.Tls);
         if (IPAddress.TryParse(url.Host.Trim('[', ']'), out var address)) server.Listen(address, url.Port, Configure);

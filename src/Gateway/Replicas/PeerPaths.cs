@@ -9,9 +9,6 @@ internal static class PeerPaths
 
     public const string PurgePath = "/peer/v1/purge";
 
-    /// <summary>The scheme of the Authorization header: a signature by the secret of the set, which itself is never sent.</summary>
-    public const string Scheme = "GatewayPeer";
-
     /// <summary>Response header: bytes that can be sent now.</summary>
     public const string Position = "Gateway-Position";
 
@@ -19,7 +16,4 @@ internal static class PeerPaths
     public const string Whole = "Gateway-Whole";
 
     public static string Content(Digest digest) => $"{ContentPrefix}{digest}";
-
-    /// <summary>The signed text. Everything that a request says is in it; replaying it asks for the same once more.</summary>
-    public static string Signed(string method, string target) => $"{method} {target}";
 }

@@ -12,6 +12,10 @@ internal sealed class ReplicaSelf(ReplicaOptions options)
     /// <summary>The address by which other replicas reach this one; final once the listener is bound.</summary>
     public Uri Url { get; private set; } = options.Address;
 
+    /// <summary>Whether another replica can have this address: all replicas of a set use http, or all use https.</summary>
+    public bool IsOfSameScheme(Uri url) =>
+        (url.Scheme == Uri.UriSchemeHttp || url.Scheme == Uri.UriSchemeHttps) && url.Scheme == Url.Scheme;
+
     /// <summary>Takes over the real port of a listener whose configured port is 0.</summary>
     public void Bound(Uri url)
     {

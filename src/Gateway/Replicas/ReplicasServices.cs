@@ -23,18 +23,20 @@ internal static class ReplicasServices
         services.AddSingleton(replicas).AddSingleton<ReplicaSelf>();
         services.AddSingleton(given => new PeerSecret(
             replicas.SecretFile, given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<PeerSecret>>()));
+        services.AddSingleton<PeerSignature>();
         services.AddSingleton(given => new Members(
-            replicas, given.GetRequiredService<ReplicaSelf>(), given.GetRequiredService<TimeProvider>(),
-            given.GetRequiredService<ILogger<Members>>(), given.GetService<RedisLink>()));
+            replicas, given.GetRequiredService<ReplicaSelf>(), given.GetRequiredService<PeerSecret>(),
+            given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<Members>>(), given.GetService<RedisLink>()));
         services.AddSingleton(given => new PeerClient(
-            replicas, options, given.GetRequiredService<PeerSecret>(), given.GetRequiredService<TimeProvider>()));
+            replicas, options, given.GetRequiredService<PeerSignature>(), given.GetRequiredService<TimeProvider>()));
         services.AddSingleton(given => new ReplicaServices(
             given.GetRequiredService<ReplicaSelf>(), given.GetRequiredService<Members>(), given.GetRequiredService<PeerClient>(),
             given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<SharedFetches>>(), given.GetService<LeaseStore>()));
         services.AddSingleton<SharedFetches>().AddSingleton<IFetchPeers>(given => given.GetRequiredService<SharedFetches>());
         services.AddSingleton(given => new News(
             given.GetRequiredService<Members>(), given.GetRequiredService<PeerClient>(), given.GetRequiredService<ReplicaSelf>(),
-            given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<News>>(), given.GetService<RedisLink>()));
+            given.GetRequiredService<PeerSecret>(), given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<News>>(),
+            given.GetService<RedisLink>()));
         services.AddSingleton<PeerFace>();
         services.AddHostedService(given => new PeerListener(
             replicas, options, given.GetRequiredService<ReplicaSelf>(), given.GetRequiredService<Members>(),

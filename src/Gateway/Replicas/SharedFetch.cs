@@ -158,9 +158,9 @@ internal sealed class SharedFetch : IFetchTurn
         var asked = await Task.WhenAll(order.Select(
             url => _services.Peers.AskAsync(url, Digest, _services.Peers.ProbeDeadline, cancellationToken)));
         (Uri Url, PeerOffer Offer)? best = null;
-        foreach (var (url, (offer, reached)) in order.Zip(asked))
+        foreach (var (url, (offer, _, failed)) in order.Zip(asked))
         {
-            if (!reached) _services.Members.Avoid(url);
+            if (failed) _services.Members.Avoid(url);
             if (offer is { } one && (best is null || (one.IsWhole && !best.Value.Offer.IsWhole))) best = (url, one);
         }
         return best;
