@@ -19,14 +19,39 @@ internal sealed partial class Evaluator
     /// <summary>The verdict that hides what is about a subject; null when pullers see the subject, or it was not pushed here.</summary>
     public async ValueTask<Verdict?> OfHeldAsync(
         IBacking backing, RepositoryName name, Digest subject, CancellationToken cancellationToken) =>
-        engine.AdmitsEverything || subject.IsEmpty ? null : (await OfSubjectAsync(backing, name, subject, 0, cancellationToken)).Held;
+        engine.AdmitsEverything || subject.IsEmpty ? null : (await OfSubjectAsync(backing, name, subject, 0, null, cancellationToken)).Held;
+
+    /// <summary>The same in a dry run, which counts and notes nothing.</summary>
+    /// <param name="verdictOf">The pull verdict of a manifest that is about no other one, from a dry run.</param>
+    public async ValueTask<Verdict?> TryHeldAsync(
+        IBacking backing, RepositoryName name, Digest subject, Func<StoredManifest, ValueTask<Verdict>> verdictOf,
+        CancellationToken cancellationToken) =>
+        engine.AdmitsEverything || subject.IsEmpty
+            ? null
+            : (await OfSubjectAsync(backing, name, subject, 0, verdictOf, cancellationToken)).Held;
+
+    /// <summary>
+    /// The pull verdict of a stored manifest, with those of its subjects, in a dry run. <c>IsLasting</c> is false when it is about subjects
+    /// that are not here, so that it must not be cached.
+    /// </summary>
+    /// <param name="own">The manifest's own verdict, from a dry run.</param>
+    /// <param name="verdictOf">The pull verdict of a manifest that is about no other one, from a dry run.</param>
+    public async ValueTask<(Verdict Verdict, bool IsLasting)> TryWithSubjectsAsync(
+        IBacking backing, RepositoryName name, StoredManifest manifest, Verdict own, Func<StoredManifest, ValueTask<Verdict>> verdictOf,
+        CancellationToken cancellationToken)
+    {
+        var (verdict, subjects) = await WithSubjectsAsync(backing, name, manifest, own, 0, verdictOf, cancellationToken);
+        return (verdict, subjects is not null);
+    }
 
     /// <summary>
     /// The worse of a manifest's own verdict and those of its subjects, with the versions that this rests on. The versions are null when it
     /// is about subjects that are not here.
     /// </summary>
+    /// <param name="verdictOf">In a dry run, the pull verdict of a manifest that is about no other one; null in a request.</param>
     private async ValueTask<(Verdict Verdict, List<(Digest Subject, long Version)>? Subjects)> WithSubjectsAsync(
-        IBacking backing, RepositoryName name, StoredManifest manifest, Verdict own, int depth, CancellationToken cancellationToken)
+        IBacking backing, RepositoryName name, StoredManifest manifest, Verdict own, int depth,
+        Func<StoredManifest, ValueTask<Verdict>>? verdictOf, CancellationToken cancellationToken)
     {
         var versions = new List<(Digest, long)>();
         // An upstream itself decides which callers see its content.
@@ -39,7 +64,7 @@ internal sealed partial class Evaluator
         foreach (var subject in subjects)
         {
             versions.Add((subject, backing.VersionOf(subject)));
-            var (isHere, found, subjectUntil) = await OfSubjectAsync(backing, name, subject, depth, cancellationToken);
+            var (isHere, found, subjectUntil) = await OfSubjectAsync(backing, name, subject, depth, verdictOf, cancellationToken);
             if (isHere && found is null) return (own with { Until = Verdicts.Earlier(until, subjectUntil) }, versions);
             isAnyHere |= isHere;
             held ??= found;
@@ -48,7 +73,8 @@ internal sealed partial class Evaluator
     }
 
     private async ValueTask<(bool IsHere, Verdict? Held, DateTimeOffset? Until)> OfSubjectAsync(
-        IBacking backing, RepositoryName name, Digest subject, int depth, CancellationToken cancellationToken)
+        IBacking backing, RepositoryName name, Digest subject, int depth, Func<StoredManifest, ValueTask<Verdict>>? verdictOf,
+        CancellationToken cancellationToken)
     {
         Verdict? worst = null;
         foreach (var digest in await backing.NamesOfAsync(subject, cancellationToken))
@@ -56,7 +82,7 @@ internal sealed partial class Evaluator
             if (!backing.IsPushed(digest)
                 || await backing.ReadManifestAsync(digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var stored })
                 continue;
-            var verdict = await OfOneAsync(backing, name, stored, depth, cancellationToken);
+            var verdict = await OfOneAsync(backing, name, stored, depth, verdictOf, cancellationToken);
             if (verdict.Admits) return (true, null, verdict.Until);
             worst = worst is null ? verdict : Verdicts.Worse(worst, verdict);
         }
@@ -64,15 +90,19 @@ internal sealed partial class Evaluator
     }
 
     private async ValueTask<Verdict> OfOneAsync(
-        IBacking backing, RepositoryName name, StoredManifest stored, int depth, CancellationToken cancellationToken)
+        IBacking backing, RepositoryName name, StoredManifest stored, int depth, Func<StoredManifest, ValueTask<Verdict>>? verdictOf,
+        CancellationToken cancellationToken)
     {
         // A manifest without a subject has a cached pull verdict. Others are not cached, because two may be about each other.
-        if (!MayBeAboutOthers(stored.Manifest)) return await OfStoredAsync(backing, name, stored, null, cancellationToken);
+        if (!MayBeAboutOthers(stored.Manifest))
+            return verdictOf is null ? await OfStoredAsync(backing, name, stored, null, cancellationToken) : await verdictOf(stored);
         var closure = await ReadAsync(backing, stored, null, cancellationToken);
-        var own = await AskAsync(closure, name, Stage.Pull, null, cancellationToken);
+        var own = verdictOf is null
+            ? await AskAsync(closure, name, Stage.Pull, null, cancellationToken)
+            : await TryAsync(closure, name, Stage.Pull, null, cancellationToken);
         return depth == MaxDepth
             ? own with { Outcome = own.Admits ? Outcome.Quarantine : own.Outcome }
-            : (await WithSubjectsAsync(backing, name, stored, own, depth + 1, cancellationToken)).Verdict;
+            : (await WithSubjectsAsync(backing, name, stored, own, depth + 1, verdictOf, cancellationToken)).Verdict;
     }
 
     private Verdict Held(Verdict subject) => new(

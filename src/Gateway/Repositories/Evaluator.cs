@@ -81,7 +81,7 @@ internal sealed partial class Evaluator(
             var began = clock.GetTimestamp();
             var closure = await ReadAsync(backing, manifest, null, CancellationToken.None);
             var own = await AskAsync(closure, name, Stage.Pull, tag, CancellationToken.None);
-            var (verdict, subjects) = await WithSubjectsAsync(backing, name, manifest, own, 0, CancellationToken.None);
+            var (verdict, subjects) = await WithSubjectsAsync(backing, name, manifest, own, 0, null, CancellationToken.None);
             // Evidence about a missing subject is hidden with the subject once that is pushed. Until then no verdict is cached.
             if (subjects is null) return verdict;
             if (verdict.Unknown is null) _cache.Add(key, basis, verdict, now, clock.GetElapsedTime(began));

@@ -18,6 +18,11 @@ namespace Gateway.Repositories;
 internal sealed class Inspection(
     RepositoryName name, IBacking backing, Evaluator evaluator, bool takesPushes, VerdictCache verdicts, TimeProvider clock)
 {
+    // Chosen: most repositories have fewer tags. Each one may need a small file to be read.
+    private const int MostNames = 5000;
+
+    private const int NamesAtOnce = 1000;
+
     /// <summary>The canonical name.</summary>
     public RepositoryName Name => name;
 
@@ -52,8 +57,29 @@ internal sealed class Inspection(
     /// <summary>The earlier digests of a tag, the latest first; empty when they are not noted.</summary>
     public IReadOnlyList<Digest> HistoryOf(TagName tag) => backing.HistoryOf(tag);
 
-    /// <summary>The verdict of a stored manifest at a stage. It is cached until something that it rests on changes.</summary>
+    /// <summary>
+    /// The verdict of a stored manifest at a stage. For a pull it is the one that a client would get: what is about a held manifest is held
+    /// with it.
+    /// </summary>
     public async ValueTask<Verdict> VerdictAsync(
+        StoredManifest manifest, TagName? tag, Stage stage, CancellationToken cancellationToken)
+    {
+        var verdict = await OfManifestAsync(manifest, tag, stage, cancellationToken);
+        // As in a pull: an index under a tag of evidence is hidden as long as its subject is.
+        return stage == Stage.Pull && verdict.Admits && tag is { } named && manifest.Manifest.IsIndex
+            ? await HeldAsync(EvidenceNotes.SubjectOf(named, manifest.Digest), cancellationToken) ?? verdict
+            : verdict;
+    }
+
+    /// <summary>Whether pullers see the name of a tag: a tag of evidence about a held manifest contains its digest.</summary>
+    public async ValueTask<bool> ShowsNameAsync(TagName tag, CancellationToken cancellationToken) =>
+        EvidenceTag.Parse(tag) is not { } evidence || await HeldAsync(evidence.Subject, cancellationToken) is null;
+
+    private ValueTask<Verdict?> HeldAsync(Digest subject, CancellationToken cancellationToken) => evaluator.TryHeldAsync(
+        backing, name, subject, stored => OfManifestAsync(stored, null, Stage.Pull, cancellationToken), cancellationToken);
+
+    /// <summary>The verdict of a manifest and of its subjects. It is cached until something that it rests on changes.</summary>
+    private async ValueTask<Verdict> OfManifestAsync(
         StoredManifest manifest, TagName? tag, Stage stage, CancellationToken cancellationToken)
     {
         if (evaluator.Engine.AdmitsEverything) return new(Outcome.Allow, 0, []);
@@ -65,8 +91,14 @@ internal sealed class Inspection(
         {
             var began = clock.GetTimestamp();
             var closure = await evaluator.ReadAsync(backing, manifest, null, CancellationToken.None);
-            var found = await evaluator.TryAsync(closure, name, stage, tag, CancellationToken.None);
-            if (found.Unknown is null) verdicts.Add(key, basis, found, clock.GetUtcNow(), clock.GetElapsedTime(began));
+            var (found, isLasting) = (await evaluator.TryAsync(closure, name, stage, tag, CancellationToken.None), true);
+            if (stage == Stage.Pull)
+            {
+                (found, isLasting) = await evaluator.TryWithSubjectsAsync(
+                    backing, name, manifest, found, stored => OfManifestAsync(stored, null, Stage.Pull, CancellationToken.None),
+                    CancellationToken.None);
+            }
+            if (isLasting && found.Unknown is null) verdicts.Add(key, basis, found, clock.GetUtcNow(), clock.GetElapsedTime(began));
             return found;
         }
     }
@@ -75,9 +107,29 @@ internal sealed class Inspection(
     public async ValueTask<IReadOnlyList<Digest>> EvidenceAsync(Digest subject, CancellationToken cancellationToken) =>
         await backing.EvidenceAsync(subject, cancellationToken) is Result<IReadOnlyList<Digest>>.Found { Value: var found } ? found : [];
 
-    /// <summary>The tags that are bound to a manifest, at most this many.</summary>
-    public async ValueTask<List<TagName>> TagsOfAsync(Digest digest, int most, CancellationToken cancellationToken) =>
-        await backing.TagsOfAsync(digest).Take(most).ToListAsync(cancellationToken);
+    /// <summary>
+    /// The tags that are bound to some manifests, at most this many, in order. The second value tells whether there may be more: the
+    /// repository has more than <see cref="MostNames"/> tags, or more of these manifests.
+    /// </summary>
+    public async ValueTask<(List<(TagName Tag, Digest Digest)> Tags, bool HasMore)> TagsOfAsync(
+        IReadOnlySet<Digest> digests, int most, CancellationToken cancellationToken)
+    {
+        var (found, looked) = (new List<(TagName, Digest)>(), 0);
+        string? last = null;
+        while (await backing.TagsAfterAsync(last, NamesAtOnce, cancellationToken) is Result<Page<TagName>>.Found { Value: var page })
+        {
+            foreach (var tag in page.Items)
+            {
+                if (looked++ == MostNames) return (found, true);
+                last = tag.Value;
+                if (backing.LiveOf(tag) is not { IsEmpty: false } live || !digests.Contains(live)) continue;
+                if (found.Count == most) return (found, true);
+                found.Add((tag, live));
+            }
+            if (!page.More || page.Items.Count == 0) break;
+        }
+        return (found, false);
+    }
 
     /// <summary>The digests of every stored manifest, in no order.</summary>
     public IAsyncEnumerable<Digest> ManifestsAsync() => backing.ManifestsAsync();

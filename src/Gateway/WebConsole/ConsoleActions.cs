@@ -99,13 +99,14 @@ internal sealed class ConsoleActions(
                 visit.ToTags(form["repository"]), "Back to the tags");
             return;
         }
-        if (form["sure"] != "yes")
+        var lines = plan.Changed.Select(tag => new ResultLine(
+            false, $"{plan.Repository}:{tag} was not deleted: another manifest is bound to it since you confirmed; select it again.")).ToList();
+        if (form["sure"] != "yes" && plan.Tags.Count > 0)
         {
             await ConsoleSite.WriteAsync(context, Status200OK, await html.RenderAsync<DeletionDetails>(
                 (nameof(DeletionDetails.Visit), visit), (nameof(DeletionDetails.Plan), plan)));
             return;
         }
-        var lines = new List<ResultLine>();
         foreach (var tag in plan.Tags) lines.Add(await DeleteAsync(context, visitor, plan, tag));
         if (plan.IsCached) await memory.ForgetAsync();
         var status = lines.TrueForAll(static line => line.IsGood) ? Status200OK : Status409Conflict;

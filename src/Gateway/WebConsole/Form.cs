@@ -9,7 +9,7 @@ namespace Gateway.WebConsole;
 /// <param name="Fields">The values by name.</param>
 internal sealed record Form(IReadOnlyDictionary<string, StringValues> Fields)
 {
-    // A form has at most as many tags as a page, of 128 characters each.
+    // A form has at most as many tags as a page, of 128 characters each, each with its digest of about 70.
     private const int MostBytes = 64 << 10;
 
     /// <summary>A value; empty when it is missing.</summary>

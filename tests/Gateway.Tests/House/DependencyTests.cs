@@ -110,7 +110,7 @@ public sealed partial class DependencyTests
         string[] places = ["Gateway.Storage/StorageServices.cs", "Gateway/RunningGateway.cs", "Gateway/Commands/"];
         var taking = Files("src").Where(f => Regex.IsMatch(CodeOf(f), @"\bVolume\??\s+\w+\s*[,)=;]|GetRequiredService<Volume>"))
             .Select(f => Path.GetRelativePath(Path.Combine(Root, "src"), f));
-        Assert.Empty(taking.Where(f => !places.Any(place => f.StartsWith(place, StringComparison.Ordinal))));
+        Assert.DoesNotContain(taking, f => !places.Any(place => f.StartsWith(place, StringComparison.Ordinal)));
     }
 
     [Fact]

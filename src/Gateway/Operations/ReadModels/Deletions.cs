@@ -7,12 +7,17 @@ namespace Gateway.Operations.ReadModels;
 /// <summary>What deleting some tags of a repository removes, before it is done.</summary>
 /// <param name="IsCached">Whether the content is cached, so that it is purged and the next pull fetches it again.</param>
 /// <param name="Bytes">Bytes that are freed at most: content that other repositories share stays.</param>
-/// <param name="IsEstimate">Whether the repository has more manifests than were compared, which may share more of the content.</param>
+/// <param name="IsEstimate">Whether the repository has more tags and manifests than were compared, which may share more content.</param>
+/// <param name="Changed">Tags that are bound to another manifest than the one that was confirmed, so that they are not deleted.</param>
 public sealed record DeletionPlan(
-    string Repository, bool IsCached, IReadOnlyList<DeletedTag> Tags, long Bytes, bool IsEstimate);
+    string Repository, bool IsCached, IReadOnlyList<DeletedTag> Tags, long Bytes, bool IsEstimate, IReadOnlyList<string> Changed);
 
 /// <summary>A tag to delete.</summary>
-public sealed record DeletedTag(string Tag, string Digest);
+public sealed record DeletedTag(string Tag, string Digest)
+{
+    /// <summary>The tag and what a person saw it bound to, as a form sends it back: <c>tag@digest</c>.</summary>
+    public string Confirmed => $"{Tag}@{Digest}";
+}
 
 /// <summary>Makes plans of deletions.</summary>
 internal sealed class Deletions(StoredGates gates, RepositoryPages repositories, TagPages tags)
@@ -24,6 +29,7 @@ internal sealed class Deletions(StoredGates gates, RepositoryPages repositories,
     private const int MostCompared = 2000;
 
     /// <summary>The plan; null when the viewer may not delete here, or there are no such tags.</summary>
+    /// <param name="names">Each a tag, or <see cref="DeletedTag.Confirmed"/>.</param>
     public async ValueTask<DeletionPlan?> PlanAsync(
         Viewer viewer, string repository, IEnumerable<string> names, CancellationToken cancellationToken)
     {
@@ -31,19 +37,27 @@ internal sealed class Deletions(StoredGates gates, RepositoryPages repositories,
         if (!tags.MayDelete(viewer, routed, viewer.In(routed.CanonicalName))) return null;
         var held = inspection.HeldPushes();
         var chosen = new List<DeletedTag>();
+        var changed = new List<string>();
         var removed = new HashSet<Digest>();
         foreach (var text in names.Take(MostTags))
         {
-            if (!TagName.TryParse(text, out var tag)) continue;
+            // No tag contains an "@".
+            var parts = text.Split('@', 2);
+            if (!TagName.TryParse(parts[0], out var tag)) continue;
             var digest = inspection.LiveOf(tag);
             if (digest.IsEmpty && held.TryGetValue(tag, out var push)) digest = push.Digest;
             if (digest.IsEmpty) continue;
+            if (parts is [_, var confirmed] && confirmed != digest.ToString())
+            {
+                changed.Add(tag.Value);
+                continue;
+            }
             chosen.Add(new(tag.Value, digest.ToString()));
             removed.Add(digest);
         }
-        if (chosen.Count == 0) return null;
+        if (chosen.Count + changed.Count == 0) return null;
         var (bytes, isEstimate) = await FreedAsync(inspection, chosen, removed, cancellationToken);
-        return new(routed.CanonicalName.Value, repositories.SourceOf(routed) == "cached", chosen, bytes, isEstimate);
+        return new(routed.CanonicalName.Value, repositories.SourceOf(routed) == "cached", chosen, bytes, isEstimate, changed);
     }
 
     /// <summary>The bytes of the manifests that no other tag keeps, and of their blobs that no other manifest names.</summary>
@@ -51,12 +65,12 @@ internal sealed class Deletions(StoredGates gates, RepositoryPages repositories,
         Inspection inspection, List<DeletedTag> chosen, HashSet<Digest> removed, CancellationToken cancellationToken)
     {
         var chosenTags = chosen.Select(static c => c.Tag).ToHashSet(StringComparer.Ordinal);
-        foreach (var digest in removed.ToArray())
+        var (bound, isEstimate) = await inspection.TagsOfAsync(removed, int.MaxValue, cancellationToken);
+        foreach (var (tag, digest) in bound)
         {
-            var others = await inspection.TagsOfAsync(digest, MostTags + 1, cancellationToken);
-            if (others.Any(tag => !chosenTags.Contains(tag.Value))) removed.Remove(digest);
+            if (!chosenTags.Contains(tag.Value)) removed.Remove(digest);
         }
-        var (gone, kept, compared, isEstimate) = (new Dictionary<Digest, long>(), new HashSet<Digest>(), 0, false);
+        var (gone, kept, compared) = (new Dictionary<Digest, long>(), new HashSet<Digest>(), 0);
         foreach (var digest in removed.ToArray())
         {
             if (await inspection.ReadAsync(digest, cancellationToken) is not { } stored) continue;
@@ -76,6 +90,6 @@ internal sealed class Deletions(StoredGates gates, RepositoryPages repositories,
                 else kept.Add(blob.Digest);
             }
         }
-        return (gone.Where(blob => !kept.Contains(blob.Key)).Sum(static blob => blob.Value), isEstimate);
+        return (Sizes.Sum(gone.Where(blob => !kept.Contains(blob.Key)).Select(static blob => blob.Value)), isEstimate);
     }
 }

@@ -12,24 +12,35 @@ namespace Gateway.Operations.ReadModels;
 /// </summary>
 internal static class EvidenceDetails
 {
-    // SBOMs of large images have some MiB.
-    private const int MostBytes = 16 << 20;
+    /// <summary>
+    /// Maximum size of a document that is read. Chosen: few SBOMs are larger; one that is larger is listed without its number of packages.
+    /// </summary>
+    public const int MostBytes = 2 << 20;
 
     private const int MostText = 200;
+
+    // Annotation of a layer that cosign 2 writes.
+    private const string OlderBundle = "dev.sigstore.cosign/bundle";
 
     /// <param name="Text">What it contains; null for nothing in particular.</param>
     /// <param name="LogIndex">The number of its log entry; null for none.</param>
     /// <param name="LoggedAt">The time of that entry; null for none.</param>
     internal readonly record struct Details(string? Text, long? LogIndex, DateTimeOffset? LoggedAt);
 
+    /// <summary>The size of the document that must be read for the details; 0 when no document is read.</summary>
+    public static long CostOf(Manifest manifest, ContentKind kind) =>
+        Reads(kind) && manifest.Layers is [var layer, ..] && layer.Size <= MostBytes && !layer.Annotations.ContainsKey(OlderBundle)
+            ? layer.Size
+            : 0;
+
     /// <summary>Reads the first layer of some evidence; nothing when it cannot be read.</summary>
     public static async ValueTask<Details> ReadAsync(
         Inspection inspection, Manifest manifest, ContentKind kind, CancellationToken cancellationToken)
     {
-        if (kind.Key is not ("signature" or "attestation" or "sbom") || manifest.Layers.FirstOrDefault() is not { } layer) return default;
+        if (!Reads(kind) || manifest.Layers is not [var layer, ..]) return default;
         try
         {
-            if (layer.Annotations.GetValueOrDefault("dev.sigstore.cosign/bundle") is { } older) return OfOlderBundle(older);
+            if (layer.Annotations.GetValueOrDefault(OlderBundle) is { } older) return OfOlderBundle(older);
             if (layer.Size > MostBytes || layer.MediaType == EvidenceTypes.SimpleSigning) return default;
             if (await inspection.ReadBlobAsync(layer.Digest, MostBytes, cancellationToken) is not { } bytes) return default;
             using var document = JsonDocument.Parse(bytes);
@@ -40,6 +51,8 @@ internal static class EvidenceDetails
             return default;
         }
     }
+
+    private static bool Reads(ContentKind kind) => kind.Key is "signature" or "attestation" or "sbom";
 
     private static Details OfDocument(JsonElement root)
     {

@@ -25,7 +25,8 @@ internal static class ImageConfigViews
             using var document = JsonDocument.Parse(bytes);
             return document.RootElement.ValueKind == JsonValueKind.Object ? Read(document.RootElement) : (null, []);
         }
-        catch (JsonException)
+        // A string that is not valid Unicode is no JSON error.
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             return (null, []);
         }

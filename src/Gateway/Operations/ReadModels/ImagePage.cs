@@ -11,6 +11,9 @@ public sealed record ImagePage(
     /// <summary>The tags that are bound to it, at most <see cref="ImagePages.MostTags"/>.</summary>
     public required IReadOnlyList<string> Tags { get; init; }
 
+    /// <summary>Whether more tags may be bound to it.</summary>
+    public required bool HasMoreTags { get; init; }
+
     /// <summary>The manifest's annotations.</summary>
     public required IReadOnlyDictionary<string, string> Annotations { get; init; }
 

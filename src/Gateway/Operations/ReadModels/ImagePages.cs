@@ -54,12 +54,19 @@ internal sealed class ImagePages(StoredGates gates, TagPages tags, ManifestReadi
         var facts = await readings.OfAsync(inspection, stored, cancellationToken);
         var (config, history) = await ImageConfigViews.ReadAsync(inspection, manifest, cancellationToken);
         var (referrers, hasMore) = await trees.ReadAsync(inspection, subject.Caller, digest, verdict, cancellationToken);
+        var (names, hasMoreTags) = await inspection.TagsOfAsync(new HashSet<Digest> { digest }, MostTags, cancellationToken);
+        var shown = new List<string>();
+        foreach (var (one, _) in names)
+        {
+            if (inspection.SeesHidden(subject.Caller) || await inspection.ShowsNameAsync(one, cancellationToken)) shown.Add(one.Value);
+        }
         return new(
             name, tag?.Value ?? digest.ToString(), tag?.Value, digest.ToString(), manifest.MediaType, manifest.ArtifactType,
             ContentKinds.Of(manifest, tag), facts.Size, await inspection.FirstSeenAsync(digest), facts.Created,
             subject.MayDelete)
         {
-            Tags = [.. (await inspection.TagsOfAsync(digest, MostTags, cancellationToken)).Select(static t => t.Value)],
+            Tags = shown,
+            HasMoreTags = hasMoreTags,
             Annotations = manifest.Annotations,
             Platforms = await PlatformsAsync(inspection, manifest, cancellationToken),
             Layers = Layers(manifest, history),

@@ -16,6 +16,9 @@ internal sealed record ManifestFacts(IReadOnlyList<string> Platforms, long Size,
 /// <summary>Reads facts from manifests and configs. They are cached by digest, because they cannot change.</summary>
 internal sealed class ManifestReadings
 {
+    // Most characters of an operating system, architecture or variant. Chosen: those that Go knows have at most 11.
+    private const int MostOfPart = 64;
+
     // About 300 bytes each.
     private const int Most = 20_000;
 
@@ -33,7 +36,7 @@ internal sealed class ManifestReadings
         if (_facts.TryGet(stored.Digest, out var known)) return known;
         var manifest = stored.Manifest;
         if (manifest.IsIndex) return await OfIndexAsync(inspection, manifest, cancellationToken);
-        var size = manifest.Blobs.Sum(static blob => blob.Size);
+        var size = Sizes.Sum(manifest.Blobs.Select(static blob => blob.Size));
         if (manifest.Config is not { } config || !ManifestKinds.MayBeImage(manifest)) return Keep(stored.Digest, new([], size, null));
         // A config that is not here yet may be here later.
         if (config.Size > MaxConfig || await inspection.ReadBlobAsync(config.Digest, MaxConfig, cancellationToken) is not { } bytes)
@@ -43,9 +46,11 @@ internal sealed class ManifestReadings
         return Keep(stored.Digest, new(platforms, size, CreatedOf(bytes)));
     }
 
-    /// <summary>A platform as people write it.</summary>
+    /// <summary>A platform as people write it. Each part is cut to <see cref="MostOfPart"/> characters.</summary>
     public static string TextOf(string os, string architecture, string? variant) =>
-        variant is null ? $"{os}/{architecture}" : $"{os}/{architecture}/{variant}";
+        variant is null ? $"{Cut(os)}/{Cut(architecture)}" : $"{Cut(os)}/{Cut(architecture)}/{Cut(variant)}";
+
+    private static string Cut(string part) => part.Length <= MostOfPart ? part : part[..MostOfPart];
 
     /// <summary>Whether an entry of an index is an image, and not BuildKit's attestation about one.</summary>
     public static bool IsImage(Descriptor child) =>
@@ -60,7 +65,7 @@ internal sealed class ManifestReadings
             if (child.Platform is { } platform) platforms.Add(TextOf(platform.Os, platform.Architecture, platform.Variant));
             if (await inspection.ReadAsync(child.Digest, cancellationToken) is not { Manifest.IsIndex: false } image) continue;
             var facts = await OfAsync(inspection, image, cancellationToken);
-            (size, created) = (size + facts.Size, created ?? facts.Created);
+            (size, created) = (Sizes.Add(size, facts.Size), created ?? facts.Created);
             if (child.Platform is null) platforms.AddRange(facts.Platforms);
         }
         return new([.. platforms.Distinct()], size, created);

@@ -1,3 +1,4 @@
+using BitFaster.Caching.Lru;
 using Gateway.Access;
 using Gateway.Oci;
 using Gateway.Policy;
@@ -13,6 +14,15 @@ internal sealed class ReferrerTrees
     private const int MostNodes = 64;
     private const int MostLevels = 3;
 
+    // Bytes of documents that are read for one tree. Chosen: four of the largest. Others are listed without details until the page is
+    // loaded again.
+    private const long MostBytes = 4 * EvidenceDetails.MostBytes;
+
+    // Details in memory, at most about 1 KiB each.
+    private const int MostDetails = 2000;
+
+    private readonly ConcurrentLru<Digest, EvidenceDetails.Details> _details = new(MostDetails);
+
     /// <summary>The tree below a manifest; the second value tells whether something was left out.</summary>
     /// <param name="verdict">The verdict of the manifest, which says which evidence counts.</param>
     public async ValueTask<(IReadOnlyList<ReferrerNode> Nodes, bool HasMore)> ReadAsync(
@@ -26,6 +36,8 @@ internal sealed class ReferrerTrees
     private sealed record Walk(Inspection Inspection, Caller Caller, Verdict Verdict, HashSet<Digest> Seen)
     {
         public bool HasMore { get; set; }
+
+        public long BytesLeft { get; set; } = MostBytes;
     }
 
     private async ValueTask<List<ReferrerNode>> BelowAsync(Walk walk, Digest subject, int level, CancellationToken cancellationToken)
@@ -56,11 +68,24 @@ internal sealed class ReferrerTrees
         var manifest = stored.Manifest;
         var kind = ContentKinds.Of(manifest);
         var seen = walk.Verdict.Evidence.Where(e => e.Digest == stored.Digest).OrderByDescending(static e => e.Verified).FirstOrDefault();
-        var found = await EvidenceDetails.ReadAsync(walk.Inspection, manifest, kind, cancellationToken);
+        var found = await DetailsAsync(walk, stored, kind, cancellationToken);
         var below = level < MostLevels ? await BelowAsync(walk, stored.Digest, level + 1, cancellationToken) : [];
         return new(
-            stored.Digest.ToString(), kind, manifest.ReferrerType, manifest.Blobs.Sum(static b => b.Size),
+            stored.Digest.ToString(), kind, manifest.ReferrerType, Sizes.Sum(manifest.Blobs.Select(static b => b.Size)),
             await walk.Inspection.FirstSeenAsync(stored.Digest), seen?.Verified,
             seen is null ? null : seen.Verified ? seen.Authority : seen.Why, found.LogIndex, found.LoggedAt, found.Text, below);
+    }
+
+    private async ValueTask<EvidenceDetails.Details> DetailsAsync(
+        Walk walk, StoredManifest stored, ContentKind kind, CancellationToken cancellationToken)
+    {
+        if (_details.TryGet(stored.Digest, out var known)) return known;
+        var cost = EvidenceDetails.CostOf(stored.Manifest, kind);
+        if (cost > walk.BytesLeft) return default;
+        walk.BytesLeft -= cost;
+        var found = await EvidenceDetails.ReadAsync(walk.Inspection, stored.Manifest, kind, cancellationToken);
+        // Nothing is cached for a document that is not here yet.
+        if (found != default) _details.AddOrUpdate(stored.Digest, found);
+        return found;
     }
 }

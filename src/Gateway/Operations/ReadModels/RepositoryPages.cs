@@ -52,7 +52,13 @@ internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known
     private static readonly TimeSpan SortingTime = TimeSpan.FromSeconds(2);
 
     private readonly ConcurrentLru<string, (object Basis, RepositorySummary Summary)> _summaries = new(MostSummaries);
-    private readonly CatalogLooks _looks = new(new(CatalogLooks.MaxRemembered), int.MaxValue);
+    // Time for finding the rows of a page whose names few viewers see. Chosen: a person waits for it without a doubt.
+    private static readonly TimeSpan LookingTime = TimeSpan.FromMilliseconds(300);
+
+    // Names that a page examines however long it takes, so that a busy machine makes progress too.
+    private const int LeastExamined = 20;
+
+    private readonly ConcurrentLru<RepositoryName, (Basis Basis, DateTimeOffset Until)> _unlisted = new(CatalogLooks.MaxRemembered);
 
     /// <summary>The page that answers a question.</summary>
     public async ValueTask<RepositoryPage> ReadAsync(Viewer viewer, RepositoryQuestion question, CancellationToken cancellationToken)
@@ -70,18 +76,35 @@ internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known
     private async ValueTask<RepositoryPage> ByNameAsync(
         Viewer viewer, RepositoryQuestion question, IEnumerable<KnownRepository> names, string? notice, CancellationToken cancellationToken)
     {
-        var counting = TimeSpan.Zero;
+        var (counting, look, examined) = (TimeSpan.Zero, new Look(viewer, question.Source, NewLooks()), 0);
+        string? last = null;
         var rows = new List<RepositoryRow>();
         foreach (var each in names)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            if (await RowAsync(viewer, each, question.Source, cancellationToken) is not { } row) continue;
+            if (examined++ >= LeastExamined && look.IsLate) return new(rows, last, MoreNotice(notice));
+            var (found, isUnknown) = await RowAsync(look, each, cancellationToken);
+            if (isUnknown && last is not null) return new(rows, last, MoreNotice(notice));
+            last = each.Name.Value;
+            if (found is not { } row) continue;
             if (rows.Count == question.Count) return new(rows, rows[^1].Name, notice);
             var begun = Stopwatch.GetTimestamp();
             rows.Add(row with { Summary = Summary(each, counting < CountingTime) });
             counting += Stopwatch.GetElapsedTime(begun);
         }
         return new(rows, null, notice);
+    }
+
+    private static string MoreNotice(string? notice) => notice ?? "Not all repositories were looked at; the next page looks further.";
+
+    private CatalogLooks NewLooks() => new(_unlisted, CatalogLooks.MostOfPage);
+
+    /// <summary>The work for one page: it ends after a time, and after a number of evaluations.</summary>
+    private sealed record Look(Viewer Viewer, string? Source, CatalogLooks Looks)
+    {
+        private readonly long _begun = Stopwatch.GetTimestamp();
+
+        public bool IsLate => Stopwatch.GetElapsedTime(_begun) > LookingTime;
     }
 
     private async ValueTask<RepositoryPage> BySizeAsync(
@@ -100,35 +123,50 @@ internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known
                 continue;
             }
             largest.Enqueue((each, summary), summary.Bytes);
-            if (largest.Count > question.Count) largest.Dequeue();
+            if (largest.Count > MostSummaries) largest.Dequeue();
         }
-        var rows = new List<RepositoryRow>();
-        while (largest.TryDequeue(out var one, out _))
+        var sorted = new Stack<(KnownRepository Name, RepositorySummary Summary)>(largest.Count);
+        while (largest.TryDequeue(out var one, out _)) sorted.Push(one);
+        var (rows, look, examined) = (new List<RepositoryRow>(), new Look(viewer, question.Source, NewLooks()), 0);
+        // From the largest, until the page is full: those that the viewer does not see take no row.
+        while (rows.Count < question.Count && sorted.TryPop(out var one))
         {
-            if (await RowAsync(viewer, one.Name, question.Source, cancellationToken) is { } row)
-                rows.Add(row with { Summary = one.Summary });
+            cancellationToken.ThrowIfCancellationRequested();
+            var (row, isUnknown) = await RowAsync(look, one.Name, cancellationToken);
+            if (row is not null) rows.Add(row with { Summary = one.Summary });
+            if (isUnknown || (++examined >= LeastExamined && look.IsLate))
+            {
+                notice ??= "Not all repositories were looked at; reload the page for more.";
+                break;
+            }
         }
-        rows.Reverse();
         return new(rows, null, uncounted == 0 ? notice : $"{uncounted} repositories are not counted yet; reload the page for more.");
     }
 
-    /// <summary>The row of a repository; null when the viewer does not see it, or the question is about others.</summary>
-    private async ValueTask<RepositoryRow?> RowAsync(
-        Viewer viewer, KnownRepository known, string? source, CancellationToken cancellationToken)
+    /// <summary>
+    /// The row of a repository; null when the viewer does not see it, or the question is about others. It is unknown when the page may
+    /// evaluate no more.
+    /// </summary>
+    private async ValueTask<(RepositoryRow? Row, bool IsUnknown)> RowAsync(
+        Look look, KnownRepository known, CancellationToken cancellationToken)
     {
-        if (gates.Find(viewer, known.Name) is not var (routed, inspection) || routed.CanonicalName != known.Name) return null;
+        var (viewer, source) = (look.Viewer, look.Source);
+        if (gates.Find(viewer, known.Name) is not var (routed, inspection) || routed.CanonicalName != known.Name) return default;
         // A route may give a stored name to an upstream, or the other way around.
-        if (routed.Source is null != known.Folder is null) return null;
+        if (routed.Source is null != known.Folder is null) return default;
         var (upstream, kind) = (routed.Source?.Upstream, SourceOf(routed));
-        if (source is not null && source != kind) return null;
+        if (source is not null && source != kind) return default;
         var caller = viewer.In(known.Name);
         var seesHidden = inspection.SeesHidden(caller);
-        if (inspection.Policy is not null && !seesHidden
-            && await routed.Repository!.IsListedAsync(caller, _looks, cancellationToken) != true)
-            return null;
-        return new(
+        if (inspection.Policy is not null && !seesHidden)
+        {
+            var isListed = await routed.Repository!.IsListedAsync(caller, look.Looks, cancellationToken);
+            if (isListed != true) return (null, isListed is null);
+        }
+        var row = new RepositoryRow(
             known.Name.Value, kind, upstream, null, seesHidden ? inspection.HeldPushes().Count : 0,
             [.. inspection.Policy?.Rules.Where(rule => rule.IsAbout(known.Name)).Select(static rule => rule.Id) ?? []]);
+        return (row, false);
     }
 
     /// <summary>How a repository's content came here: <c>stored</c>, <c>cached</c> or <c>fronted</c>.</summary>
@@ -148,7 +186,7 @@ internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known
         if (!mayCount) return cached.Summary;
         var all = parts.Select(static part => part.Summarize(MostTags, MostLinks)).ToArray();
         var summary = new RepositorySummary(
-            all.Max(static s => s.Tags), all.Any(static s => s.HasMoreTags), all.Sum(static s => s.Bytes),
+            all.Max(static s => s.Tags), all.Any(static s => s.HasMoreTags), Sizes.Sum(all.Select(static s => s.Bytes)),
             all.Any(static s => s.HasMoreContent), all.Max(static s => s.ChangedAt));
         _summaries.AddOrUpdate(key, (basis, summary));
         return summary;
