@@ -100,7 +100,7 @@ internal sealed class ConsoleActions(
             return;
         }
         var lines = plan.Changed.Select(tag => new ResultLine(
-            false, $"{plan.Repository}:{tag} was not deleted: another manifest is bound to it since you confirmed; select it again.")).ToList();
+            false, $"{plan.Repository}:{tag} was not deleted: it is bound to another manifest now; select it again.")).ToList();
         if (form["sure"] != "yes" && plan.Tags.Count > 0)
         {
             await ConsoleSite.WriteAsync(context, Status200OK, await html.RenderAsync<DeletionDetails>(
