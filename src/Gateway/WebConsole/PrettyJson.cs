@@ -46,8 +46,9 @@ internal static class PrettyJson
 
         public void Advance(int count)
         {
+            // First: the writer advances again by the same bytes when it is disposed after the error.
+            if (_inner.WrittenCount + count > Most) throw new InvalidDataException($"expected at most {Most} bytes, got more");
             _inner.Advance(count);
-            if (_inner.WrittenCount > Most) throw new InvalidDataException($"expected at most {Most} bytes, got more");
         }
 
         public Memory<byte> GetMemory(int sizeHint = 0) => _inner.GetMemory(sizeHint);
