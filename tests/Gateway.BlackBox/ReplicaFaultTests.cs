@@ -127,7 +127,7 @@ public sealed class ReplicaFaultTests
 
         Assert.DoesNotContain("detail=peer", handling, StringComparison.Ordinal);
         Assert.Equal(2, set.GetsOf(digest).Length);
-        Assert.Contains("[10010]", set.Logs, StringComparison.Ordinal);
+        Assert.Contains("[10018]", set.Logs, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -36,6 +36,11 @@ internal static partial class Log
     [LoggerMessage(10015, LogLevel.Error, "Lease of the fetch of {Digest} failed; the fetch itself goes on")]
     public static partial void TurnFailed(ILogger logger, Exception e, Digest digest);
 
+    [LoggerMessage(
+        10018, LogLevel.Warning,
+        "{Count} replicas in Redis ignored; expected a signature by this replica's secret and an address of its own scheme, got others")]
+    public static partial void MembersUnsigned(ILogger logger, int count);
+
     [LoggerMessage(10016, LogLevel.Warning, "News of {By} ignored; expected a signature by the secret of the replicas, got another one")]
     public static partial void NewsUnsigned(ILogger logger, string by);
 

@@ -61,6 +61,7 @@ internal sealed class Members(
     private readonly Dictionary<Uri, (Member Member, long At)> _seen = [];
     private ImmutableArray<Member> _beating = [];
     private (TimeSpan Redis, long At)? _time;
+    private int _unsigned;
 
     /// <summary>All other replicas.</summary>
     public ImmutableArray<Member> Others => [.. _beating.Concat(options.Peers.Select(url => new Member("", url, "")))
@@ -94,7 +95,10 @@ internal sealed class Members(
         if (!reply.Answered || reply.Texts is not [var time, .. var texts]
             || !long.TryParse(time, NumberStyles.None, CultureInfo.InvariantCulture, out var now)) return;
         _time = (TimeSpan.FromMilliseconds(now), clock.GetTimestamp());
-        foreach (var member in texts.Select(Parse).OfType<Member>().Where(each => each.Id != self.Id).Take(MostMembers))
+        ImmutableArray<Member> named = [.. texts.Select(Parse).OfType<Member>()];
+        if (texts.Length - named.Length is var unsigned && unsigned > _unsigned) Log.MembersUnsigned(logger, unsigned);
+        _unsigned = unsigned;
+        foreach (var member in named.Where(each => each.Id != self.Id).Take(MostMembers))
             _seen[member.Url] = (member, clock.GetTimestamp());
         // A Redis that was flushed knows of a replica only after its next beat; it is not gone meanwhile.
         foreach (var url in _seen.Where(each => clock.GetElapsedTime(each.Value.At) > Lifetime).Select(each => each.Key).ToArray())

@@ -89,8 +89,8 @@ internal sealed class ReplicaSet : IAsyncDisposable
             set.Gateways = await Task.WhenAll(Enumerable.Range(0, Count).Select(
                 i => GatewayProcess.StartAsync(set.ConfigurationOf(i, password is not null, upstream, timeout) + more?.Invoke(i))));
             await Eventually.TrueAsync(
-                async () => Array.TrueForAll(
-                    await Task.WhenAll(set.Gateways.Select(g => set.MetricAsync(g, "gateway_replica_members"))), n => n == Count),
+                async () => (await Task.WhenAll(set.Gateways.Select(g => set.MetricAsync(g, "gateway_replica_members"))))
+                    .Select((members, i) => members == (wrongSecret is null ? Count : i == wrongSecret ? 1 : Count - 1)).All(each => each),
                 () => $"all replicas are members\n{set.Logs}");
             return set;
         }
