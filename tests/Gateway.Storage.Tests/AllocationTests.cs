@@ -25,12 +25,20 @@ public sealed class AllocationTests : IAsyncLifetime
         var blob = repository.ReadManifest(digest)!.Manifest.Blobs.First();
         await repository.CommitAsync(new([new Operation.LinkBlob(blob.Digest, blob.Size) { Parent = digest }]), default);
         var tag = TagName.Parse("v1");
-        Check("tag", 0, () => repository.Live(tag));
-        Check("manifest", 0, () => repository.ReadManifest(digest));
-        Check("link of a blob with its parent", 0, () => repository.FindLink(LinkKind.Blob, blob.Digest)!.Value.Parent);
+        await CheckAsync("tag", 0, () => repository.Live(tag));
+        await CheckAsync("manifest", 0, () => repository.ReadManifest(digest));
+        await CheckAsync("link of a blob with its parent", 0, () => repository.FindLink(LinkKind.Blob, blob.Digest)!.Value.Parent);
     }
 
-    private static void Check<T>(string what, long most, Func<T> look)
+    // Code that is not compiled in its last form yet allocates more: it boxes what that form does not.
+    private static async Task CheckAsync<T>(string what, long most, Func<T> look)
+    {
+        var bytes = long.MaxValue;
+        await Patience.UntilAsync(
+            () => Task.FromResult((bytes = Math.Min(bytes, BytesOf(what, look))) <= most), () => $"{most} bytes for a {what}, got {bytes}");
+    }
+
+    private static long BytesOf<T>(string what, Func<T> look)
     {
         for (var i = 0; i < Rounds; i++) look();
         var (before, started) = (GC.GetAllocatedBytesForCurrentThread(), Stopwatch.GetTimestamp());
@@ -38,6 +46,6 @@ public sealed class AllocationTests : IAsyncLifetime
         var bytes = (GC.GetAllocatedBytesForCurrentThread() - before) / Rounds;
         TestContext.Current.SendDiagnosticMessage(
             $"{what}: {bytes} bytes, {Stopwatch.GetElapsedTime(started).TotalNanoseconds / Rounds:0} ns");
-        Assert.True(bytes <= most, $"expected at most {most} bytes for each lookup of a {what}, got {bytes}");
+        return bytes;
     }
 }

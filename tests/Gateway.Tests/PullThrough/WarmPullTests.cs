@@ -20,14 +20,17 @@ public sealed class WarmPullTests
         rig.Hub.AddImage(Rig.Name, "v1", ScriptedUpstream.Bytes(1000, seed: 81));
         await rig.PullTagAsync();
         var (tag, stored) = (TagName.Parse("v1"), rig.Volume.Cached("hub", RepositoryName.Parse(Rig.Name)));
-        var inStore = BytesOf(() => stored.ReadManifest(stored.Live(tag)!.Live));
-        var all = BytesOf(() =>
+        // Until the runtime has compiled the code of a pull for speed.
+        var above = long.MaxValue;
+        await Patience.UntilAsync(
+            () => Task.FromResult((above = Math.Min(above, AboveTheStore())) <= MostBytes), () => $"{MostBytes} bytes, got {above}");
+
+        long AboveTheStore() => BytesOf(() =>
         {
             var reading = rig.Backing.ReadTagAsync(tag, isForClient: true, default);
             Assert.True(reading.IsCompletedSuccessfully);
             Assert.NotNull(((Result<TaggedManifest>.Found)reading.Result).Value.Manifest);
-        });
-        Assert.True(all - inStore <= MostBytes, $"expected at most {MostBytes} bytes above the {inStore} of the store, got {all - inStore}");
+        }) - BytesOf(() => stored.ReadManifest(stored.Live(tag)!.Live));
     }
 
     [Theory]
