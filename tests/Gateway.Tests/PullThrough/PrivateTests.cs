@@ -85,8 +85,11 @@ public sealed class PrivateTests
         var (tag, manifest, layer) = (TagName.Parse("v1"), Rig.D(image.Digest), Rig.D(image.Layers[0]));
 
         // The smallest object has 24 bytes; less than that is noise of the runtime.
-        var (shared, viewed) = (BytesOf(rig.Backing), BytesOf(alice));
-        Assert.True(viewed < shared + 24, $"expected at most the {shared} bytes of a read without a view, got {viewed}");
+        // Code that is not compiled in its last form yet allocates more.
+        var more = long.MaxValue;
+        await Patience.UntilAsync(
+            () => Task.FromResult((more = Math.Min(more, BytesOf(alice) - BytesOf(rig.Backing))) < 24),
+            () => $"no bytes beyond those of a read without a view, got {more}");
 
         long BytesOf(IBacking backing)
         {
@@ -98,10 +101,12 @@ public sealed class PrivateTests
 
         void Read(IBacking backing)
         {
-            var (resolving, reading, linked) = (
-                backing.ResolveAsync(tag, default), backing.ReadManifestAsync(manifest, default),
-                backing.ReadLinkAsync(layer, LinkKind.Blob, default));
-            Assert.True(resolving.IsCompletedSuccessfully && reading.IsCompletedSuccessfully && linked.IsCompletedSuccessfully);
+            var resolving = backing.ResolveAsync(tag, default);
+            Assert.True(resolving.IsCompletedSuccessfully);
+            var reading = backing.ReadManifestAsync(manifest, default);
+            Assert.True(reading.IsCompletedSuccessfully);
+            var linked = backing.ReadLinkAsync(layer, LinkKind.Blob, default);
+            Assert.True(linked.IsCompletedSuccessfully);
         }
     }
 
