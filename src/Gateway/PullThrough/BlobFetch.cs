@@ -60,7 +60,7 @@ internal sealed class BlobFetch
 
     /// <summary>
     /// Ends when the first source has vouched for the digest by its response; false when another source answered, or none was asked. Faults
-    /// when no response came.
+    /// when no response was received.
     /// </summary>
     public Task<bool> Vouched => _vouched.Task;
 
@@ -222,7 +222,7 @@ internal sealed class BlobFetch
     {
         try
         {
-            // Whoever finds the content on disk also finds the link of the repository for which it was fetched.
+            // A request that finds the content on disk must also find the link of the repository for which it was fetched.
             await _linking;
             await Part.PublishAsync(CancellationToken.None);
             Log.Fetched(_resources.Logger, Digest, Part.Position, Sources.Current.Key);

@@ -9,8 +9,8 @@ using Microsoft.Net.Http.Headers;
 namespace Gateway.Replicas;
 
 /// <summary>
-/// Answers other replicas. Whoever signs by the secret of the set gets any content by its digest: a replica asks only for what an upstream
-/// vouched for at its own request, so content is shared and permission is not.
+/// Answers other replicas. A replica that signs with the secret of the set gets any content by its digest. It asks only for what an
+/// upstream vouched for at its own request, so content is shared and permission is not.
 /// </summary>
 internal sealed class PeerFace(
     ReplicaOptions options, PeerSignature signature, SharedFetches fetches, News news, IContentLookup contents, ILogger<PeerFace> logger)
