@@ -46,15 +46,17 @@ internal sealed partial class Applier
         if (repository.Root.Lifetime == Lifetime.Cached) return null;
         foreach (var o in change.Operations.OfType<Operation.LinkBlob>())
         {
-            if (links.Find(repository, LinkKind.Blob, o.Digest) is null && !HasBytes(repository.Root.Lifetime, o))
+            // The upload first: most links come from one, and then no lookup is needed.
+            if (!HasData(o) && links.Find(repository, LinkKind.Blob, o.Digest) is null && !HasBytes(repository.Root.Lifetime, o))
                 return new CommitResult.Missing(o.Digest);
         }
         return null;
     }
 
+    private bool HasData(Operation.LinkBlob o) => o.Upload is { } upload && uploads.HasDataAsync(upload).Wait();
+
     private bool HasBytes(Lifetime lifetime, Operation.LinkBlob o)
     {
-        if (o.Upload is { } upload && uploads.HasDataAsync(upload).Wait()) return true;
         // A staged link borrows the bytes of any root when it is made. A pushed link must not rest on bytes that can be evicted.
         var finding = lifetime == Lifetime.Staged
             ? content.FindAsync(o.Digest, o.Size, CancellationToken.None)
