@@ -260,8 +260,10 @@ public sealed partial class ListenerConsoleTests : IAsyncLifetime
             foreach (var set in answer.Headers.TryGetValues("Set-Cookie", out var cookies) ? cookies : [])
             {
                 SetCookies.Add(set);
-                var (pair, expired) = (set.Split(';')[0].Split('=', 2), set.Contains("1970", StringComparison.Ordinal));
-                if (expired) Cookies.Remove(pair[0]);
+                // The whole date: an id has digits too.
+                var isExpired = set.Contains("expires=Thu, 01 Jan 1970", StringComparison.OrdinalIgnoreCase);
+                var pair = set.Split(';')[0].Split('=', 2);
+                if (isExpired) Cookies.Remove(pair[0]);
                 else Cookies[pair[0]] = pair[1];
             }
             return answer;
