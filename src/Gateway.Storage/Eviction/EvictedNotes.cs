@@ -47,6 +47,6 @@ internal sealed class EvictedNotes
     /// <summary>Takes no more notes.</summary>
     public void Complete() => _waiting.Writer.TryComplete();
 
-    /// <summary>Nothing removes notes any more: nobody must wait for that.</summary>
+    /// <summary>Notes are no longer removed; no caller waits for it.</summary>
     public void End() => _isEnded = true;
 }

@@ -146,7 +146,7 @@ internal sealed class RedisLink : IAsyncDisposable
             // Connections read the password when they are made, so that a rotated one applies without a restart.
             Defaults = new Credentials(options.PasswordFile),
             AbortOnConnectFail = abort,
-            // What cannot be sent now is not sent late: a lease that is taken after its asker has gone helps nobody.
+            // What cannot be sent now is not sent late: a lease that is taken after its fetch has ended is of no use.
             BacklogPolicy = BacklogPolicy.FailFast,
             ConnectTimeout = (int)ConnectTimeout.TotalMilliseconds,
             AsyncTimeout = (int)ConnectTimeout.TotalMilliseconds,

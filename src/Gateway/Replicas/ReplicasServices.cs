@@ -8,7 +8,7 @@ internal static class ReplicasServices
 {
     /// <summary>
     /// Adds the listener for other replicas, the connection to Redis, and <see cref="IFetchPeers"/>. Adds nothing if the configuration has
-    /// no <c>replicas</c>: the gateway is then alone, and asks nobody.
+    /// no <c>replicas</c>: the gateway is then alone, and asks no other.
     /// </summary>
     public static IServiceCollection AddGatewayReplicas(this IServiceCollection services, GatewayOptions options)
     {

@@ -105,7 +105,7 @@ internal static partial class UpstreamChecks
             "use an endpoint or a proxy that is nearer"),
         HttpStatusCode.Unauthorized => Finding.Ok(
             "upstream", upstream, "not asked: the gateway requires an account; give one with --user and GATEWAY_PASSWORD"),
-        _ => Finding.Ok("upstream", upstream, $"an image that nobody has answered {(int)answer.Status} in "
+        _ => Finding.Ok("upstream", upstream, $"an image that does not exist answered {(int)answer.Status} in "
             + $"{FrontChecks.Milliseconds(answer)}"),
     };
 
