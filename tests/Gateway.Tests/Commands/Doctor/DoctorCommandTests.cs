@@ -73,14 +73,21 @@ public sealed class DoctorCommandTests
     public async Task Slow_upstream_is_a_warning()
     {
         await using var upstream = await ScriptedUpstream.StartAsync();
-        var late = Task.Delay(TimeSpan.FromSeconds(2.5), TestContext.Current.CancellationToken);
-        upstream.When(request => request.IsAnyManifest).WaitFor(late);
+        var asked = new TaskCompletionSource();
+        upstream.When(request => request.IsAnyManifest && (asked.TrySetResult() || true)).WaitFor(LateAsync());
         await using var rig = await DoctorRig.StartAsync(Corp(upstream, "namespaces: [corp.example]"));
 
         var (code, found) = await rig.ExamineAsync();
 
         Assert.Equal(0, code);
         Assert.Contains(found, each => each is { Level: "Warning", Code: "UPSTREAM_SLOW", About: "corp" });
+
+        // From the request on, however long the start takes.
+        async Task LateAsync()
+        {
+            await asked.Task;
+            await Task.Delay(TimeSpan.FromSeconds(2.5), TestContext.Current.CancellationToken);
+        }
     }
 
     [Fact]
