@@ -91,6 +91,3 @@ internal sealed class MemoryBucket
 
     private sealed record Parts(string Key, List<byte[]> All);
 }
-
-/// <summary>412: the object is not what the request expects.</summary>
-internal sealed class PreconditionFailedException(string key) : IOException($"precondition failed: {key}");
