@@ -43,6 +43,18 @@ internal sealed class Accounts(ImmutableArray<Account> all)
     }
 
     /// <summary>
+    /// Checks the rate budget again after <see cref="Count"/>, because the other gateways have told of their requests since then. The
+    /// caller must end the request's count after an exception, as after any other failure.
+    /// </summary>
+    /// <exception cref="UpstreamHeldException">The rate budget is too low for this request.</exception>
+    public void CheckCounted(UpstreamRequest request)
+    {
+        // Without the request itself, which is counted by now.
+        if (request.IsHeldAt is { } isHeld && RateLimit is { } budget
+            && isHeld(budget with { Remaining = Math.Min(budget.Remaining + 1, budget.Limit) })) throw new UpstreamHeldException(budget);
+    }
+
+    /// <summary>
     /// The accounts in the order in which the gateway tries them for this request. The account with the largest remaining share of its
     /// limit is first, so that all limits are used up in proportion. Accounts that the upstream refused in this repository are last.
     /// </summary>

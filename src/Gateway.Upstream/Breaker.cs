@@ -19,6 +19,7 @@ internal sealed class Breaker(TimeProvider clock)
 
     private readonly Lock _lock = new();
     private DateTimeOffset _openUntil;
+    private DateTimeOffset _doubtedUntil;
     private DateTimeOffset _lastBrokenBody;
     private int _failures;
     private int _brokenBodies;
@@ -31,6 +32,28 @@ internal sealed class Breaker(TimeProvider clock)
         get
         {
             lock (_lock) return _openUntil > clock.GetUtcNow();
+        }
+    }
+
+    /// <summary>The time for which the breaker stops requests; zero if it does not.</summary>
+    public TimeSpan OpenFor
+    {
+        get
+        {
+            lock (_lock) return _openUntil - clock.GetUtcNow() is { } rest && rest > TimeSpan.Zero ? rest : TimeSpan.Zero;
+        }
+    }
+
+    /// <summary>
+    /// Records that the breaker of another gateway is open for the same endpoint. It may be that gateway's own network that fails, so
+    /// requests go on; but the first failure opens this breaker.
+    /// </summary>
+    public void Doubt(TimeSpan time)
+    {
+        lock (_lock)
+        {
+            var until = clock.GetUtcNow() + (time < LongestPause ? time : LongestPause);
+            if (until > _doubtedUntil) _doubtedUntil = until;
         }
     }
 
@@ -70,7 +93,7 @@ internal sealed class Breaker(TimeProvider clock)
         {
             _trying = false;
             _failures++;
-            if (retryAfter is null && _failures < FailuresToOpen) return TimeSpan.Zero;
+            if (retryAfter is null && _failures < FailuresToOpen && _doubtedUntil <= clock.GetUtcNow()) return TimeSpan.Zero;
             return Open(retryAfter ?? TimeSpan.Zero);
         }
     }

@@ -6,7 +6,8 @@ namespace Gateway.Upstream;
 /// <summary>
 /// What remains of one account's rate limit, as the headers of an upstream's responses state it: <c>ratelimit-limit: 100;w=21600</c> and
 /// <c>ratelimit-remaining: 76;w=21600</c> (Docker Hub, for HEAD and GET), or with <c>ratelimit-reset</c> instead of the window (IETF
-/// draft-ietf-httpapi-ratelimit-headers-03, GitLab). It is unknown if the upstream sends no such headers.
+/// draft-ietf-httpapi-ratelimit-headers-03, GitLab). It is unknown if the upstream sends no such headers. What other gateways with the same
+/// account heard makes it smaller, never larger.
 /// </summary>
 /// <param name="clock">The clock for windows and pauses.</param>
 internal sealed class RateBudget(TimeProvider clock)
@@ -28,8 +29,12 @@ internal sealed class RateBudget(TimeProvider clock)
 
     private readonly Lock _lock = new();
     private RateLimit? _stated;
+    private DateTimeOffset _statedAt;
     private DateTimeOffset _resets;
     private DateTimeOffset _exhaustedUntil;
+    private string? _source;
+    private HeardBudget _heard = HeardBudget.None;
+    private int _shares = 1;
     private int _inFlight;
     private long _windows;
 
@@ -40,8 +45,12 @@ internal sealed class RateBudget(TimeProvider clock)
         {
             lock (_lock)
             {
-                if (Stated is not { } stated) return null;
-                return stated with { Remaining = clock.GetUtcNow() < _exhaustedUntil ? 0 : Math.Max(0, stated.Remaining - _inFlight) };
+                var now = clock.GetUtcNow();
+                if (Known(now) is not { } known) return null;
+                var isExhausted = now < _exhaustedUntil || now < _heard.ExhaustedUntil;
+                // Without news of the other gateways, each of them may have as many requests in flight: this one has its share.
+                var inFlight = ((long)_inFlight * _shares) + _heard.InFlight;
+                return known with { Remaining = isExhausted ? 0 : Math.Max(0, known.Remaining - inFlight) };
             }
         }
     }
@@ -77,25 +86,28 @@ internal sealed class RateBudget(TimeProvider clock)
     /// <summary>
     /// What is known when a request is sent. Its response belongs to a new window only if it states a larger remainder than this.
     /// </summary>
-    public Known Now
+    public Moment Now
     {
         get
         {
-            lock (_lock) return new Known(_windows, Stated?.Remaining);
+            lock (_lock) return new Moment(_windows, Stated?.Remaining);
         }
     }
 
     /// <summary>Reads the limit from a response's headers.</summary>
     /// <param name="headers">The headers of the response.</param>
     /// <param name="asked"><see cref="Now"/> when the request was sent, because responses arrive in any order.</param>
-    public void Note(HttpHeadersNonValidated headers, Known asked)
+    public void Note(HttpHeadersNonValidated headers, Moment asked)
     {
         if (!TryRead(headers, "ratelimit-limit", out var limit, out var window) || limit == 0) return;
         if (!TryRead(headers, "ratelimit-remaining", out var remaining, out var other)) return;
         var now = clock.GetUtcNow();
         var ends = TryRead(headers, "ratelimit-reset", out var reset, out _) ? Until(reset, now) : null;
+        // Docker Hub: the address or account whose requests are counted.
+        var source = headers.TryGetValues("docker-ratelimit-source", out var sources) ? Bounded(sources.ToString()) : null;
         lock (_lock)
         {
+            (_statedAt, _source) = (now, source);
             var before = Stated;
             var isSame = before?.Limit == limit && (asked.Window != _windows || !(remaining > asked.Remaining + (limit / Jitter)));
             _stated = new RateLimit(limit, Math.Min(remaining, isSame ? before!.Value.Remaining : limit));
@@ -114,10 +126,58 @@ internal sealed class RateBudget(TimeProvider clock)
         lock (_lock) _exhaustedUntil = clock.GetUtcNow() + pause;
     }
 
-    /// <summary>What is known of the limit at one moment.</summary>
+    /// <summary>What this gateway tells the others about the account.</summary>
+    /// <param name="name">The account's name.</param>
+    public AccountLimits Tell(string name)
+    {
+        lock (_lock)
+        {
+            var now = clock.GetUtcNow();
+            var told = new AccountLimits(name, _inFlight) { Source = _source, ExhaustedFor = Milliseconds(_exhaustedUntil - now) };
+            return Stated is not { } stated ? told : told with
+            {
+                Limit = stated.Limit,
+                Remaining = stated.Remaining,
+                StatedBefore = Milliseconds(now - _statedAt),
+                ResetsIn = Milliseconds(_resets - now),
+            };
+        }
+    }
+
+    /// <summary>Takes over what the other gateways told; null if they could not be asked.</summary>
+    /// <param name="told">What each other gateway told.</param>
+    /// <param name="name">The account's name.</param>
+    /// <param name="replicas">The number of gateways that use the account, this one included.</param>
+    public void Hear(IReadOnlyList<UpstreamLimits>? told, string name, int replicas)
+    {
+        lock (_lock)
+        {
+            _shares = told is null ? Math.Max(1, replicas) : 1;
+            _heard = told is null ? _heard with { InFlight = 0 } : HeardBudget.Of(told, name, _source, clock.GetUtcNow());
+        }
+    }
+
+    /// <summary>What is known of the limit at one moment, by this gateway's own requests.</summary>
     /// <param name="Window">The number of the window since the start.</param>
     /// <param name="Remaining">What remained then, in requests; null if unknown.</param>
-    public readonly record struct Known(long Window, long? Remaining);
+    public readonly record struct Moment(long Window, long? Remaining);
+
+    /// <summary>
+    /// The upstream's last statement to this gateway, or to another one if that is newer and smaller, or this gateway knows none. Requests
+    /// overlap, so an older statement that is a little smaller counts too.
+    /// </summary>
+    private RateLimit? Known(DateTimeOffset now)
+    {
+        var heard = _heard.Resets > now ? _heard.Stated : null;
+        if (Stated is not { } own) return heard;
+        if (heard is not { } said || said.Limit != own.Limit || said.Remaining >= own.Remaining) return own;
+        return _heard.StatedAt > _statedAt || own.Remaining - said.Remaining <= own.Limit / Jitter ? said : own;
+    }
+
+    private static long Milliseconds(TimeSpan time) => Math.Max(0, (long)time.TotalMilliseconds);
+
+    // Chosen: an address or an account's id; whoever sends more names nothing.
+    private static string? Bounded(string source) => source.Length is > 0 and <= 128 ? source : null;
 
     private static TimeSpan? Until(long reset, DateTimeOffset now) => reset >= LeastUnixTime
         ? DateTimeOffset.FromUnixTimeSeconds(Math.Min(reset, uint.MaxValue)) - now

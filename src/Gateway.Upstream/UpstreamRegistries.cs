@@ -15,6 +15,7 @@ public sealed class UpstreamRegistries : IAsyncDisposable
     private readonly ResolveHost _resolve;
     private readonly UpstreamEndpoints _endpoints;
     private readonly UpstreamMetrics _metrics;
+    private readonly ISharedLimits? _shared;
     private readonly IAsyncDisposable? _own;
     private readonly SemaphoreSlim _reloading = new(1, 1);
     private ImmutableDictionary<string, Entry> _entries = ImmutableDictionary<string, Entry>.Empty;
@@ -29,6 +30,7 @@ public sealed class UpstreamRegistries : IAsyncDisposable
         _clock = services.GetRequiredService<TimeProvider>();
         _logger = services.GetRequiredService<ILoggerFactory>().CreateLogger("Gateway.Upstream");
         _endpoints = services.GetRequiredService<UpstreamEndpoints>();
+        _shared = services.GetService<ISharedLimits>();
         _resolve = resolve ?? Dns.GetHostAddressesAsync;
         _own = own;
         _metrics = new UpstreamMetrics(() => _entries.Values.Select(e => e.Registry));
@@ -42,11 +44,14 @@ public sealed class UpstreamRegistries : IAsyncDisposable
     /// <param name="clock">The clock.</param>
     /// <param name="loggers">Makes the logger.</param>
     /// <param name="resolve">Resolves host names; null for the system's resolver.</param>
+    /// <param name="shared">What other gateways know; null if this one is alone.</param>
     internal static async Task<UpstreamRegistries> BuildAsync(
-        IEnumerable<RegistryOptions> upstreams, TimeProvider clock, ILoggerFactory loggers, ResolveHost? resolve = null)
+        IEnumerable<RegistryOptions> upstreams, TimeProvider clock, ILoggerFactory loggers, ResolveHost? resolve = null,
+        ISharedLimits? shared = null)
     {
         var services = new ServiceCollection();
         services.AddLogging().AddSingleton(loggers).AddSingleton(clock);
+        if (shared is not null) services.AddSingleton(shared);
         services.AddGatewayUpstreams();
         var provider = services.BuildServiceProvider();
         var registries = new UpstreamRegistries(provider, resolve, provider);
@@ -119,7 +124,9 @@ public sealed class UpstreamRegistries : IAsyncDisposable
         var exchange = new UpstreamExchange(options, boundary, authenticator, cluster.Client, _clock);
         var breakers = options.Urls.Distinct().ToImmutableDictionary(url => url, _ => new Breaker(_clock));
         var accounts = AccountsOf(options);
-        var registry = new UpstreamRegistry(options, cluster, exchange, breakers, accounts, new(_clock), _metrics, _clock, _logger);
+        var others = _shared is null ? null : new LimitExchange(options, accounts, breakers, _shared, _clock);
+        var registry = new UpstreamRegistry(
+            options, cluster, exchange, breakers, accounts, new(_clock), _metrics, _clock, _logger, others);
         return new(plan.Id, registry, new(options, cluster, breakers, UpstreamHandler.CreateForWeb(options, boundary, _resolve), _logger));
     }
 

@@ -13,7 +13,8 @@ internal sealed class UpstreamRegistry(
     HeadUse heads,
     UpstreamMetrics metrics,
     TimeProvider clock,
-    ILogger logger) : IUpstreamRegistry
+    ILogger logger,
+    LimitExchange? others = null) : IUpstreamRegistry
 {
     // Chosen: if a caller cancels after this time (a tag's deadline is 2 s), the endpoint hangs. After a shorter wait, it may not.
     private static readonly TimeSpan HangTime = TimeSpan.FromSeconds(1);
@@ -115,6 +116,7 @@ internal sealed class UpstreamRegistry(
                 accounts.Count(account, request);
                 counted = true;
             }
+            if (others is not null && await others.AskAsync(counted) && counted) accounts.CheckCounted(request);
             var response = await exchange.SendAsync(endpoint, account, request, cancellationToken);
             breaker.Succeeded();
             Count(request, response.Status, started);
@@ -142,6 +144,7 @@ internal sealed class UpstreamRegistry(
         {
             if (counted) account.Budget.Ended();
             _limitLog.Watch(accounts.RateLimit);
+            others?.Tell(counted);
         }
     }
 

@@ -60,6 +60,24 @@ public sealed class ReplicaTests
     }
 
     [Fact]
+    public async Task Rate_limit_that_one_replica_used_up_spares_the_requests_of_the_others()
+    {
+        await using var set = await ReplicaSet.StartAsync(upstream: "referrers: on-demand, tags: { revalidateAfter: 1s }");
+        for (var i = 0; i < 18; i++) set.Upstream.AddImage(ReplicaSet.Repository, $"v{i}", [(byte)i, 2, 3]);
+        await set.ResolveAsync(1, "v0");
+        set.Upstream.LimitRates(20);
+        // 3 of 20 requests remain, less than the reserve.
+        for (var i = 1; i < 18; i++) await set.ResolveAsync(0, $"v{i}");
+        await Task.Delay(1100);
+        var asked = set.Upstream.Count(each => each.Reference == "v0");
+
+        await set.ResolveAsync(1, "v0");
+
+        Assert.Equal(asked, set.Upstream.Count(each => each.Reference == "v0"));
+        Assert.Equal(3, await set.MetricAsync(set.Gateways[1], "gateway_upstream_ratelimit_remaining"));
+    }
+
+    [Fact]
     public async Task Purge_reaches_all_replicas_and_names_those_that_did_not_confirm()
     {
         await using var set = await ReplicaSet.StartAsync();

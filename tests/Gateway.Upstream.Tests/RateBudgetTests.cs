@@ -60,13 +60,13 @@ public sealed class RateBudgetTests : UpstreamTest
         Clock.Advance(TimeSpan.FromMinutes(2));
         Assert.Null(budget.RateLimit);
 
-        RateBudget.Known Known(int remaining)
+        RateBudget.Moment Known(int remaining)
         {
             After(remaining, budget.Now);
             return budget.Now;
         }
 
-        long After(int remaining, RateBudget.Known asked)
+        long After(int remaining, RateBudget.Moment asked)
         {
             using var answer = Told(100, remaining, window: 600);
             budget.Note(answer.Headers.NonValidated, asked);

@@ -50,8 +50,9 @@ public abstract class UpstreamTest : IAsyncLifetime
     private protected static RegistryOptions OptionsFor(params ScriptedUpstream[] endpoints) =>
         new() { Key = "hub", Urls = [.. endpoints.Select(e => e.Url)] };
 
-    private protected async Task<UpstreamRegistries> BuildAllAsync(RegistryOptions options, ResolveHost? resolve = null) =>
-        Own(await UpstreamRegistries.BuildAsync([options], Clock, Logged, resolve));
+    private protected async Task<UpstreamRegistries> BuildAllAsync(
+        RegistryOptions options, ResolveHost? resolve = null, ISharedLimits? shared = null) =>
+        Own(await UpstreamRegistries.BuildAsync([options], Clock, Logged, resolve, shared));
 
     private protected async Task<IUpstreamRegistry> BuildAsync(RegistryOptions options, ResolveHost? resolve = null) =>
         (await BuildAllAsync(options, resolve))[options.Key];

@@ -1,5 +1,6 @@
 using Gateway.Configuration;
 using Gateway.PullThrough;
+using Gateway.Upstream;
 
 namespace Gateway.Replicas;
 
@@ -27,6 +28,10 @@ internal static class ReplicasServices
         services.AddSingleton(given => new Members(
             replicas, given.GetRequiredService<ReplicaSelf>(), given.GetRequiredService<PeerSecret>(),
             given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<Members>>(), given.GetService<RedisLink>()));
+        services.AddSingleton(given => new SharedLimits(
+            given.GetRequiredService<Members>(), given.GetRequiredService<ReplicaSelf>(), given.GetRequiredService<PeerSecret>(),
+            given.GetService<RedisLink>()));
+        services.AddSingleton<ISharedLimits>(given => given.GetRequiredService<SharedLimits>());
         services.AddSingleton(given => new PeerClient(
             replicas, options, given.GetRequiredService<PeerSignature>(), given.GetRequiredService<TimeProvider>()));
         services.AddSingleton(given => new ReplicaServices(
