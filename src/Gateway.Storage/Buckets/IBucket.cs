@@ -24,7 +24,7 @@ internal interface IBucket
 
     /// <summary>Opens a range of an object; null when there is no object.</summary>
     /// <param name="offset">The first byte; at most the length of the object.</param>
-    /// <param name="count">Bytes; null for all to the end.</param>
+    /// <param name="count">Bytes, fewer where the object ends; null for all to the end.</param>
     ValueTask<ObjectBody?> OpenAsync(string key, long offset, long? count, CancellationToken cancellationToken);
 
     /// <summary>Writes an object whole. Returns its ETag.</summary>
@@ -48,10 +48,14 @@ internal interface IBucket
     ValueTask<string> UploadPartAsync(
         string key, string id, int number, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken);
 
-    /// <summary>Copies a range of another object as a part, without reading it here. Returns its ETag.</summary>
+    /// <summary>
+    /// Copies another object, or a range of it, as a part, without reading it here. Returns its ETag. S3 copies a range only of an object
+    /// that is longer than <see cref="MinPart"/>; it copies an object of any length whole.
+    /// </summary>
     /// <param name="number">See <see cref="UploadPartAsync"/>.</param>
+    /// <param name="count">Bytes, at least <see cref="MinPart"/> except for the last part; null for all to the end.</param>
     ValueTask<string> CopyPartAsync(
-        string key, string id, int number, string from, long offset, long count, CancellationToken cancellationToken);
+        string key, string id, int number, string from, long offset, long? count, CancellationToken cancellationToken);
 
     /// <summary>Makes the parts, in the order of their numbers, the object.</summary>
     ValueTask CompleteMultipartAsync(
@@ -68,7 +72,10 @@ internal interface IBucket
 }
 
 /// <summary>What a store says about an object.</summary>
-/// <param name="ETag">Changes with every write that has other bytes.</param>
+/// <param name="ETag">
+/// In quotes, as the store writes it. It changes with every write that has other bytes. Stores make it of the bytes: the same bytes have the
+/// same ETag again, so a writer that relies on <c>If-Match</c> adds something unique to the bytes.
+/// </param>
 /// <param name="Length">Bytes.</param>
 /// <param name="Written">The store's own time of the last write, to the second.</param>
 internal readonly record struct ObjectFacts(string ETag, long Length, DateTimeOffset Written);

@@ -57,7 +57,7 @@ public sealed class ObjectContentsTests : ContentStoreSuite
     private protected override ValueTask<IContentStore> OpenStoreAsync() => new(new ObjectContents(_bucket));
 
     private protected override async ValueTask OverwriteAsync(Digest digest, byte[] bytes) =>
-        await _bucket.PutAsync(new ObjectContents(_bucket).Data(digest), bytes);
+        await _bucket.PutAsync(new ObjectContents(_bucket).Data(digest), bytes, PutCondition.None, default);
 
     public override ValueTask DisposeAsync()
     {
@@ -77,7 +77,7 @@ public sealed class BorrowedObjectsTests
         await using var rig = await VolumeRig.OpenAsync();
         var bytes = new byte[300_000];
         Random.Shared.NextBytes(bytes);
-        var (disk, objects) = (rig.Volume.Content.Of(Lifetime.Pushed), new ObjectContents(new()));
+        var (disk, objects) = (rig.Volume.Content.Of(Lifetime.Pushed), new ObjectContents(new MemoryBucket()));
         var (to, from) = toDisk ? (disk, (IContentStore)objects) : (objects, disk);
         await from.PutAsync(Digest.Of(bytes), bytes, Put.Durable, default);
         await to.BorrowAsync(Digest.Of(bytes), bytes.Length, from, default);
