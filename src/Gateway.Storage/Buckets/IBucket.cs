@@ -73,8 +73,8 @@ internal interface IBucket
 
 /// <summary>What a store says about an object.</summary>
 /// <param name="ETag">
-/// In quotes, as the store writes it. It changes with every write that has other bytes. Stores make it of the bytes: the same bytes have the
-/// same ETag again, so a writer that relies on <c>If-Match</c> adds something unique to the bytes.
+/// In quotes, as the store writes it. It changes with every write that has other bytes. Stores make it of the bytes: the same bytes have
+/// the same ETag again, so a writer that relies on <c>If-Match</c> adds something unique to the bytes.
 /// </param>
 /// <param name="Length">Bytes.</param>
 /// <param name="Written">The store's own time of the last write, to the second.</param>

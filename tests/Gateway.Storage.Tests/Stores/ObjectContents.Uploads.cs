@@ -33,7 +33,8 @@ internal sealed partial class ObjectContents
             : null;
 
     public async ValueTask<UploadFacts?> FindUploadAsync(string id, CancellationToken cancellationToken) =>
-        await SessionAsync(id, cancellationToken) is var (lengths, _) && await bucket.HeadAsync(SessionOf(id), cancellationToken) is { } session
+        await SessionAsync(id, cancellationToken) is var (lengths, _)
+            && await bucket.HeadAsync(SessionOf(id), cancellationToken) is { } session
             ? new UploadFacts(lengths.Sum(), session.Written)
             : null;
 
@@ -41,10 +42,7 @@ internal sealed partial class ObjectContents
     {
         if (await SessionAsync(id, cancellationToken) is not var (lengths, _)) return;
         if (lengths.Count == 0) await PutAsync(digest, ReadOnlyMemory<byte>.Empty, Put.Durable, cancellationToken);
-        else
-        {
-            await MultipartAsync(digest, CopyAsync, cancellationToken);
-        }
+        else await MultipartAsync(digest, CopyAsync, cancellationToken);
         await RemoveUploadAsync(id, cancellationToken);
 
         async ValueTask CopyAsync(PartWriter parts)

@@ -47,7 +47,8 @@ internal sealed partial class ObjectContents(IBucket bucket, string prefix = "")
 
     public async ValueTask<byte[]?> ReadAsync(Digest digest, int most, CancellationToken cancellationToken)
     {
-        if (await bucket.GetAsync(Data(digest), 0, most + 1L, cancellationToken) is not var (bytes, etag) || bytes.Length > most) return null;
+        if (await bucket.GetAsync(Data(digest), 0, most + 1L, cancellationToken) is not var (bytes, etag)) return null;
+        if (bytes.Length > most) return null;
         lock (_lock) return _removing.Contains(digest) || _damaged.GetValueOrDefault(digest) == etag ? null : bytes;
     }
 
