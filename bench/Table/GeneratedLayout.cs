@@ -36,6 +36,36 @@ internal static class GeneratedLayout
         return root;
     }
 
+    /// <summary>
+    /// Makes a layout of many small repositories if it is not there; its folder. All have the same images, one for each tag, so that it
+    /// takes a minute and not an hour.
+    /// </summary>
+    public static string MakeRepositories(string folder, int repositories, int tagsOfEach)
+    {
+        var root = Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"repositories-{repositories}-{tagsOfEach}"));
+        var complete = $"{root}.complete";
+        if (File.Exists(complete)) return root;
+        Console.Error.WriteLine($"bench: writing a layout of {repositories:N0} repositories to {root}; this takes a minute, once");
+        var volume = Path.Combine(root, "docker/registry/v2");
+        for (var i = 0; i < repositories; i++)
+        {
+            var own = Path.Combine(volume, "repositories", Repository(i));
+            var config = WriteBlob(volume, "{}"u8.ToArray(), isShared: true);
+            Link(Path.Combine(own, "_layers/sha256", config[7..]), config);
+            for (var tag = 0; tag < tagsOfEach; tag++)
+            {
+                var layer = Encoding.ASCII.GetBytes($"layer {tag}");
+                var blob = (WriteBlob(volume, layer, isShared: true), (long)layer.Length);
+                var digest = WriteBlob(volume, Requests.Manifest(blob), isShared: true);
+                Link(Path.Combine(own, "_layers/sha256", blob.Item1[7..]), blob.Item1);
+                Link(Path.Combine(own, "_manifests/revisions/sha256", digest[7..]), digest);
+                Link(Path.Combine(own, "_manifests/tags", Tag(tag), "current"), digest);
+            }
+        }
+        File.WriteAllText(complete, "");
+        return root;
+    }
+
     private static void WriteImage(string root, int repository, int tag, int layers)
     {
         var folder = Path.Combine(root, "repositories", Repository(repository));

@@ -24,7 +24,8 @@ static int Run(Settings settings)
     using var cold = new ColdRows(settings, peers);
     using var push = new PushRows(settings, peers);
     var (warm, start) = (new WarmRows(settings, peers), new StartRows(settings, peers));
-    Row[] all = [.. cold.All(), .. warm.All(), .. push.All(), .. start.All(), .. warm.BesideIdle()];
+    using var console = new ConsoleRows(settings, peers);
+    Row[] all = [.. cold.All(), .. warm.All(), .. push.All(), .. start.All(), .. console.All(), .. warm.BesideIdle()];
     var rows = all.Where(row => row.Name.Contains(settings.Pattern, StringComparison.OrdinalIgnoreCase)).ToArray();
     // The servers end with this process. A second signal does not end it before them: a shell may pass on what its group got too.
     AppDomain.CurrentDomain.ProcessExit += (_, _) => End(work);

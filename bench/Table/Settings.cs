@@ -41,6 +41,9 @@ internal sealed class Settings
     /// <summary>Blobs and tags of the generated layout.</summary>
     public (int Blobs, int Tags) Layout => IsQuick ? (20_000, 1_000) : (1_000_000, 50_000);
 
+    /// <summary>Repositories of the console's layout, and tags of each.</summary>
+    public (int Repositories, int Tags) Console => IsQuick ? (1_000, 10) : (10_000, 10);
+
     /// <summary>Connections that are held open and send nothing.</summary>
     public int Idle => IsQuick ? 1_000 : 10_000;
 

@@ -46,11 +46,13 @@ public sealed class Volume : IAsyncDisposable
         Fetches = new(folders.Fetches, Room, Health, Eviction, cached, _durability);
         StagedContent = new(StagedRoot, staged, CachedRoot, Eviction, uses, clock);
 
-        var applier = new Applier(Files, Links, manifests, Content, Uploads, StagedContent, Catalog, Eviction, _trash);
+        var holders = new Holders(Catalog, PushedRoot, StagedContent, StagedRoot);
+        var applier = new Applier(Files, Links, manifests, Content, Uploads, StagedContent, Catalog, holders, Eviction, _trash);
         var segments = new JournalSegments(folders, Health, logger);
         _committer = new(segments, Links, applier, _durability, Health, clock, logger);
         Repositories = new(
-            (PushedRoot, CachedRoot, StagedRoot), Catalog, Links, manifests, Content, Damage, Files, Uploads, uses, Room, _committer);
+            (PushedRoot, CachedRoot, StagedRoot), Catalog, holders, Links, manifests, Content, Damage, Files, Uploads, uses, Room,
+            _committer);
         Collector = new(
             (PushedRoot, CachedRoot, StagedRoot), Repositories, Content, manifests, Uploads, StagedContent, Eviction, uses, _trash, Health,
             _committer, Damage, clock)

@@ -6,7 +6,7 @@ namespace Gateway.Storage;
 /// <summary>Applies a change to the files and to memory. Applying an operation twice has the same result as applying it once.</summary>
 internal sealed partial class Applier(
     SmallFiles files, Links links, ManifestCache manifests, VolumeContent content, Uploads uploads, StagedContent staged, Catalog catalog,
-    Eviction eviction, Trash trash) : IOperationHandler<Application, Nothing>
+    Holders holders, Eviction eviction, Trash trash) : IOperationHandler<Application, Nothing>
 {
     /// <summary>The number of earlier bindings kept for an upstream's tag (<see cref="IRepositoryTags.HistoryOf"/>).</summary>
     private const int MaxHistory = 16;
@@ -79,6 +79,7 @@ internal sealed partial class Applier(
             operation.Tag, operation.Digest, to.Record.Sequence, operation.Actor, to.At, operation.Expires, operation.Missing);
         files.Write(to.Root.HeldPush(to.Path, operation.Tag), HeldPushFile.Format(held));
         to.Repository.State.HeldPushes.Put(held);
+        holders.Changed(to.Repository, hasSome: true);
         return default;
     }
 
@@ -87,6 +88,7 @@ internal sealed partial class Applier(
         var file = to.Root.HeldPush(to.Path, operation.Tag);
         if (Disk.HasFile(file)) File.Delete(file);
         to.Repository.State.HeldPushes.Remove(operation.Tag);
+        if (to.Repository.State.HeldPushes.All().IsEmpty) holders.Changed(to.Repository, hasSome: false);
         return default;
     }
 

@@ -10,13 +10,14 @@ public sealed class StoredRepositories
     private readonly RepositoryStates _states = new();
     private readonly (Root Pushed, Root Cached, Root Staged) _roots;
     private readonly Catalog _catalog;
+    private readonly Holders _holders;
     private readonly Func<Root, string, RepositoryState, StoredRepository> _make;
 
     internal StoredRepositories(
-        (Root Pushed, Root Cached, Root Staged) roots, Catalog catalog, Links links, ManifestCache manifests, VolumeContent content,
-        Damage damage, SmallFiles files, Uploads uploads, RecentUses uses, CacheRoom room, Committer committer)
+        (Root Pushed, Root Cached, Root Staged) roots, Catalog catalog, Holders holders, Links links, ManifestCache manifests,
+        VolumeContent content, Damage damage, SmallFiles files, Uploads uploads, RecentUses uses, CacheRoom room, Committer committer)
     {
-        (_roots, _catalog) = (roots, catalog);
+        (_roots, _catalog, _holders) = (roots, catalog, holders);
         _make = (root, path, state) => new(root, path, state, links, manifests, content, damage, files, uploads, uses, room, committer);
     }
 
@@ -35,13 +36,11 @@ public sealed class StoredRepositories
     /// <summary>The staged repository with this path below the root (<see cref="StagedContent.Repositories"/>).</summary>
     public StoredRepository StagedAt(string path) => Of(_roots.Staged, path);
 
-    /// <summary>Whether a built-in repository has, or has had, a held push.</summary>
-    public bool MayHold(RepositoryName name) => Disk.HasFolder(_roots.Pushed.HeldPushes(name.Value));
-
-    /// <summary>Whether a fronted repository has, or has had, a held push.</summary>
-    /// <param name="folder">See <see cref="Cached"/>.</param>
-    /// <param name="name">See <see cref="Cached"/>.</param>
-    public bool MayHold(string folder, RepositoryName name) => Disk.HasFolder(_roots.Staged.HeldPushes($"{folder}/{name.Value}"));
+    /// <summary>
+    /// The paths of repositories that have held pushes, in no order: built-in ones, and those of the staged root (see <see
+    /// cref="StagedAt"/>). The first call reads them from the disk.
+    /// </summary>
+    public Task<(string[] Pushed, string[] Staged)> HoldersAsync() => _holders.AllAsync();
 
     internal StoredRepository CachedAt(string path) => Of(_roots.Cached, path);
 

@@ -23,8 +23,8 @@ internal static class OperationsServices
         services.AddTelemetry();
         services.AddSingleton(HealthOf).AddSingleton<StoredRouter>().AddSingleton<PolicyTrial>().AddSingleton<AdminApi>()
             .AddSingleton(new OperatorDoor(options.Operator.TokenFile));
-        services.AddSingleton<StoredGates>().AddSingleton<KnownRepositories>().AddSingleton<ManifestReadings>()
-            .AddSingleton<ReferrerTrees>();
+        services.AddSingleton<StoredGates>().AddSingleton<KnownRepositories>().AddSingleton<RepositorySizes>()
+            .AddSingleton<ManifestReadings>().AddSingleton<ReferrerTrees>();
         services.AddSingleton<RepositoryPages>().AddSingleton<TagPages>().AddSingleton<ImagePages>()
             .AddSingleton<Deletions>().AddSingleton<HoldPages>().AddSingleton<OverviewPages>().AddSingleton<ActivityPages>()
             .AddSingleton<PolicyPages>().AddSingleton<UpkeepPages>().AddSingleton<HoldsApi>()

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
-using Gateway.Oci;
 using Xunit;
 
 namespace Gateway.Tests.WebConsole;
@@ -13,20 +12,26 @@ public sealed class ManyRepositoriesTests
 {
     private const int TagsOfEach = 10;
 
+    private static readonly string[] Pages =
+    [
+        "/", "/repositories", "/repositories?search=app00042", "/repositories?sort=size", "/tags?repository=many/app00042",
+        "/image?repository=many/app00042&reference=v1", "/holds", "/policy", "/activity", "/upkeep",
+    ];
+
     private static int Number => int.TryParse(Environment.GetEnvironmentVariable("GATEWAY_MANY"), out var many) ? many : 500;
 
     [Fact]
-    public async Task First_page_of_repositories_and_search_are_quick()
+    public async Task Pages_of_a_store_with_many_repositories_are_quick()
     {
         await using var rig = await GatewayRig.StartAsync(options =>
         {
-            Fill(options.Storage.Path);
+            GeneratedVolume.Fill(options.Storage.Path, Number, TagsOfEach);
             return options;
         });
         // The first requests compile the code, and begin to read the names.
         for (var i = 0; i < 3; i++) await AskAsync(rig, "/repositories");
 
-        foreach (var path in (string[])["/repositories", "/repositories?search=app00042", "/tags?repository=many/app00042"])
+        foreach (var path in Pages)
         {
             var times = new List<TimeSpan>();
             for (var i = 0; i < 9; i++) times.Add(await AskAsync(rig, path));
@@ -47,38 +52,5 @@ public sealed class ManyRepositoriesTests
         await answer.Content.ReadAsByteArrayAsync();
         Assert.Equal(200, (int)answer.StatusCode);
         return Stopwatch.GetElapsedTime(begun);
-    }
-
-    // The layout of CNCF distribution, written as another program would: one manifest for all repositories, under ten tags in each.
-    private static void Fill(string storage)
-    {
-        var root = Path.Combine(storage, "docker/registry/v2");
-        var config = "{}"u8.ToArray();
-        var text = $$"""
-            {"schemaVersion":2,"mediaType":"{{MediaTypes.OciManifest}}","config":{"mediaType":"{{MediaTypes.OciEmpty}}","digest":"{{Digest.Of(config)}}","size":2},"layers":[]}
-            """;
-        var manifest = System.Text.Encoding.UTF8.GetBytes(text);
-        Blob(root, config);
-        Blob(root, manifest);
-        for (var i = 0; i < Number; i++)
-        {
-            var repository = Path.Combine(root, $"repositories/many/app{i:00000}");
-            Link(Path.Combine(repository, "_layers/sha256", Digest.Of(config).Hex.ToString()), config);
-            Link(Path.Combine(repository, "_manifests/revisions/sha256", Digest.Of(manifest).Hex.ToString()), manifest);
-            for (var t = 0; t < TagsOfEach; t++) Link(Path.Combine(repository, $"_manifests/tags/v{t}/current"), manifest);
-        }
-    }
-
-    private static void Blob(string root, byte[] bytes)
-    {
-        var hex = Digest.Of(bytes).Hex.ToString();
-        var folder = Directory.CreateDirectory(Path.Combine(root, "blobs/sha256", hex[..2], hex)).FullName;
-        File.WriteAllBytes(Path.Combine(folder, "data"), bytes);
-    }
-
-    private static void Link(string folder, byte[] content)
-    {
-        Directory.CreateDirectory(folder);
-        File.WriteAllText(Path.Combine(folder, "link"), Digest.Of(content).ToString());
     }
 }

@@ -29,15 +29,9 @@ internal sealed class KnownRepositories(
     // A page waits this long for the names, and otherwise shows those of the last reading.
     private static readonly TimeSpan Wait = TimeSpan.FromMilliseconds(20);
 
-    // Chosen: a person who pushed sees the held push when the page is opened.
-    private static readonly TimeSpan HoldersFreshFor = TimeSpan.FromMilliseconds(500);
-
     private readonly Lock _lock = new();
-    private volatile Holders? _holders;
     private volatile Reading? _last;
     private Task? _reading;
-
-    private sealed record Holders(RepositoryRouter Router, DateTimeOffset At, RepositoryName[] Sorted);
 
     private sealed record Reading(RepositoryRouter Router, DateTimeOffset At, KnownRepository[] Sorted);
 
@@ -56,13 +50,15 @@ internal sealed class KnownRepositories(
     /// <summary>The repositories with held pushes, in bytewise order; some may have ended since.</summary>
     public async ValueTask<IReadOnlyList<RepositoryName>> HoldersAsync(RepositoryRouter router)
     {
-        if (_holders is { } last && last.Router == router && clock.GetUtcNow() - last.At < HoldersFreshFor) return last.Sorted;
-        var now = clock.GetUtcNow();
-        var (names, _) = await AfterAsync(router, null);
-        RepositoryName[] sorted = await Task.Run(() => names
-            .Where(each => each.Folder is { } folder ? stored.MayHold(folder, each.Own) : stored.MayHold(each.Name))
-            .Select(static each => each.Name).ToArray());
-        _holders = new(router, now, sorted);
+        var (pushed, atUpstreams) = await stored.HoldersAsync();
+        var names = pushed.Select(static path => RepositoryName.Parse(path)).ToHashSet();
+        foreach (var path in atUpstreams)
+        {
+            var (folder, own) = Split(path);
+            if (RepositoryName.TryParse(router.NameOf(folder, own), out var name)) names.Add(name);
+        }
+        RepositoryName[] sorted = [.. names];
+        Array.Sort(sorted);
         return sorted;
     }
 
@@ -93,11 +89,13 @@ internal sealed class KnownRepositories(
     private IEnumerable<(string Folder, RepositoryName Own)> Stored()
     {
         foreach (var cached in cachedRepositories.All()) yield return (cached.Upstream, cached.Name);
-        foreach (var path in staged.Repositories)
-        {
-            var slash = path.IndexOf('/', StringComparison.Ordinal);
-            yield return (path[..slash], RepositoryName.Parse(path.AsSpan(slash + 1)));
-        }
+        foreach (var path in staged.Repositories) yield return Split(path);
+    }
+
+    private static (string Folder, RepositoryName Own) Split(string path)
+    {
+        var slash = path.IndexOf('/', StringComparison.Ordinal);
+        return (path[..slash], RepositoryName.Parse(path.AsSpan(slash + 1)));
     }
 
     private IEnumerable<KnownRepository> Pushed(string? last)

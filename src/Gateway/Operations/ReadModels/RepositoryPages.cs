@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using BitFaster.Caching.Lru;
-using Gateway.Access;
 using Gateway.Oci;
 using Gateway.Repositories;
 using Gateway.Storage;
@@ -32,7 +31,7 @@ public sealed record RepositoryRow(
     string Name, string Source, string? Upstream, RepositorySummary? Summary, int Held, IReadOnlyList<string> Rules);
 
 /// <summary>Makes pages of repositories.</summary>
-internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known, StoredRepositories stored)
+internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known, RepositorySizes sizes)
 {
     /// <summary>Rows of a page that names no number.</summary>
     public const int Rows = 50;
@@ -40,18 +39,9 @@ internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known
     /// <summary>Most rows of a page.</summary>
     public const int MostRows = 500;
 
-    // A repository with more is shown as "1000+".
-    private const int MostTags = 1000;
-    private const int MostLinks = 2000;
-
-    // Summaries in memory, about 200 bytes each.
-    private const int MostSummaries = 50_000;
-
-    // Time for counting: the first page must be ready within 50 ms. The list by size counts all repositories, so it gets more.
+    // Time for counting: the first page must be ready within 50 ms.
     private static readonly TimeSpan CountingTime = TimeSpan.FromMilliseconds(20);
-    private static readonly TimeSpan SortingTime = TimeSpan.FromSeconds(2);
 
-    private readonly ConcurrentLru<string, (object Basis, RepositorySummary Summary)> _summaries = new(MostSummaries);
     // Time for finding the rows of a page whose names few viewers see. Chosen: a person waits for it without a doubt.
     private static readonly TimeSpan LookingTime = TimeSpan.FromMilliseconds(300);
 
@@ -63,15 +53,16 @@ internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known
     /// <summary>The page that answers a question.</summary>
     public async ValueTask<RepositoryPage> ReadAsync(Viewer viewer, RepositoryQuestion question, CancellationToken cancellationToken)
     {
-        var (names, isComplete) = await known.AfterAsync(gates.Router, question.Sort == "size" ? null : question.Last);
-        var wanted = question.Search is { Length: > 0 } search
-            ? names.Where(each => each.Name.Value.Contains(search.ToLowerInvariant(), StringComparison.Ordinal))
-            : names;
-        var notice = isComplete ? null : "The names of cached repositories are being read; reload the page in a moment.";
-        return question.Sort == "size"
-            ? await BySizeAsync(viewer, question, wanted, notice, cancellationToken)
-            : await ByNameAsync(viewer, question, wanted, notice, cancellationToken);
+        if (question.Sort == "size") return await BySizeAsync(viewer, question, cancellationToken);
+        var (names, isComplete) = await known.AfterAsync(gates.Router, question.Last);
+        return await ByNameAsync(viewer, question, names.Where(each => Matches(each, question)), NoticeOf(isComplete), cancellationToken);
     }
+
+    private static string? NoticeOf(bool isComplete) =>
+        isComplete ? null : "The names of cached repositories are being read; reload the page in a moment.";
+
+    private static bool Matches(KnownRepository known, RepositoryQuestion question) =>
+        question.Search is not { } search || known.Name.Value.Contains(search.ToLowerInvariant(), StringComparison.Ordinal);
 
     private async ValueTask<RepositoryPage> ByNameAsync(
         Viewer viewer, RepositoryQuestion question, IEnumerable<KnownRepository> names, string? notice, CancellationToken cancellationToken)
@@ -89,7 +80,7 @@ internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known
             if (found is not { } row) continue;
             if (rows.Count == question.Count) return new(rows, rows[^1].Name, notice);
             var begun = Stopwatch.GetTimestamp();
-            rows.Add(row with { Summary = Summary(each, counting < CountingTime) });
+            rows.Add(row with { Summary = sizes.Of(each, counting < CountingTime) });
             counting += Stopwatch.GetElapsedTime(begun);
         }
         return new(rows, null, notice);
@@ -108,39 +99,27 @@ internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known
     }
 
     private async ValueTask<RepositoryPage> BySizeAsync(
-        Viewer viewer, RepositoryQuestion question, IEnumerable<KnownRepository> names, string? notice, CancellationToken cancellationToken)
+        Viewer viewer, RepositoryQuestion question, CancellationToken cancellationToken)
     {
-        var begun = Stopwatch.GetTimestamp();
-        var largest = new PriorityQueue<(KnownRepository Name, RepositorySummary Summary), long>();
-        var uncounted = 0;
-        foreach (var each in names)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            if (!viewer.In(each.Name).MayPull) continue;
-            if (Summary(each, Stopwatch.GetElapsedTime(begun) < SortingTime) is not { } summary)
-            {
-                uncounted++;
-                continue;
-            }
-            largest.Enqueue((each, summary), summary.Bytes);
-            if (largest.Count > MostSummaries) largest.Dequeue();
-        }
-        var sorted = new Stack<(KnownRepository Name, RepositorySummary Summary)>(largest.Count);
-        while (largest.TryDequeue(out var one, out _)) sorted.Push(one);
+        var order = await sizes.OrderAsync(gates.Router, cancellationToken);
         var (rows, look, examined) = (new List<RepositoryRow>(), new Look(viewer, question.Source, NewLooks()), 0);
+        var notice = NoticeOf(order.IsComplete);
         // From the largest, until the page is full: those that the viewer does not see take no row.
-        while (rows.Count < question.Count && sorted.TryPop(out var one))
+        foreach (var each in order.Sorted.Where(each => IsAsked(each.Known)).TakeWhile(_ => rows.Count < question.Count))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var (row, isUnknown) = await RowAsync(look, one.Name, cancellationToken);
-            if (row is not null) rows.Add(row with { Summary = one.Summary });
+            var (row, isUnknown) = await RowAsync(look, each.Known, cancellationToken);
+            if (row is not null) rows.Add(row with { Summary = each.Summary });
             if (isUnknown || (++examined >= LeastExamined && look.IsLate))
             {
                 notice ??= "Not all repositories were looked at; reload the page for more.";
                 break;
             }
         }
+        var uncounted = order.Uncounted.Count(IsAsked);
         return new(rows, null, uncounted == 0 ? notice : $"{uncounted} repositories are not counted yet; reload the page for more.");
+
+        bool IsAsked(KnownRepository known) => Matches(known, question) && viewer.In(known.Name).MayPull;
     }
 
     /// <summary>
@@ -172,23 +151,4 @@ internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known
     /// <summary>How a repository's content came here: <c>stored</c>, <c>cached</c> or <c>fronted</c>.</summary>
     public string SourceOf(Routed routed) => routed.Source is not { } source ? "stored"
         : gates.Options.FrontOf(source.Upstream) is null ? "cached" : "fronted";
-
-    private RepositorySummary? Summary(KnownRepository known, bool mayCount)
-    {
-        StoredRepository[] parts = known.Folder is not { } folder
-            ? [stored.Pushed(known.Own)]
-            : [stored.Cached(folder, known.Own), stored.Staged(folder, known.Own)];
-        var basis = (parts[0].SummaryBasis(), parts.Length > 1 ? parts[1].SummaryBasis() : default);
-        var key = parts[0].FullName + (known.Folder is null ? "" : " cached");
-        var cached = _summaries.TryGet(key, out var last) ? last : default;
-        if (cached.Basis is not null && cached.Basis.Equals(basis)) return cached.Summary;
-        // An older summary is better than none.
-        if (!mayCount) return cached.Summary;
-        var all = parts.Select(static part => part.Summarize(MostTags, MostLinks)).ToArray();
-        var summary = new RepositorySummary(
-            all.Max(static s => s.Tags), all.Any(static s => s.HasMoreTags), Sizes.Sum(all.Select(static s => s.Bytes)),
-            all.Any(static s => s.HasMoreContent), all.Max(static s => s.ChangedAt));
-        _summaries.AddOrUpdate(key, (basis, summary));
-        return summary;
-    }
 }

@@ -1,0 +1,58 @@
+using System.Diagnostics;
+
+namespace Gateway.Bench;
+
+/// <summary>Pages of the console on a store with many repositories.</summary>
+internal sealed class ConsoleRows(Settings settings, Peers peers) : IDisposable
+{
+    private const int Requests = 20;
+
+    private Server? _gateway;
+
+    public IEnumerable<Row> All()
+    {
+        var (repositories, tags) = settings.Console;
+        (string Name, string Path)[] pages =
+        [
+            ("overview", "/"), ("repositories", "/repositories"), ("search", "/repositories?search=app-0042"),
+            ("largest", "/repositories?sort=size"), ("tags", $"/tags?repository={GeneratedLayout.Repository(42)}"),
+            ("image", $"/image?repository={GeneratedLayout.Repository(42)}&reference={GeneratedLayout.Tag(1)}"), ("holds", "/holds"),
+            ("policy", "/policy"), ("activity", "/activity"), ("upkeep", "/upkeep"),
+        ];
+        foreach (var (name, path) in pages)
+        {
+            yield return new(
+                $"console page {name}, {repositories:N0} repositories, {repositories * tags:N0} tags", "ms", "ms/page",
+                series => Row.Alternate(series, new Turn(Series.Gateway, settings.Rounds(3), () => Measure(path))),
+                Goal.Value("< 50 ms", 50));
+        }
+    }
+
+    public void Dispose() => _gateway?.Dispose();
+
+    // The median of warm requests, as a person has who looks around.
+    private Sample Measure(string path)
+    {
+        var gateway = _gateway ??= Start();
+        using var connection = Connection.Open(peers.PortOf("console-operator"));
+        var (times, before) = (new double[Requests], gateway.Cpu);
+        for (var i = 0; i < Requests; i++)
+        {
+            var start = Stopwatch.GetTimestamp();
+            var status = connection.Get(path, "");
+            if (status != 200) throw new InvalidOperationException($"expected 200 for {path}, got {status}");
+            times[i] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+        }
+        Array.Sort(times);
+        return new(Series.Median(times), (gateway.Cpu - before) * 1000 / Requests) { P50 = Series.Median(times), P99 = times[^1] };
+    }
+
+    private Server Start()
+    {
+        var (repositories, tags) = settings.Console;
+        var storage = GeneratedLayout.MakeRepositories(settings.Layouts, repositories, tags);
+        var gateway = peers.StartGateway("console", storage, hasPolicy: true);
+        gateway.WaitFor("/v2/", Configurations.Credentials);
+        return gateway;
+    }
+}
