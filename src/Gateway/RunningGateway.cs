@@ -128,6 +128,9 @@ internal sealed class RunningGateway : IAsyncDisposable
     private static void Hear(News news, IServiceProvider services, Volume volume, string path)
     {
         var (snapshots, memory) = (services.GetRequiredService<Snapshots>(), services.GetRequiredService<IUpstreamMemory>());
+        var state = services.GetRequiredService<ReplicaState>();
+        state.Policy = () => snapshots.Value.PolicyRevision;
+        services.GetRequiredService<Members>().Describe = state.Describe;
         news.PositionFile = Path.Combine(path, "gateway", "replica-news");
         news.HasCache = () => volume.CachedRepositories.All().Any();
         news.Forget = memory.ForgetAsync;

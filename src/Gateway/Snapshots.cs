@@ -1,3 +1,4 @@
+using System.Globalization;
 using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Fronting;
@@ -70,11 +71,16 @@ internal sealed class Snapshots(
     private Snapshot Make(GatewayOptions options, AccessControl access)
     {
         var behind = backings.Of(options);
+        var engine = new PolicyEngine(options.Policy);
         var evaluator = new Evaluator(
-            new PolicyEngine(options.Policy), decisions, steady, contents, new SignatureRepositories(options, stored, Open));
+            engine, decisions, steady, contents, new SignatureRepositories(options, stored, Open));
         var router = new RepositoryRouter(
             options, stored, staged, origins, stores, Open, evaluator, decisions, steady, behind.NamesAsync);
-        return new(options, access, router) { Web = new(options.Routes, upstreams.WebOf) };
+        return new(options, access, router)
+        {
+            Web = new(options.Routes, upstreams.WebOf),
+            PolicyRevision = options.Policy is null ? "none" : engine.Revision.ToString("x16", CultureInfo.InvariantCulture),
+        };
 
         IBacking Open(UpstreamOptions upstream, RepositoryName name, BasicCredentials? shown) =>
             behind.Open(upstream, name, CredentialOf(shown));

@@ -3,7 +3,7 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox;
 
 /// <summary>Three gateway processes with Debian's Redis: what clients get, and what reaches the upstream.</summary>
-public sealed class ReplicaTests
+public sealed class ReplicaTests(ReplicaFixture fixture) : IClassFixture<ReplicaFixture>
 {
     private const int MiB = 1 << 20;
 
@@ -14,7 +14,7 @@ public sealed class ReplicaTests
     [Fact]
     public async Task Herd_of_fifty_over_three_replicas_costs_the_bytes_of_one_get()
     {
-        await using var set = await ReplicaSet.StartAsync();
+        var set = fixture.Set;
         const int Size = 64 * MiB;
         for (var tries = 1; ; tries++)
         {
@@ -32,7 +32,7 @@ public sealed class ReplicaTests
     [Fact]
     public async Task Content_of_one_replica_is_read_from_it_and_not_from_the_upstream()
     {
-        await using var set = await ReplicaSet.StartAsync();
+        var set = fixture.Set;
         var digest = set.AddBlob(5 * MiB);
         await set.PullAsync(0, digest);
         // The note that replica 0 has the content is lost, so replica 1 asks the others itself.
@@ -48,7 +48,7 @@ public sealed class ReplicaTests
     [Fact]
     public async Task Tag_that_one_replica_validated_is_fresh_at_the_others()
     {
-        await using var set = await ReplicaSet.StartAsync();
+        var set = fixture.Set;
         var image = set.Upstream.AddImage(ReplicaSet.Repository, "1", [1, 2, 3]);
         Assert.Equal(image.Digest, await set.ResolveAsync(0, "1"));
         await Eventually.TrueAsync(async () => (await set.Redis.TryAsync("DBSIZE"))! != ":0", () => set.Logs);
@@ -80,7 +80,7 @@ public sealed class ReplicaTests
     [Fact]
     public async Task Purge_reaches_all_replicas_and_names_those_that_did_not_confirm()
     {
-        await using var set = await ReplicaSet.StartAsync();
+        var set = fixture.Set;
         var digest = set.AddBlob(MiB);
         for (var i = 0; i < ReplicaSet.Count; i++) await set.PullAsync(i, digest);
 
@@ -96,6 +96,59 @@ public sealed class ReplicaTests
         // It reads the news in Redis.
         await Eventually.TrueAsync(
             () => Task.FromResult(!CachedOf(set).Any(name => name.Contains(digest[7..], StringComparison.Ordinal))), () => set.Logs);
+        // Its next beat says how far it has read.
+        await Eventually.TrueAsync(
+            async () => (await set.PageAsync(0))["unconfirmed"]!.AsArray().Count == 0
+                && await set.MetricAsync(set.Gateways[0], "gateway_replica_purges_unconfirmed") == 0, () => set.Logs);
+        set.Proxies[1].Refuses = false;
+    }
+
+    [Fact]
+    public async Task Page_and_metrics_show_the_members_who_leads_what_and_redis()
+    {
+        var set = fixture.Set;
+        var digest = set.AddBlob(4 * MiB);
+        var gate = new TaskCompletionSource();
+        set.Upstream.When(each => each.Method == "GET" && each.Reference == digest).Once().PauseFor(gate.Task, 2 * MiB);
+        Task[] pulls = [.. Enumerable.Range(0, ReplicaSet.Count).Select(i => (Task)set.PullAsync(i, digest))];
+        await set.FollowingAsync(ReplicaSet.Count - 1);
+        var leader = await set.LeaderAsync();
+        var follower = (leader + 1) % ReplicaSet.Count;
+
+        // Once the leader has said with a beat what it leads.
+        var page = await set.PageAsync(follower);
+        await Eventually.TrueAsync(
+            async () => (page = await set.PageAsync(follower))["members"]!.AsArray()
+                .Any(each => each!["leads"]!.AsArray().Any(led => (string?)led!["digest"] == digest)), () => $"{page}\n{set.Logs}");
+
+        var members = page["members"]!.AsArray();
+        Assert.Equal(ReplicaSet.Count, members.Count);
+        Assert.All(members, each => Assert.True((bool)each!["isReachable"]!, $"{page}"));
+        Assert.All(members, each => Assert.Equal("none", (string?)each!["policy"]));
+        Assert.All(members, each => Assert.InRange((double)each!["clockSkew"]!, -30, 30));
+        Assert.Single(members.Select(each => (string?)each!["version"]).Distinct());
+        var fetch = page["fetches"]!.AsArray().Single(each => (string?)each!["digest"] == digest);
+        Assert.Equal(("follow", $"http://127.0.0.1:{set.Proxies[leader].Port}"), ((string?)fetch!["state"], (string?)fetch["from"]));
+        Assert.Equal((true, 0), ((bool)page["redis"]!["isUp"]!, page["problems"]!.AsArray().Count));
+        Assert.Equal(1, await set.MetricAsync(set.Gateways[follower], "gateway_replica_versions"));
+        Assert.InRange(await set.MetricAsync(set.Gateways[follower], "gateway_replica_news_lag_seconds"), 0, 30);
+        await using (var browser = await Browser.StartAsync("console.test"))
+        {
+            foreach (var width in (int[])[360, 1440])
+            {
+                await browser.ViewAsync(width, 900, dark: width < 400);
+                await browser.LoadAsync(new Uri(set.Gateways[follower].Operator, "/replicas").ToString());
+                var text = await browser.ReadAsync("document.body.textContent") ?? "";
+                Assert.All(
+                    (string[])["Members", "this one", "Who leads what", $"http://127.0.0.1:{set.Proxies[leader].Port}", "answers"],
+                    part => Assert.Contains(part, text, StringComparison.Ordinal));
+                Assert.Equal((width, "true"), (width, await browser.ReadAsync(
+                    "String(document.documentElement.scrollWidth <= innerWidth)")));
+            }
+            Assert.Equal("", await browser.AxeAsync());
+        }
+        gate.SetResult();
+        await set.AllAsync(pulls);
     }
 
     private static IEnumerable<string> CachedOf(ReplicaSet set) => set.Gateways.SelectMany(each => Directory.EnumerateFiles(

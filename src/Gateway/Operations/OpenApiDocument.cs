@@ -57,6 +57,7 @@ internal static class OpenApiDocument
         new("get", "pages/policy", "The page Policy", PageJson.Default.PolicyPage) { Query = ["search", "reference", "stage", "as"] },
         new("get", "pages/activity", "The page Activity", PageJson.Default.ActivityPage) { Query = ["event", "actor"] },
         new("get", "pages/upkeep", "The page Upkeep", PageJson.Default.UpkeepPage),
+        new("get", "pages/replicas", "The page Replicas", PageJson.Default.ReplicaPage),
     ];
 
     private static readonly Lazy<JsonObject> Document = new(Make);

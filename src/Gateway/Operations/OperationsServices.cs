@@ -27,7 +27,7 @@ internal static class OperationsServices
             .AddSingleton<ManifestReadings>().AddSingleton<ReferrerTrees>();
         services.AddSingleton<RepositoryPages>().AddSingleton<TagPages>().AddSingleton<ImagePages>()
             .AddSingleton<Deletions>().AddSingleton<HoldPages>().AddSingleton<OverviewPages>().AddSingleton<ActivityPages>()
-            .AddSingleton<PolicyPages>().AddSingleton<UpkeepPages>().AddSingleton<HoldsApi>()
+            .AddSingleton<PolicyPages>().AddSingleton<UpkeepPages>().AddSingleton<ReplicaPages>().AddSingleton<HoldsApi>()
             .AddSingleton<PagesApi>();
         services.AddSingleton(given => ActivatorUtilities.CreateInstance<SavedSamples>(given, options));
         services.AddHostedService(static given => given.GetRequiredService<SavedSamples>());

@@ -10,7 +10,7 @@ namespace Gateway.Operations;
 /// </summary>
 internal sealed class PagesApi(
     RepositoryPages repositories, TagPages tags, ImagePages images, HoldPages holds, OverviewPages overview, PolicyPages policy,
-    ActivityPages activity, UpkeepPages upkeep)
+    ActivityPages activity, UpkeepPages upkeep, ReplicaPages replicas)
 {
     private const string Prefix = AdminApi.Prefix + "pages/";
 
@@ -47,9 +47,10 @@ internal sealed class PagesApi(
             "activity" => WriteAsync(
                 context, activity.Read(PageQueries.Text(query, "event"), PageQueries.Text(query, "actor")), PageJson.Default.ActivityPage),
             "upkeep" => WriteAsync(context, upkeep.Read(), PageJson.Default.UpkeepPage),
+            "replicas" => WriteAsync(context, replicas.Read(), PageJson.Default.ReplicaPage),
             _ => AdminApi.ProblemAsync(
                 context, StatusCodes.Status404NotFound,
-                "unknown page; expected overview, repositories, tags, image, holds, policy, activity or upkeep below pages/"),
+                "unknown page; expected overview, repositories, tags, image, holds, policy, activity, upkeep or replicas below pages/"),
         });
     }
 
@@ -68,6 +69,7 @@ internal sealed class PagesApi(
 [JsonSerializable(typeof(PolicyPage))]
 [JsonSerializable(typeof(ActivityPage))]
 [JsonSerializable(typeof(UpkeepPage))]
+[JsonSerializable(typeof(ReplicaPage))]
 [JsonSerializable(typeof(System.Text.Json.Nodes.JsonObject))]
 [JsonSerializable(typeof(Dictionary<string, List<SavedBucket>>))]
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]

@@ -19,6 +19,9 @@ internal sealed record Snapshot(GatewayOptions Options, AccessControl Access, Re
     /// <summary>The hosts behind which upstreams' web applications are.</summary>
     public WebSites Web { get; init; } = WebSites.None;
 
+    /// <summary>The revision of the policy, in hexadecimal; "none" without a policy. Replicas compare it.</summary>
+    public string PolicyRevision { get; init; } = "none";
+
     /// <summary>Host and port of <c>publicUrl</c>; null without one.</summary>
     public string? PublicAuthority { get; } = Options.PublicUrl?.Authority;
 

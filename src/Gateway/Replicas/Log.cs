@@ -41,6 +41,11 @@ internal static partial class Log
         "{Count} replicas in Redis ignored; expected a signature by this replica's secret and an address of its own scheme, got others")]
     public static partial void MembersUnsigned(ILogger logger, int count);
 
+    [LoggerMessage(
+        10019, LogLevel.Warning,
+        "Clock of this machine is {Seconds:0} s before that of Redis; beyond 2 minutes, replicas refuse each other")]
+    public static partial void ClockSkewed(ILogger logger, double seconds);
+
     [LoggerMessage(10016, LogLevel.Warning, "News of {By} ignored; expected a signature by the secret of the replicas, got another one")]
     public static partial void NewsUnsigned(ILogger logger, string by);
 

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.IO.Hashing;
 using System.Text;
+using System.Text.Json;
 using Gateway.Configuration;
 using Gateway.Oci;
 
@@ -31,21 +32,31 @@ internal sealed class Members(
     // Chosen: a damaged disk rarely has one wrong blob alone, and a replica whose upstream sent wrong bytes is needed again soon.
     private static readonly TimeSpan LiarAvoidedFor = TimeSpan.FromMinutes(1);
 
+    // The version of the format of what a replica says about itself. An older replica ignores members of the JSON that it does not know.
+    private const string AboutFormat = "1";
+
     /// <summary>
-    /// KEYS: the ends of memberships, the members. ARGV: id, "url version signature", lifetime in ms. Returns the time in ms, then
-    /// "id url version signature" of each.
+    /// KEYS: the ends of memberships, the members, what each says about itself. ARGV: id, "url version signature", lifetime in ms, what
+    /// this replica says. Returns the time in ms, "id url version signature" of each, an empty text, then id and words of each.
     /// </summary>
     private const string Beat = """
         local t = redis.call('TIME')
         local now = t[1] * 1000 + math.floor(t[2] / 1000)
         redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
         redis.call('HSET', KEYS[2], ARGV[1], ARGV[1] .. ' ' .. ARGV[2])
+        redis.call('HSET', KEYS[3], ARGV[1], ARGV[4])
         for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
           redis.call('ZREM', KEYS[1], id)
           redis.call('HDEL', KEYS[2], id)
         end
         local all = redis.call('HVALS', KEYS[2])
         table.insert(all, 1, string.format('%.0f', now))
+        table.insert(all, '')
+        local said = redis.call('HGETALL', KEYS[3])
+        for i = 1, #said, 2 do
+          if redis.call('HEXISTS', KEYS[2], said[i]) == 0 then redis.call('HDEL', KEYS[3], said[i])
+          else table.insert(all, said[i]) table.insert(all, said[i + 1]) end
+        end
         return all
         """;
 
@@ -53,6 +64,7 @@ internal sealed class Members(
     private const string Leave = """
         redis.call('ZREM', KEYS[1], ARGV[1])
         redis.call('HDEL', KEYS[2], ARGV[1])
+        redis.call('HDEL', KEYS[3], ARGV[1])
         return nil
         """;
 
@@ -60,8 +72,10 @@ internal sealed class Members(
     private readonly Dictionary<Uri, DateTimeOffset> _avoided = [];
     private readonly Dictionary<Uri, (Member Member, long At)> _seen = [];
     private ImmutableArray<Member> _beating = [];
+    private ImmutableDictionary<string, ReplicaAbout> _about = ImmutableDictionary<string, ReplicaAbout>.Empty;
     private (TimeSpan Redis, long At)? _time;
     private int _unsigned;
+    private bool _isSkewed;
 
     /// <summary>All other replicas.</summary>
     public ImmutableArray<Member> Others => [.. _beating.Concat(options.Peers.Select(url => new Member("", url, "")))
@@ -73,6 +87,19 @@ internal sealed class Members(
     public TimeSpan? RedisTime => _time is var (redisTime, at) && clock.GetElapsedTime(at) is var since && since < TimeSpan.FromMinutes(1)
         ? redisTime + since
         : null;
+
+    /// <summary>By how much this machine's clock is before that of Redis; null if Redis has not answered for a minute.</summary>
+    public TimeSpan? ClockSkew => RedisTime is { } time ? clock.GetUtcNow() - DateTimeOffset.UnixEpoch - time : null;
+
+    /// <summary>What this replica says about itself; set before the gateway starts.</summary>
+    public Func<ReplicaAbout> Describe { get; set; } = () => new("none", "");
+
+    /// <summary>What a replica said about itself with its last beat; null if it said nothing, or is of a version that does not.</summary>
+    public ReplicaAbout? AboutOf(Uri url) =>
+        _beating.FirstOrDefault(each => each.Url == url) is { } member ? _about.GetValueOrDefault(member.Id) : null;
+
+    /// <summary>Whether a replica beats in Redis, and does not refuse connections.</summary>
+    public bool IsReachable(Uri url) => IsNotAvoided(url) && (redis is null || _beating.Any(each => each.Url == url));
 
     /// <summary>The other replicas in the order in which this digest asks them, without those that did not answer just now.</summary>
     public IEnumerable<Uri> OrderFor(Digest digest) => Others.Select(each => each.Url).Where(IsNotAvoided)
@@ -90,11 +117,21 @@ internal sealed class Members(
         if (redis is null) return;
         var mine = $"{self.Url.GetLeftPart(UriPartial.Authority)} {Version}";
         var reply = await redis.RunAsync(
-            Beat, [redis.Key("members"), redis.Key("member")],
-            [self.Id, $"{mine} {secret.Sign("member", $"{self.Id} {mine}")}", Milliseconds(Lifetime)], evenAtRest: true);
-        if (!reply.Answered || reply.Texts is not [var time, .. var texts]
+            Beat, [redis.Key("members"), redis.Key("member"), redis.Key("about")],
+            [self.Id, $"{mine} {secret.Sign("member", $"{self.Id} {mine}")}", Milliseconds(Lifetime), Said(Describe())],
+            evenAtRest: true);
+        if (!reply.Answered || reply.Texts is not [var time, .. var rest]
             || !long.TryParse(time, NumberStyles.None, CultureInfo.InvariantCulture, out var now)) return;
         _time = (TimeSpan.FromMilliseconds(now), clock.GetTimestamp());
+        if (ClockSkew is { } skew && skew.Duration() > MostSkew != _isSkewed)
+        {
+            _isSkewed = !_isSkewed;
+            if (_isSkewed) Log.ClockSkewed(logger, skew.TotalSeconds);
+        }
+        var end = Array.IndexOf(rest, "");
+        var (texts, said) = end < 0 ? (rest, []) : (rest[..end], rest[(end + 1)..]);
+        _about = said.Chunk(2).Where(each => each.Length == 2).Select(each => (Id: each[0], About: Hear(each[0], each[1])))
+            .Where(each => each.About is not null).ToImmutableDictionary(each => each.Id, each => each.About!);
         ImmutableArray<Member> named = [.. texts.Select(Parse).OfType<Member>()];
         if (texts.Length - named.Length is var unsigned && unsigned > _unsigned) Log.MembersUnsigned(logger, unsigned);
         _unsigned = unsigned;
@@ -122,14 +159,18 @@ internal sealed class Members(
         }
         catch (OperationCanceledException)
         {
-            await redis.RunAsync(Leave, [redis.Key("members"), redis.Key("member")], [self.Id]);
+            await redis.RunAsync(Leave, [redis.Key("members"), redis.Key("member"), redis.Key("about")], [self.Id]);
         }
     }
 
     // Chosen: a set is a few machines; a request to all of them at once must stay cheap.
     private const int MostMembers = 64;
 
-    private static string Version { get; } = typeof(Members).Assembly.GetName().Version?.ToString(3) ?? "0";
+    // Chosen: half of what a signature of a request tolerates.
+    private static readonly TimeSpan MostSkew = TimeSpan.FromMinutes(1);
+
+    /// <summary>The version of this program.</summary>
+    public static string Version { get; } = typeof(Members).Assembly.GetName().Version?.ToString(3) ?? "0";
 
     private bool IsNotAvoided(Uri url)
     {
@@ -152,6 +193,27 @@ internal sealed class Members(
         && secret.IsSigned("member", $"{id} {url} {version}", signature)
             ? new(id, address, version)
             : null;
+
+    private string Said(ReplicaAbout about)
+    {
+        var text = JsonSerializer.Serialize(about, AboutJson.Default.ReplicaAbout);
+        return $"{AboutFormat} {secret.Sign("about", $"{self.Id}\n{text}")} {text}";
+    }
+
+    // Null for words that no replica signed, or of a later version.
+    internal ReplicaAbout? Hear(string id, string said)
+    {
+        if (said.Split(' ', 3) is not [AboutFormat, var signature, var text] || !secret.IsSigned("about", $"{id}\n{text}", signature))
+            return null;
+        try
+        {
+            return JsonSerializer.Deserialize(text, AboutJson.Default.ReplicaAbout);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
 
     private static string Milliseconds(TimeSpan time) => $"{(long)time.TotalMilliseconds}";
 }

@@ -28,20 +28,20 @@ internal sealed class News(
         """;
 
     /// <summary>
-    /// KEYS: stream. ARGV: the last entry that was read; empty at the start. Returns "ok" or "lost", the last entry, and four texts of
-    /// each entry since.
+    /// KEYS: stream. ARGV: the last entry that was read; empty at the start. Returns "ok" or "lost", the last entry of the reply, the last
+    /// one of the stream, and four texts of each entry since.
     /// </summary>
     private const string Read = """
         local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
         local last = newest[1] and newest[1][1] or '0-0'
-        if ARGV[1] == '' then return {'ok', last} end
+        if ARGV[1] == '' then return {'ok', last, last} end
         local found = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', 100)
         local from = 1
         if ARGV[1] ~= '0-0' then
-          if not found[1] or found[1][1] ~= ARGV[1] then return {'lost', last} end
+          if not found[1] or found[1][1] ~= ARGV[1] then return {'lost', last, last} end
           from = 2
         end
-        local reply = {'ok', ARGV[1]}
+        local reply = {'ok', ARGV[1], last}
         for i = from, #found do
           reply[2] = found[i][1]
           for _, at in ipairs({2, 4, 6, 8}) do table.insert(reply, found[i][2][at] or '') end
@@ -51,7 +51,18 @@ internal sealed class News(
 
     private readonly ConcurrentLru<string, bool> _done = new(1000);
     private readonly Dictionary<string, int> _tries = [];
+    private readonly long _startedAt = clock.GetTimestamp();
     private string? _last;
+    private long? _upToDateAt;
+
+    /// <summary>The purges that were told here and are not confirmed.</summary>
+    public UnconfirmedPurges Unconfirmed { get; } = new(members, clock);
+
+    /// <summary>The last entry of the stream that was carried out; empty for none.</summary>
+    public string Position => _last ?? "";
+
+    /// <summary>The time since all news were carried out; null without Redis. It grows while Redis is silent.</summary>
+    public TimeSpan? Lag => redis is null ? null : clock.GetElapsedTime(_upToDateAt ?? _startedAt);
 
     /// <summary>
     /// The file that keeps the last entry that was read, so that purges from while this replica was down are carried out; null for none.
@@ -76,14 +87,14 @@ internal sealed class News(
     {
         var id = Guid.NewGuid().ToString("N");
         _done.AddOrUpdate(id, true);
-        var signature = secret.Sign("news", Signed(id, self.Id, what));
-        if (redis is not null) await redis.RunAsync(Add, [redis.Key("news")], [id, self.Id, what, signature]);
-        var target = $"{PeerPaths.PurgePath}?id={id}&what={Uri.EscapeDataString(what)}";
+        var entry = await AddAsync(id, what);
         var told = await Task.WhenAll(members.Others.Select(async other =>
-            (other.Url, Problem: await peers.TellAsync(other.Url, target, Confirms, cancellationToken))));
+            (other.Url, Problem: await peers.TellAsync(other.Url, TargetOf(id, what), Confirms, cancellationToken))));
         foreach (var (url, problem) in told)
         {
-            if (problem is not null) Log.PurgeUnconfirmed(logger, url, what, problem);
+            if (problem is null) continue;
+            Log.PurgeUnconfirmed(logger, url, what, problem);
+            Unconfirmed.Add(new(id, what, url, clock.GetUtcNow(), entry));
         }
         return [.. told.Where(each => each.Problem is not null).Select(each => each.Url.GetLeftPart(UriPartial.Authority))];
     }
@@ -100,14 +111,11 @@ internal sealed class News(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        if (redis is null) return;
         try
         {
-            while (true)
-            {
-                await ReadAsync(redis, stoppingToken);
-                await Task.Delay(Interval, clock, stoppingToken);
-            }
+            await Task.WhenAll(
+                redis is null ? Task.CompletedTask : EachSecondAsync(() => ReadAsync(redis, stoppingToken), stoppingToken),
+                EachSecondAsync(() => Unconfirmed.SettleAsync(purge => TellAgainAsync(purge, stoppingToken)), stoppingToken));
         }
         catch (OperationCanceledException)
         {
@@ -115,11 +123,36 @@ internal sealed class News(
         }
     }
 
+    private async Task EachSecondAsync(Func<Task> action, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            await action();
+            await Task.Delay(Interval, clock, cancellationToken);
+        }
+    }
+
+    private async Task<(string? Entry, bool IsConfirmed)> TellAgainAsync(UnconfirmedPurge purge, CancellationToken cancellationToken)
+    {
+        var entry = purge.Entry ?? await AddAsync(purge.Id, purge.What);
+        return (entry, await peers.TellAsync(purge.Replica, TargetOf(purge.Id, purge.What), Confirms, cancellationToken) is null);
+    }
+
+    /// <summary>Adds a purge to the stream. Returns the entry; null without an answer of Redis.</summary>
+    private async Task<string?> AddAsync(string id, string what)
+    {
+        if (redis is null) return null;
+        var signature = secret.Sign("news", Signed(id, self.Id, what));
+        return (await redis.RunAsync(Add, [redis.Key("news")], [id, self.Id, what, signature])).Text;
+    }
+
+    private static string TargetOf(string id, string what) => $"{PeerPaths.PurgePath}?id={id}&what={Uri.EscapeDataString(what)}";
+
     private async Task ReadAsync(RedisLink link, CancellationToken cancellationToken)
     {
         var since = _last ??= ReadPosition();
         var reply = await link.RunAsync(Read, [link.Key("news")], [since]);
-        if (!reply.Answered || reply.Texts is not [var state, var last, .. var texts]) return;
+        if (!reply.Answered || reply.Texts is not [var state, var last, var newest, .. var texts]) return;
         // Without a position, purges may have been missed only if there was something to purge.
         if ((state == "lost" || (since.Length == 0 && HasCache())) && !await TryAsync("lost", LoseAsync, cancellationToken)) return;
         foreach (var entry in texts.Chunk(4))
@@ -128,6 +161,7 @@ internal sealed class News(
             if (!secret.IsSigned("news", Signed(id, by, what), signature)) Log.NewsUnsigned(logger, by);
             else if (!await TryAsync(id, () => HearAsync(id, what, cancellationToken), cancellationToken)) return;
         }
+        if (last == newest) _upToDateAt = clock.GetTimestamp();
         if (last == since) return;
         _last = last;
         WritePosition(last);

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using Gateway.Configuration;
 using Gateway.Oci;
@@ -57,7 +58,7 @@ internal sealed class PeerClient : IDisposable
         try
         {
             using var request = RequestOf(HttpMethod.Head, peer, PeerPaths.Content(digest));
-            using var response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, both.Token);
+            using var response = await SendAsync(request, both.Token);
             if (response.StatusCode != HttpStatusCode.OK) return new(null, Answered: true);
             var position = response.Headers.TryGetValues(PeerPaths.Position, out var values)
                 && long.TryParse(values.First(), NumberStyles.None, CultureInfo.InvariantCulture, out var bytes) ? bytes : 0;
@@ -81,7 +82,7 @@ internal sealed class PeerClient : IDisposable
         {
             using var request = RequestOf(HttpMethod.Get, peer, PeerPaths.Content(digest));
             request.Headers.Range = new RangeHeaderValue(from, null);
-            response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+            response = await SendAsync(request, cancellationToken);
         }
         catch (Exception e)
         {
@@ -102,7 +103,7 @@ internal sealed class PeerClient : IDisposable
         try
         {
             using var request = RequestOf(HttpMethod.Post, peer, target);
-            using var response = await _client.SendAsync(request, both.Token);
+            using var response = await SendAsync(request, both.Token);
             return response.IsSuccessStatusCode ? null : $"expected 200, got {(int)response.StatusCode}";
         }
         catch (Exception e)
@@ -113,6 +114,22 @@ internal sealed class PeerClient : IDisposable
     }
 
     public void Dispose() => _client.Dispose();
+
+    /// <summary>Sends a request; counts it if the two replicas do not accept each other, which waiting does not mend.</summary>
+    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+            if (response.StatusCode == HttpStatusCode.Unauthorized) ReplicaMetrics.PeerFailed("refused");
+            return response;
+        }
+        catch (HttpRequestException e) when (e.InnerException is AuthenticationException)
+        {
+            ReplicaMetrics.PeerFailed("refused");
+            throw;
+        }
+    }
 
     private HttpRequestMessage RequestOf(HttpMethod method, Uri peer, string target)
     {

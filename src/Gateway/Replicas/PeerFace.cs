@@ -33,6 +33,7 @@ internal sealed class PeerFace(
         if (!signature.IsSigned(request.Headers.Authorization.ToString(), request.Method, request.Headers.Host.ToString(), target))
         {
             Log.Unsigned(logger, context.Connection.RemoteIpAddress?.ToString() ?? "an unknown address");
+            ReplicaMetrics.RefusedPeer();
             response.StatusCode = StatusCodes.Status401Unauthorized;
             return;
         }

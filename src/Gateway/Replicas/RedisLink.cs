@@ -37,6 +37,8 @@ internal sealed class RedisLink : IAsyncDisposable
     private readonly Lock _gate = new();
     private Task<ConnectionMultiplexer>? _connection;
     private long _restUntil;
+    private long _answered;
+    private long _failed;
     private bool? _isUp;
 
     /// <summary>Connects in the background; callers do not wait for it.</summary>
@@ -49,6 +51,12 @@ internal sealed class RedisLink : IAsyncDisposable
 
     /// <summary>Whether Redis answered the last script.</summary>
     public bool IsUp => _isUp == true;
+
+    /// <summary>Scripts that Redis answered since the start, and those that it did not answer in time or refused.</summary>
+    public (long Answered, long Failed) Counts => (Interlocked.Read(ref _answered), Interlocked.Read(ref _failed));
+
+    /// <summary>Why Redis did not answer last; null while it answers.</summary>
+    public string? Problem { get; private set; }
 
     /// <summary>The latest answer's time; zero before the first.</summary>
     public TimeSpan Latency { get; private set; }
@@ -73,12 +81,14 @@ internal sealed class RedisLink : IAsyncDisposable
             var result = asking.IsCompleted ? await asking : throw new TimeoutException();
             Latency = _clock.GetElapsedTime(started);
             ReplicaMetrics.Redis(Latency, answered: true);
+            Interlocked.Increment(ref _answered);
             Note(up: true, "");
             return new(true, TextsOf(result));
         }
         catch (Exception e) when (e is TimeoutException or RedisException or ObjectDisposedException or OperationCanceledException)
         {
             ReplicaMetrics.Redis(_clock.GetElapsedTime(started), answered: false);
+            Interlocked.Increment(ref _failed);
             Volatile.Write(ref _restUntil, _clock.GetTimestamp() + (long)(RestAfterSilence.TotalSeconds * _clock.TimestampFrequency));
             Note(up: false, e is RedisException ? FirstLine(e.Message) : $"no answer within {_deadline.TotalMilliseconds:0} ms");
             return RedisReply.Silent;
@@ -132,6 +142,7 @@ internal sealed class RedisLink : IAsyncDisposable
     {
         lock (_gate)
         {
+            Problem = up ? null : why;
             if (_isUp == up) return;
             _isUp = up;
         }

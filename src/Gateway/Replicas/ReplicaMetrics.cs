@@ -31,6 +31,21 @@ internal static class ReplicaMetrics
     private static readonly Counter<long> Lost =
         Meter.CreateCounter<long>("gateway.replica.news.lost", description: "Times that news of other replicas were lost.");
 
+    private static readonly Counter<long> PeerFailures = Meter.CreateCounter<long>(
+        "gateway.replica.peer.failures", description: "Times that another replica did not serve what it was asked for.");
+
+    private static readonly Counter<long> Refused = Meter.CreateCounter<long>(
+        "gateway.replica.refused", description: "Requests to the listener for replicas that were not signed by the secret of the set.");
+
+    /// <param name="reason">
+    /// stopped (closed, silent, or without the content), wrong (other bytes than the digest says), or refused (it does not accept this
+    /// replica's signature or certificate, or this replica does not accept its certificate).
+    /// </param>
+    public static void PeerFailed(string reason) => PeerFailures.Add(1, new KeyValuePair<string, object?>("reason", reason));
+
+    /// <summary>Counts a request that was refused here.</summary>
+    public static void RefusedPeer() => Refused.Add(1);
+
     public static void SharedTag() => Tags.Add(1);
 
     public static void NewsLost() => Lost.Add(1);

@@ -42,12 +42,16 @@ internal static class ReplicasServices
             given.GetRequiredService<Members>(), given.GetRequiredService<PeerClient>(), given.GetRequiredService<ReplicaSelf>(),
             given.GetRequiredService<PeerSecret>(), given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<News>>(),
             given.GetService<RedisLink>()));
+        services.AddSingleton(given => new ReplicaState(
+            given.GetRequiredService<Members>(), given.GetRequiredService<SharedFetches>(), given.GetRequiredService<News>(),
+            given.GetService<RedisLink>()));
         services.AddSingleton<PeerFace>();
         services.AddHostedService(given => new PeerListener(
             replicas, options, given.GetRequiredService<ReplicaSelf>(), given.GetRequiredService<Members>(),
             given.GetRequiredService<PeerFace>(), given.GetRequiredService<ILoggerFactory>()));
         services.AddHostedService(given => new ReplicaGauges(
-            given.GetRequiredService<Members>(), given.GetRequiredService<SharedFetches>(), given.GetService<RedisLink>()));
+            given.GetRequiredService<Members>(), given.GetRequiredService<SharedFetches>(), given.GetRequiredService<News>(),
+            given.GetRequiredService<ReplicaState>(), given.GetService<RedisLink>()));
         services.AddHostedService(given => given.GetRequiredService<News>());
         return services.AddHostedService(given => given.GetRequiredService<Members>());
     }

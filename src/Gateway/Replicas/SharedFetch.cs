@@ -35,6 +35,9 @@ internal sealed class SharedFetch : IFetchTurn
     /// <summary>What this replica does now.</summary>
     public LeaseState State => Lease.State;
 
+    /// <summary>The replica that is read now; null while this one reads from an upstream.</summary>
+    public Uri? Peer => Lease is { State: LeaseState.Follow, Peer: { } peer } ? peer : null;
+
     private FetchLease Lease
     {
         get
@@ -71,6 +74,7 @@ internal sealed class SharedFetch : IFetchTurn
             else
             {
                 _services.Members.Avoid(lease.Peer!);
+                ReplicaMetrics.PeerFailed("stopped");
                 Step(current => current.PeerFailed());
             }
         }
@@ -95,7 +99,11 @@ internal sealed class SharedFetch : IFetchTurn
 
     public void Misled(IReadOnlyCollection<Uri> peers)
     {
-        foreach (var peer in peers) _services.Members.AvoidLiar(peer);
+        foreach (var peer in peers)
+        {
+            _services.Members.AvoidLiar(peer);
+            ReplicaMetrics.PeerFailed("wrong");
+        }
         // A note that leads to wrong bytes would mislead each other replica once more.
         if (Lease is { State: LeaseState.Follow, Value: { IsNote: true } note }) _settling = _services.Leases!.ReleaseAsync(Digest, note);
     }

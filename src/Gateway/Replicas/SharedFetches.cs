@@ -12,6 +12,9 @@ internal sealed class SharedFetches(ReplicaServices services) : IFetchPeers
     /// <summary>A fetch under way; null for none.</summary>
     public SharedFetch? Find(Digest digest) => _all.GetValueOrDefault(digest);
 
+    /// <summary>All fetches under way.</summary>
+    public IReadOnlyCollection<SharedFetch> All => [.. _all.Values];
+
     /// <summary>The number of fetches by what this replica does about them.</summary>
     public Dictionary<LeaseState, int> ByState => _all.Values.CountBy(each => each.State).ToDictionary();
 

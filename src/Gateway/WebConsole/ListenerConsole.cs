@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using Gateway.Access;
+using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Operations;
 using Gateway.Operations.ReadModels;
@@ -21,7 +22,8 @@ internal sealed record ListenerRequest(
     Func<RepositoryName, Caller> CallerOf, bool IsReadOnly);
 
 /// <summary>The console on the listeners: each person logs in, and sees what access rules allow.</summary>
-internal sealed class ListenerConsole(ConsoleSite site, Sessions sessions, Html html, AuditLog audit, TimeProvider clock)
+internal sealed class ListenerConsole(
+    ConsoleSite site, Sessions sessions, Html html, AuditLog audit, TimeProvider clock, ConfigurationInForce inForce)
 {
     /// <summary>The path of the console on a listener.</summary>
     public const string Base = "/-/console";
@@ -151,6 +153,7 @@ internal sealed class ListenerConsole(ConsoleSite site, Sessions sessions, Html 
         new(Base, asked.BaseUrl.Authority, !IsSecure(asked), account, isOperator, csrf)
         {
             Api = "$OPERATOR", Now = clock.GetUtcNow(), IsReadOnly = asked.IsReadOnly,
+            HasReplicas = inForce.Current.Replicas is not null,
         };
 
     private static bool IsSecure(ListenerRequest asked) => asked.BaseUrl.Scheme == Uri.UriSchemeHttps;

@@ -31,7 +31,7 @@ internal sealed class LiveParts(IHostApplicationLifetime lifetime, TimeProvider 
     private int _all;
 
     /// <summary>Whether a page with this path changes by itself, so that it can be followed.</summary>
-    public static bool Has(string path) => path is "/" or "/holds" or "/activity" or "/upkeep";
+    public static bool Has(string path) => path is "/" or "/holds" or "/activity" or "/upkeep" or "/replicas";
 
     /// <summary>Answers until the browser goes, at most <see cref="Longest"/>.</summary>
     /// <param name="visitor">Has at most <see cref="MostOfSource"/> streams at once.</param>

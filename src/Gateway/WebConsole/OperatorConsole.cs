@@ -87,7 +87,7 @@ internal sealed class OperatorConsole(
         var request = context.Request;
         return new("", RegistryOf(options, request.Host.Host), IsPlain(options), session?.Account, IsOperator: true, session?.Csrf ?? _csrf)
         {
-            Api = $"{request.Scheme}://{request.Host}", Now = clock.GetUtcNow(),
+            Api = $"{request.Scheme}://{request.Host}", Now = clock.GetUtcNow(), HasReplicas = options.Replicas is not null,
         };
     }
 

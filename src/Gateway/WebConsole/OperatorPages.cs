@@ -5,10 +5,12 @@ using static Microsoft.AspNetCore.Http.StatusCodes;
 namespace Gateway.WebConsole;
 
 /// <summary>The pages about the whole gateway, which only the operator sees.</summary>
-internal sealed class OperatorPages(Html html, OverviewPages overview, PolicyPages policy, ActivityPages activity, UpkeepPages upkeep)
+internal sealed class OperatorPages(
+    Html html, OverviewPages overview, PolicyPages policy, ActivityPages activity, UpkeepPages upkeep,
+    ReplicaPages replicas)
 {
     /// <summary>Whether one of the pages has this path.</summary>
-    public static bool Has(string path) => path is "/" or "/policy" or "/activity" or "/upkeep";
+    public static bool Has(string path) => path is "/" or "/policy" or "/activity" or "/upkeep" or "/replicas";
 
     /// <summary>The status and the page of a path.</summary>
     public Task<(int Status, string Page)> PageAsync(HttpContext context, Visitor visitor, string path) => path switch
@@ -16,6 +18,7 @@ internal sealed class OperatorPages(Html html, OverviewPages overview, PolicyPag
         "/policy" => PolicyAsync(context, visitor),
         "/activity" => ActivityAsync(context, visitor),
         "/upkeep" => UpkeepAsync(visitor),
+        "/replicas" => ReplicasAsync(visitor),
         _ => OverviewAsync(context, visitor),
     };
 
@@ -45,4 +48,7 @@ internal sealed class OperatorPages(Html html, OverviewPages overview, PolicyPag
 
     private async Task<(int, string)> UpkeepAsync(Visitor visitor) => (Status200OK, await html.RenderAsync<UpkeepDetails>(
         (nameof(UpkeepDetails.Visit), visitor.Visit), (nameof(UpkeepDetails.Page), upkeep.Read())));
+
+    private async Task<(int, string)> ReplicasAsync(Visitor visitor) => (Status200OK, await html.RenderAsync<ReplicaDetails>(
+        (nameof(ReplicaDetails.Visit), visitor.Visit), (nameof(ReplicaDetails.Page), replicas.Read())));
 }

@@ -12,6 +12,9 @@ public sealed record Visit(string Base, string Registry, bool IsPlain, string? A
     /// <summary>Whether nothing can be changed here, because the listener is <c>pull-only</c>.</summary>
     public bool IsReadOnly { get; init; }
 
+    /// <summary>Whether this gateway is one of several replicas.</summary>
+    public bool HasReplicas { get; init; }
+
     /// <summary>The API's address, as commands write it.</summary>
     public required string Api { get; init; }
 

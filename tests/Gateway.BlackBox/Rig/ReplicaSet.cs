@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text.Json.Nodes;
 using Scripted;
 
 namespace Gateway.BlackBox.Rig;
@@ -48,6 +49,10 @@ internal sealed class ReplicaSet : IAsyncDisposable
         using var answer = await _http.PostAsync(new Uri(Gateways[replica].Operator, path), content);
         return await answer.Content.ReadAsStringAsync();
     }
+
+    /// <summary>The page of replicas, as one replica shows it.</summary>
+    public async Task<JsonNode> PageAsync(int replica) =>
+        JsonNode.Parse(await _http.GetStringAsync(new Uri(Gateways[replica].Operator, "/api/v1/pages/replicas")))!;
 
     /// <summary>The digest of a tag's manifest at one replica.</summary>
     public async Task<string> ResolveAsync(int replica, string tag)
