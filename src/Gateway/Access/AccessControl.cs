@@ -24,11 +24,9 @@ internal sealed class AccessControl
     /// <summary>Bearer token of clients without credentials that want to be anonymous (Homebrew).</summary>
     private const string NoToken = "QQ==";
 
-    // No repository has this name. A pattern that matches it matches every name of three components.
-    private const string AnyRepository = "-/-/-";
-
-    // The same for other numbers of components. A set of patterns that covers all of these covers every repository.
-    private static readonly string[] EveryDepth = ["-", "-/-", AnyRepository, "-/-/-/-/-/-/-/-"];
+    // No repository has such a name. A pattern that matches one matches every name of as many components, so a set of patterns that covers
+    // all of these covers every repository.
+    private static readonly string[] EveryDepth = ["-", "-/-", "-/-/-", "-/-/-/-/-/-/-/-"];
 
     private static readonly Identity.Wrong CertificateEnded = new("the client certificate has expired; connect with a valid one");
 
@@ -119,8 +117,9 @@ internal sealed class AccessControl
     public bool MayUseWeb(Identity identity, string prefix)
     {
         if (identity is not (Identity.Known or Identity.Anonymous)) return false;
-        var below = prefix.Length == 0 ? AnyRepository : $"{prefix}/{AnyRepository}";
-        return RightsOf(identity as Identity.Known, below).HasFlag(AccessActions.Web);
+        var known = identity as Identity.Known;
+        return Array.TrueForAll(
+            EveryDepth, name => RightsOf(known, prefix.Length == 0 ? name : $"{prefix}/{name}").HasFlag(AccessActions.Web));
     }
 
     /// <summary>

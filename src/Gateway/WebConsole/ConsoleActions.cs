@@ -101,7 +101,9 @@ internal sealed class ConsoleActions(
         }
         var lines = plan.Changed.Select(tag => new ResultLine(
             false, $"{plan.Repository}:{tag} was not deleted: it is bound to another manifest now; select it again.")).ToList();
-        if (form["sure"] != "yes" && plan.Tags.Count > 0)
+        // Only the page that says what is freed sends each tag with its digest: nothing is deleted that nobody saw.
+        var isSure = form["sure"] == "yes" && form.All("tag").All(static tag => tag.Contains('@', StringComparison.Ordinal));
+        if (!isSure && plan.Tags.Count > 0)
         {
             await ConsoleSite.WriteAsync(context, Status200OK, await html.RenderAsync<DeletionDetails>(
                 (nameof(DeletionDetails.Visit), visit), (nameof(DeletionDetails.Plan), plan)));

@@ -76,6 +76,18 @@ public sealed class WebAccessTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
     }
 
+    [Theory]
+    [InlineData("corp/*")]
+    [InlineData("corp/*/*/*")]
+    public async Task Rule_for_some_depths_below_the_prefix_is_not_enough(string repositories)
+    {
+        await using var rig = await StartAsync(
+            new AccessRule(["anonymous"], [repositories], AccessActions.Web), route => route with { Prefix = "corp" });
+        using var answer = await rig.SendAsync("GET", "/headers");
+        Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
+        Assert.Empty(rig.Application.Requests);
+    }
+
     [Fact]
     public async Task Listener_for_pulls_alone_forwards_no_writes()
     {

@@ -143,7 +143,8 @@ public sealed partial class ListenerConsoleTests : IAsyncLifetime
 
         Assert.Equal(409, await pusher.PostAsync("/holds/release", hold));
         Assert.Equal(409, await puller.PostAsync("/holds/drop", hold));
-        var delete = new Dictionary<string, string> { ["repository"] = "team/app", ["tag"] = "v1", ["sure"] = "yes" };
+        var seen = Digests().Match(await chief.ReadAsync("/tags?repository=team/app")).Value;
+        var delete = new Dictionary<string, string> { ["repository"] = "team/app", ["tag"] = $"v1@{seen}", ["sure"] = "yes" };
         Assert.Equal(404, await pusher.PostAsync("/delete", delete));
         Assert.Equal(403, await chief.PostAsync("/holds/release", hold, csrf: await pusher.CsrfAsync()));
 
@@ -216,6 +217,9 @@ public sealed partial class ListenerConsoleTests : IAsyncLifetime
 
     [GeneratedRegex(@"/-/console/tags\?repository=([^""&]+)""")]
     private static partial Regex Tags();
+
+    [GeneratedRegex("sha256:[0-9a-f]{64}")]
+    private static partial Regex Digests();
 
     [GeneratedRegex(@"/-/console/hold\?repository=([^""&]+)&")]
     private static partial Regex HoldLinks();

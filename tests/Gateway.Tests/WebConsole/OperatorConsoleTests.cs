@@ -94,16 +94,17 @@ public sealed partial class OperatorConsoleTests
     {
         await using var rig = await GatewayRig.StartAsync();
         await rig.PushManifestAsync("team/app", "v1");
+        var seen = (string)JsonNode.Parse(await ReadAsync(rig, "/api/v1/pages/tags?repository=team/app"))!["items"]![0]!["digest"]!;
         foreach (var token in (string?[])[null, "", "wrong"])
         {
-            using var answer = await DeleteAsync(rig, token);
+            using var answer = await DeleteAsync(rig, token, $"v1@{seen}");
             Assert.Equal(403, (int)answer.StatusCode);
         }
         using var there = await rig.SendAsync("GET", "/v2/team/app/manifests/v1");
         Assert.Equal(200, (int)there.StatusCode);
 
         var csrf = Csrf().Match(await ReadAsync(rig, "/tags?repository=team/app")).Groups[1].Value;
-        using var deleted = await DeleteAsync(rig, csrf);
+        using var deleted = await DeleteAsync(rig, csrf, $"v1@{seen}");
         using var gone = await rig.SendAsync("GET", "/v2/team/app/manifests/v1");
         Assert.Equal((200, 404), ((int)deleted.StatusCode, (int)gone.StatusCode));
     }
@@ -146,9 +147,9 @@ public sealed partial class OperatorConsoleTests
         return text;
     }
 
-    private static Task<HttpResponseMessage> DeleteAsync(GatewayRig rig, string? csrf)
+    private static Task<HttpResponseMessage> DeleteAsync(GatewayRig rig, string? csrf, string tag)
     {
-        var fields = new Dictionary<string, string> { ["repository"] = "team/app", ["tag"] = "v1", ["sure"] = "yes" };
+        var fields = new Dictionary<string, string> { ["repository"] = "team/app", ["tag"] = tag, ["sure"] = "yes" };
         if (csrf is not null) fields["csrf"] = csrf;
         return rig.Client.PostAsync(new Uri(rig.Operator, "/delete"), new FormUrlEncodedContent(fields));
     }

@@ -91,6 +91,19 @@ public sealed partial class PageBoundsTests
         Assert.Equal(200, (int)there.StatusCode);
     }
 
+    [Fact]
+    public async Task Tag_whose_digest_nobody_confirmed_is_not_deleted()
+    {
+        await using var rig = await GatewayRig.StartAsync();
+        await rig.PushManifestAsync("team/app", "v1");
+
+        var (said, _) = await DeleteAsync(rig, "v1", sure: "yes");
+
+        Assert.Contains("Delete this tag?", said, StringComparison.Ordinal);
+        using var there = await rig.SendAsync("GET", "/v2/team/app/manifests/v1");
+        Assert.Equal(200, (int)there.StatusCode);
+    }
+
     private static async Task<(string Page, int Status)> DeleteAsync(GatewayRig rig, string tag, string sure)
     {
         var page = await rig.Client.GetStringAsync(new Uri(rig.Operator, "/tags?repository=team/app"));
