@@ -61,6 +61,24 @@ internal sealed class Trash(string folder, string volume, TimeProvider clock) : 
     /// <summary>The removed folders, the latest hour first; throws <see cref="UnreadableException"/>.</summary>
     public IEnumerable<TrashEntry> Entries() => Hours().Reverse().SelectMany(hour => In(hour).Reverse());
 
+    /// <summary>
+    /// The removed folders that have a note, the latest first. The notes are read from their end, as far as the caller goes: an hour can
+    /// have a million.
+    /// </summary>
+    public IEnumerable<TrashEntry> Latest()
+    {
+        foreach (var hour in Hours().Reverse())
+        {
+            foreach (var line in BackwardLines.Of($"{hour}/{NotesName}"))
+            {
+                if (line.Split('\t') is not [var name, var size, var from]) continue;
+                if (!long.TryParse(size, CultureInfo.InvariantCulture, out var bytes)) continue;
+                var place = $"{hour}/{name}";
+                if (Disk.HasFolder(place)) yield return new(AtOf(place), place, from, bytes);
+            }
+        }
+    }
+
     /// <summary>Deletes what is too old or too much. Returns the bytes that were deleted.</summary>
     public long Empty() => Delete(_limits.MaxAge, _limits.MaxBytes);
 

@@ -7,7 +7,14 @@ namespace Gateway.Storage;
 /// <param name="What"><c>manifest</c>, <c>tag</c>, <c>link</c> (of a blob), <c>blob</c> (bytes) or <c>other</c>.</param>
 /// <param name="Name">Repository with tag or digest, a digest, or a path.</param>
 /// <param name="Bytes">Disk space.</param>
-public sealed record TrashedItem(DateTimeOffset At, string What, string Name, long Bytes);
+public sealed record TrashedItem(DateTimeOffset At, string What, string Name, long Bytes)
+{
+    /// <summary>What a tag was bound to; null for anything else, and when that cannot be read.</summary>
+    public string? BoundTo { get; init; }
+
+    /// <summary>Names the item among those of the same moment; null in the list of everything.</summary>
+    public string? Id { get; init; }
+}
 
 /// <summary>A manifest that was brought back.</summary>
 /// <param name="Blobs">Its blobs.</param>
@@ -40,6 +47,22 @@ public sealed class TrashContents
         var place = PlaceOf(entry.From);
         return new TrashedItem(entry.At, place.What, place.Name, entry.Bytes);
     });
+
+    /// <summary>
+    /// The same, as far as it is noted where the items came from; only as much of the notes is read as items are taken.
+    /// </summary>
+    public IEnumerable<TrashedItem> Latest() => _trash.Latest().Select(entry =>
+    {
+        var (what, name) = PlaceOf(entry.From);
+        var bound = what == "tag" ? SmallFiles.ReadLink($"{entry.Place}/current/link") : default(Digest?);
+        return new TrashedItem(entry.At, what, name, entry.Bytes)
+        {
+            BoundTo = bound is { IsEmpty: false } digest ? digest.ToString() : null, Id = Path.GetFileName(entry.Place),
+        };
+    });
+
+    /// <summary>Disk space of the trash; 0 until it was counted.</summary>
+    public long DiskSpace => _trash.Bytes;
 
     /// <summary>Deletes everything in the trash. Returns the bytes that were deleted.</summary>
     public long Empty() => _trash.EmptyAll();

@@ -4,6 +4,12 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
+/// <summary>A damaged file of pushed or staged content.</summary>
+/// <param name="Root"><c>pushed</c> or <c>staged</c>.</param>
+/// <param name="Bytes">The length of the file.</param>
+/// <param name="File">Where it was set aside, below the volume; null when it could not be moved, and is still in its place.</param>
+public sealed record DamagedFile(string Root, Digest Digest, long Bytes, string? File);
+
 /// <summary>
 /// Content whose file does not have its digest. A damaged cached file is removed, and the next request fetches it again. A damaged pushed
 /// or staged file is set aside in <c>gateway/damaged/</c>, and is counted until the same content is pushed again or its file is restored.
@@ -46,6 +52,19 @@ public sealed class Damage : IDisposable
 
     /// <summary>The number of pushed and staged files that are known to be damaged.</summary>
     public int Count => _known.Count + _aside.Count;
+
+    /// <summary>The pushed and staged files that are known to be damaged, by digest.</summary>
+    /// <param name="most">Returns this many at most.</param>
+    public IReadOnlyList<DamagedFile> List(int most) =>
+    [
+        .. _aside.Select(each => new DamagedFile(
+                NameOf(each.Key.Lifetime), each.Key.Digest, each.Value,
+                $"gateway/damaged/{Path.GetFileName(AsideOf(each.Key.Lifetime, each.Key.Digest))}"))
+            .Concat(_known.Select(static each => new DamagedFile(NameOf(each.Key.Lifetime), each.Key.Digest, each.Value.Length, null)))
+            .OrderBy(static each => each.Digest.ToString(), StringComparer.Ordinal).Take(most),
+    ];
+
+    private static string NameOf(Lifetime lifetime) => lifetime.ToString().ToLowerInvariant();
 
     /// <summary>The files that were set aside, with their bytes.</summary>
     internal IEnumerable<(Lifetime Lifetime, Digest Digest, long Bytes)> Aside =>
@@ -91,7 +110,7 @@ public sealed class Damage : IDisposable
     }
 
     private string AsideOf(Lifetime lifetime, Digest digest) =>
-        $"{_folder}/{lifetime.ToString().ToLowerInvariant()}-{digest.AlgorithmName}-{digest.Hex}";
+        $"{_folder}/{NameOf(lifetime)}-{digest.AlgorithmName}-{digest.Hex}";
 
     /// <summary>Whether a read failed because the disk cannot return the bytes (EIO, errno.h).</summary>
     internal static bool IsOfTheDisk(IOException e) => e.HResult == 5 || e.InnerException?.HResult == 5;

@@ -88,17 +88,17 @@ internal sealed partial class Applier
     }
 
     /// <summary>
-    /// Adds the previous binding of an upstream's tag to the history. The newest admitted digest of the history is served when the upstream
-    /// digest is refused.
+    /// Adds the previous binding of a tag to its history. Of an upstream's tag, the newest admitted digest of the history is served when
+    /// the upstream digest is refused; a pushed tag can be rolled back.
     /// </summary>
-    private void NoteBinding(StoredRepository repository, Operation.SetLive o)
+    private void NoteBinding(StoredRepository repository, Operation.SetLive o, bool isCached)
     {
         var before = repository.LiveOf(o.Tag);
         if (before == o.Digest) return;
-        eviction.Charge(o.Digest, DiskCost.Tag);
+        if (isCached) eviction.Charge(o.Digest, DiskCost.Tag);
         if (before.IsEmpty) return;
-        eviction.Charge(before, -DiskCost.Tag);
-        var lines = repository.HistoryOf(o.Tag).Prepend(before).Where(d => d != o.Digest).Distinct().Take(MaxHistory);
+        if (isCached) eviction.Charge(before, -DiskCost.Tag);
+        var lines = repository.EarlierOf(o.Tag).Prepend(before).Where(d => d != o.Digest).Distinct().Take(MaxHistory);
         files.Write(repository.Root.History(repository.Path, o.Tag), Encoding.ASCII.GetBytes(string.Join('\n', lines) + '\n'));
     }
 

@@ -8,7 +8,7 @@ internal sealed partial class Applier(
     SmallFiles files, Links links, ManifestCache manifests, VolumeContent content, Uploads uploads, StagedContent staged, Catalog catalog,
     Holders holders, Eviction eviction, Trash trash) : IOperationHandler<Application, Nothing>
 {
-    /// <summary>The number of earlier bindings kept for an upstream's tag (<see cref="IRepositoryTags.HistoryOf"/>).</summary>
+    /// <summary>The number of earlier bindings kept for a tag (<see cref="IRepositoryTags.EarlierOf"/>).</summary>
     private const int MaxHistory = 16;
 
     /// <summary>Applies one operation of a record.</summary>
@@ -30,7 +30,7 @@ internal sealed partial class Applier(
 
     public Nothing SetLive(Operation.SetLive operation, Application to)
     {
-        if (to.IsCached) NoteBinding(to.Repository, operation);
+        if (to.Root.Lifetime != Lifetime.Staged) NoteBinding(to.Repository, operation, to.IsCached);
         files.WriteLink(to.Root.TagLink(to.Path, operation.Tag), operation.Digest);
         to.Repository.State.Bind(operation.Tag, new(operation.Digest, default) { ValidatedAt = to.At });
         return default;
@@ -130,6 +130,8 @@ internal sealed partial class Applier(
     public Nothing RemoveTag(Operation.RemoveTag operation, Application to)
     {
         if (to.IsCached) eviction.Charge(to.Repository.LiveOf(operation.Tag), -DiskCost.Tag);
+        // The trash has what the tag was bound to; a file for each tag that ever was would only grow.
+        else if (Disk.HasFile(to.Root.History(to.Path, operation.Tag))) File.Delete(to.Root.History(to.Path, operation.Tag));
         Discard(to.Root, to.Root.Tag(to.Path, operation.Tag));
         to.Repository.State.Unbind(operation.Tag);
         return default;

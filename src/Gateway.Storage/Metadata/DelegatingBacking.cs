@@ -64,6 +64,9 @@ public abstract class DelegatingBacking(IBacking inner) : IBacking
     public virtual IReadOnlyList<Digest> HistoryOf(TagName tag) => inner.HistoryOf(tag);
 
     /// <inheritdoc/>
+    public virtual IReadOnlyList<Digest> EarlierOf(TagName tag) => inner.EarlierOf(tag);
+
+    /// <inheritdoc/>
     public virtual IReadOnlyList<HeldPush> HeldPushes() => inner.HeldPushes();
 
     /// <inheritdoc/>

@@ -95,6 +95,12 @@ public interface IRepositoryTags
     /// </summary>
     IReadOnlyList<Digest> HistoryOf(TagName tag);
 
+    /// <summary>
+    /// The digests that a tag of any repository was bound to before, the latest first, at most 16, for a person who rolls it back. No
+    /// verdict rests on them.
+    /// </summary>
+    IReadOnlyList<Digest> EarlierOf(TagName tag);
+
     /// <summary>Every held push, expired ones too, in no order.</summary>
     IReadOnlyList<HeldPush> HeldPushes();
 

@@ -6,7 +6,10 @@ namespace Gateway.Storage;
 public sealed partial class StoredRepository
 {
     /// <inheritdoc/>
-    public IReadOnlyList<Digest> HistoryOf(TagName tag)
+    public IReadOnlyList<Digest> HistoryOf(TagName tag) => Root.Lifetime == Lifetime.Cached ? EarlierOf(tag) : [];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<Digest> EarlierOf(TagName tag)
     {
         if (Disk.Text(Root.History(Path, tag)) is not { } text) return [];
         return [.. text.Split('\n').Select(line => Digest.TryParse(line, out var digest) ? digest : default).Where(d => !d.IsEmpty)];

@@ -37,8 +37,9 @@ internal static class CommandLine
             ServeCommand.Create(), VerifyCommand.Create(), HealthCommand.Create(), StatsCommand.Create(), PurgeCommand.Create(),
             PrefetchCommand.Create(), GcCommand.Create(), ScrubCommand.Create(), TrashCommand.Create(), JobsCommand.Create(),
             ContentCommands.Repositories(), ContentCommands.Tags(), ContentCommands.Delete(), HoldsCommand.Create(),
-            PromoteCommand.Create(), PolicyCommand.Create(), SchemaCommand.Create(), HashPasswordCommand.Create(),
-            ClientConfigCommand.Create(), DoctorCommand.Create(), BackupCommand.Create(), BackupCommand.Repair(),
+            RollbackCommand.Create(), PromoteCommand.Create(), PolicyCommand.Create(), SchemaCommand.Create(),
+            HashPasswordCommand.Create(), ClientConfigCommand.Create(), DoctorCommand.Create(), BackupCommand.Create(),
+            BackupCommand.Repair(),
             CompletionCommand.Create(), ManCommand.Create(), VersionCommand.Create(),
         };
 

@@ -125,6 +125,8 @@ internal sealed class StagedOverlay(StoredRepository staged, IBacking pulled) : 
 
     public IReadOnlyList<Digest> HistoryOf(TagName tag) => pulled.HistoryOf(tag);
 
+    public IReadOnlyList<Digest> EarlierOf(TagName tag) => pulled.EarlierOf(tag);
+
     public async ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken)
     {
         var there = await pulled.TagsAfterAsync(last, count, cancellationToken);

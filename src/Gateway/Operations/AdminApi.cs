@@ -33,6 +33,7 @@ internal sealed class AdminApi(
     JobsApi jobs,
     TrashApi trash,
     HoldsApi holds,
+    RollbackApi rollback,
     PagesApi pages,
     News? news = null)
 {
@@ -57,12 +58,14 @@ internal sealed class AdminApi(
             Prefix + "prefetch" => ("POST", PrefetchAsync),
             Prefix + PolicyTrial.ExplainPath => ("POST", ExplainAsync),
             Prefix + PolicyTrial.DiffPath => ("POST", DiffAsync),
-            var path => jobs.Find(path ?? "") ?? trash.Find(path ?? "") ?? holds.Find(path ?? "") ?? pages.Find(path ?? ""),
+            var path => jobs.Find(path ?? "") ?? trash.Find(path ?? "") ?? holds.Find(path ?? "") ?? rollback.Find(path ?? "")
+                ?? pages.Find(path ?? ""),
         };
         if (verb is not var (method, answer))
         {
             const string Verbs = "GET stats, forwards, repositories, tags, jobs, trash and pages/…, "
-                + "and POST gc, scrub, trash/restore, trash/empty, purge, prefetch, delete, policy/explain and policy/diff";
+                + "and POST gc, scrub, trash/restore, trash/empty, purge, prefetch, delete, rollback, holds/release, holds/drop, "
+                + "policy/explain and policy/diff";
             return ProblemAsync(context, StatusCodes.Status404NotFound, $"unknown path; expected {Verbs} below {Prefix}");
         }
         if (context.Request.Method == method) return answer(context);
@@ -235,6 +238,8 @@ internal sealed record AdminProblem(string Problem);
 [JsonSerializable(typeof(DeleteResult))]
 [JsonSerializable(typeof(HoldRequest))]
 [JsonSerializable(typeof(HoldResult))]
+[JsonSerializable(typeof(RollbackRequest))]
+[JsonSerializable(typeof(RollbackResult))]
 [JsonSerializable(typeof(Job))]
 [JsonSerializable(typeof(GcRequest))]
 [JsonSerializable(typeof(EmptyRequest))]

@@ -7,7 +7,7 @@ namespace Gateway.Operations;
 
 /// <summary>One line of the audit log: actor, action, address and outcome. Contains no secret and no query.</summary>
 /// <param name="Event"><c>login</c>, <c>push</c>, <c>delete</c>, <c>promote</c>, <c>verdict</c>, <c>purge</c>, <c>release</c>,
-/// <c>drop</c>, <c>admin</c>, <c>reload</c>, <c>start</c> or <c>stop</c>.</param>
+/// <c>drop</c>, <c>rollback</c>, <c>admin</c>, <c>reload</c>, <c>start</c> or <c>stop</c>.</param>
 /// <param name="Outcome"><c>done</c>, <c>held</c>, <c>refused</c> or <c>failed</c>.</param>
 internal sealed record AuditEntry(DateTimeOffset Time, string Event, string Outcome)
 {

@@ -39,6 +39,14 @@ internal static class OpenApiDocument
         new("post", "purge", "Removes cached content", AdminJson.Default.PurgeResult) { Body = AdminJson.Default.PurgeRequest },
         new("post", "holds/release", "Releases a held push", AdminJson.Default.HoldResult) { Body = AdminJson.Default.HoldRequest },
         new("post", "holds/drop", "Drops a held push", AdminJson.Default.HoldResult) { Body = AdminJson.Default.HoldRequest },
+        new("post", "rollback", "Binds a tag to a manifest that its repository has", AdminJson.Default.RollbackResult)
+        {
+            Body = AdminJson.Default.RollbackRequest,
+        },
+        new("post", "trash/restore", "Brings back manifests from the trash", AdminJson.Default.RestoreResult)
+        {
+            Body = AdminJson.Default.RestoreRequest,
+        },
         new("post", "policy/explain", "What the policy says of stored content", AdminJson.Default.PolicyExplained)
         {
             Body = AdminJson.Default.PolicyQuestion,
@@ -53,6 +61,13 @@ internal static class OpenApiDocument
             Query = ["repository", "search", "type", "signature", "platform", "olderThan", "last", "n"],
         },
         new("get", "pages/image", "The page of one manifest", PageJson.Default.ImagePage) { Query = ["repository", "reference"] },
+        new("get", "pages/deletion", "What deleting some tags frees", PageJson.Default.DeletionPlan) { Query = ["repository", "tag"] },
+        new("get", "pages/rollback", "What a rollback of a tag does", PageJson.Default.RollbackPlan)
+        {
+            Query = ["repository", "tag", "digest"],
+        },
+        new("get", "pages/trash", "The page Trash", PageJson.Default.TrashPage) { Query = ["search", "last"] },
+        new("get", "trash", "Everything in the trash, a line for each", AdminJson.Default.TrashedItem) { Type = Lines },
         new("get", "pages/holds", "The page Held pushes", PageJson.Default.HoldPage) { Query = ["repository", "last"] },
         new("get", "pages/policy", "The page Policy", PageJson.Default.PolicyPage) { Query = ["search", "reference", "stage", "as"] },
         new("get", "pages/activity", "The page Activity", PageJson.Default.ActivityPage) { Query = ["event", "actor"] },

@@ -26,9 +26,9 @@ internal static class OperationsServices
         services.AddSingleton<StoredGates>().AddSingleton<KnownRepositories>().AddSingleton<RepositorySizes>()
             .AddSingleton<ManifestReadings>().AddSingleton<ReferrerTrees>();
         services.AddSingleton<RepositoryPages>().AddSingleton<TagPages>().AddSingleton<ImagePages>()
-            .AddSingleton<Deletions>().AddSingleton<HoldPages>().AddSingleton<OverviewPages>().AddSingleton<ActivityPages>()
-            .AddSingleton<PolicyPages>().AddSingleton<UpkeepPages>().AddSingleton<ReplicaPages>().AddSingleton<HoldsApi>()
-            .AddSingleton<PagesApi>();
+            .AddSingleton<Deletions>().AddSingleton<Rollbacks>().AddSingleton<TrashPages>().AddSingleton<HoldPages>()
+            .AddSingleton<OverviewPages>().AddSingleton<ActivityPages>().AddSingleton<PolicyPages>().AddSingleton<UpkeepPages>()
+            .AddSingleton<ReplicaPages>().AddSingleton<HoldsApi>().AddSingleton<RollbackApi>().AddSingleton<PagesApi>();
         services.AddSingleton(given => ActivatorUtilities.CreateInstance<SavedSamples>(given, options));
         services.AddHostedService(static given => given.GetRequiredService<SavedSamples>());
         services.AddSingleton<OperatorPort>();

@@ -70,7 +70,8 @@ internal sealed class OperatorPort(
             await admin.AnswerAsync(context);
             return;
         }
-        var hasEvent = path is AdminApi.Prefix + "purge" or AdminApi.Prefix + "delete" or HoldsApi.ReleasePath or HoldsApi.DropPath;
+        var hasEvent = path is AdminApi.Prefix + "purge" or AdminApi.Prefix + "delete" or HoldsApi.ReleasePath or HoldsApi.DropPath
+            or RollbackApi.Path;
         var (name, isTold) = (hasEvent ? path[(path.LastIndexOf('/') + 1)..] : "admin", false);
         context.Response.OnStarting(() =>
         {

@@ -10,7 +10,7 @@ namespace Gateway.Operations;
 /// </summary>
 internal sealed class PagesApi(
     RepositoryPages repositories, TagPages tags, ImagePages images, HoldPages holds, OverviewPages overview, PolicyPages policy,
-    ActivityPages activity, UpkeepPages upkeep, ReplicaPages replicas)
+    ActivityPages activity, UpkeepPages upkeep, ReplicaPages replicas, TrashPages trash, Rollbacks rollbacks, Deletions deletions)
 {
     private const string Prefix = AdminApi.Prefix + "pages/";
 
@@ -35,6 +35,17 @@ internal sealed class PagesApi(
                 context, await images.ReadAsync(
                     Viewer.Operator, PageQueries.Text(query, "repository") ?? "", PageQueries.Text(query, "reference") ?? "", stop),
                 PageJson.Default.ImagePage),
+            "rollback" => WriteAsync(
+                context, await rollbacks.PlanAsync(
+                    Viewer.Operator, PageQueries.Text(query, "repository") ?? "", PageQueries.Text(query, "tag") ?? "",
+                    PageQueries.Text(query, "digest") ?? "", stop),
+                PageJson.Default.RollbackPlan),
+            "deletion" => WriteAsync(
+                context, await deletions.PlanAsync(
+                    Viewer.Operator, PageQueries.Text(query, "repository") ?? "", query["tag"].OfType<string>(), stop),
+                PageJson.Default.DeletionPlan),
+            "trash" => WriteAsync(
+                context, trash.Read(PageQueries.Text(query, "search"), PageQueries.Text(query, "last")), PageJson.Default.TrashPage),
             "holds" => WriteAsync(
                 context, await holds.ReadAsync(
                     Viewer.Operator, PageQueries.Text(query, "repository"), PageQueries.Text(query, "last"), stop),
@@ -50,7 +61,8 @@ internal sealed class PagesApi(
             "replicas" => WriteAsync(context, replicas.Read(), PageJson.Default.ReplicaPage),
             _ => AdminApi.ProblemAsync(
                 context, StatusCodes.Status404NotFound,
-                "unknown page; expected overview, repositories, tags, image, holds, policy, activity, upkeep or replicas below pages/"),
+                "unknown page; expected overview, repositories, tags, deletion, image, rollback, holds, policy, activity, upkeep, trash or "
+                + "replicas below pages/"),
         });
     }
 
@@ -64,6 +76,9 @@ internal sealed class PagesApi(
 [JsonSerializable(typeof(RepositoryPage))]
 [JsonSerializable(typeof(TagPage))]
 [JsonSerializable(typeof(ImagePage))]
+[JsonSerializable(typeof(RollbackPlan))]
+[JsonSerializable(typeof(DeletionPlan))]
+[JsonSerializable(typeof(TrashPage))]
 [JsonSerializable(typeof(HoldPage))]
 [JsonSerializable(typeof(OverviewPage))]
 [JsonSerializable(typeof(PolicyPage))]

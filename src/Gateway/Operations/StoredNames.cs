@@ -106,7 +106,8 @@ internal static class StoredNames
 
     private static Caller Operator(bool force) => new("operator", force ? AccessActions.All | AccessActions.Admin : AccessActions.All);
 
-    private static string Why<T>(Answer<T> answer) => answer switch
+    /// <summary>Why an answer of the gate is not what was asked for, in one sentence.</summary>
+    public static string Why<T>(Answer<T> answer) => answer switch
     {
         Answer<T>.Unavailable no => no.Why,
         Answer<T>.Invalid { Cause: InvalidCause.NotSupportedHere } =>

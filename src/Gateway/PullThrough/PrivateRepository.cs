@@ -113,6 +113,8 @@ internal sealed class PrivateRepository : IBacking
 
     public IReadOnlyList<Digest> HistoryOf(TagName tag) => _proof.Holds ? _shared.HistoryOf(tag) : [];
 
+    public IReadOnlyList<Digest> EarlierOf(TagName tag) => _proof.Holds ? _shared.EarlierOf(tag) : [];
+
     /// <summary>Asks the upstream each time. Cached tags replace its answer only while the proof holds.</summary>
     public ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken) =>
         _shared.TagsAfterAsync(last, count, cancellationToken);

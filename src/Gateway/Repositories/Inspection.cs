@@ -55,7 +55,7 @@ internal sealed class Inspection(
     public ValueTask<DateTimeOffset?> FirstSeenAsync(Digest digest) => backing.FirstSeenAsync(digest);
 
     /// <summary>The earlier digests of a tag, the latest first; empty when they are not noted.</summary>
-    public IReadOnlyList<Digest> HistoryOf(TagName tag) => backing.HistoryOf(tag);
+    public IReadOnlyList<Digest> EarlierOf(TagName tag) => backing.EarlierOf(tag);
 
     /// <summary>
     /// The verdict of a stored manifest at a stage. For a pull it is the one that a client would get: what is about a held manifest is held

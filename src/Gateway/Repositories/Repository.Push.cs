@@ -12,7 +12,11 @@ namespace Gateway.Repositories;
 /// <param name="Tags">The tags of <c>?tag=</c> (distribution-spec main, end-7b): all of them are bound, or none is.</param>
 /// <param name="ContentType">The <c>Content-Type</c> without parameters; null when it was not sent.</param>
 /// <param name="Bytes">The document.</param>
-internal sealed record ManifestPush(Reference Reference, ImmutableArray<TagName> Tags, string? ContentType, ReadOnlyMemory<byte> Bytes);
+internal sealed record ManifestPush(Reference Reference, ImmutableArray<TagName> Tags, string? ContentType, ReadOnlyMemory<byte> Bytes)
+{
+    /// <summary>What every tag must be bound to until the push is committed (empty: not bound); null when that does not matter.</summary>
+    public Digest? From { get; init; }
+}
 
 /// <summary>The result of a push.</summary>
 /// <param name="Digest">The manifest's digest.</param>
@@ -70,6 +74,9 @@ internal sealed partial class Repository
         Caller caller, ManifestPush push, StoredManifest manifest, ImmutableArray<(LinkKind Kind, Digest Digest)> needs,
         ImmutableArray<TagName> tags, CancellationToken cancellationToken)
     {
+        if (push.From is { } from && tags.FirstOrDefault(tag => backing.LiveOf(tag) != from) is { Value: not null } moved)
+            return new Answer<PushedManifest>.Invalid(
+                RegistryErrorCode.DENIED, $"{Name}:{moved} is bound to another manifest by now; look again");
         var arrival = await evaluator.OfArrivalAsync(backing, Name, manifest, Stage.Push, tags, cancellationToken, caller.Actor);
         if (arrival.IsRefused && arrival.Refusal.Unknown is not null)
             return evaluator.NotKnown<PushedManifest>(Name, arrival.Refusal, manifest.Digest);
@@ -91,7 +98,11 @@ internal sealed partial class Repository
             Room = room,
             Needs = needs,
             Subjects = [.. arrival.Versions.UnionBy(review.Versions, v => v.Subject)],
-            Expectations = [.. arrival.Bound, .. review.Expectations],
+            Expectations =
+            [
+                .. arrival.Bound, .. review.Expectations,
+                .. push.From is { } still ? tags.Select(tag => new Expectation(tag, still)) : [],
+            ],
             Published = arrival.IsPublished ? [.. review.Published, manifest.Digest] : review.Published,
         };
         return await backing.CommitAsync(change.By(caller), cancellationToken) switch

@@ -15,10 +15,11 @@ namespace Gateway.WebConsole;
 /// </summary>
 internal sealed class ConsoleActions(
     Html html, ICurrent<RepositoryRouter> current, CachedRepositories cached, IUpstreamMemory memory, Deletions deletions, HoldsApi holds,
-    JobsApi jobs, AuditLog audit, TimeProvider clock)
+    JobsApi jobs, UndoActions undo, ActionAnswers answers, AuditLog audit)
 {
     /// <summary>Whether an action has this path.</summary>
-    public static bool Has(string path) => path is "/delete" or "/collect" or "/holds/release" or "/holds/drop";
+    public static bool Has(string path) => 
+        path is "/delete" or "/collect" or "/holds/release" or "/holds/drop" || UndoActions.Has(path);
 
     /// <summary>Does what a form asks for.</summary>
     public async Task AnswerAsync(HttpContext context, Visitor visitor, string path)
@@ -26,21 +27,22 @@ internal sealed class ConsoleActions(
         var visit = visitor.Visit;
         if (await Form.ReadAsync(context.Request, context.RequestAborted) is not { } form || !form.IsOf(visit.Csrf))
         {
-            await SayAsync(context, visit, Status403Forbidden, "Not done", [new(false,
+            await answers.SayAsync(context, visit, Status403Forbidden, "Not done", [new(false,
                 "The form did not come from a page of this console, or the page is too old. Go back, reload the page, and try again.")],
-                visit.To("/repositories"), "Repositories");
+                new(visit.To("/repositories"), "Repositories"));
             return;
         }
         if (audit.RefusesBecause() is { } why)
         {
-            await SayAsync(
-                context, visit, Status503ServiceUnavailable, "Not done", [new(false, why)], visit.To("/repositories"), "Repositories");
+            await answers.SayAsync(
+                context, visit, Status503ServiceUnavailable, "Not done", [new(false, why)], new(visit.To("/repositories"), "Repositories"));
             return;
         }
         await (path switch
         {
             "/delete" => DeleteAsync(context, visitor, form),
             "/collect" => CollectAsync(context, visitor, form),
+            _ when UndoActions.Has(path) => undo.AnswerAsync(context, visitor, form, path),
             _ => EndHoldAsync(context, visitor, form, isRelease: path == "/holds/release"),
         });
     }
@@ -50,20 +52,16 @@ internal sealed class ConsoleActions(
         var visit = visitor.Visit;
         if (!visitor.Viewer.IsOperator)
         {
-            return SayAsync(
+            return answers.SayAsync(
                 context, visit, Status403Forbidden, "Not done", [new(false, "Only the operator can start a job.")],
-                visit.To("/repositories"), "Repositories");
+                new(visit.To("/repositories"), "Repositories"));
         }
         var (isScrub, dryRun) = (form["what"] == "scrub", form["what"] != "gc");
         var (job, problem) = jobs.Start(isScrub, dryRun, visitor.Viewer.Actor);
-        audit.Tell(new(clock.GetUtcNow(), "admin", problem is null ? "done" : "refused")
-        {
-            Actor = visitor.Viewer.Actor, Remote = context.Connection.RemoteIpAddress?.ToString(), RequestId = context.TraceIdentifier,
-            How = "console", Detail = isScrub ? "scrub" : dryRun ? "gc (dry run)" : "gc",
-        });
-        return SayAsync(
+        answers.Tell(context, visitor, "admin", problem is null, detail: isScrub ? "scrub" : dryRun ? "gc (dry run)" : "gc");
+        return answers.SayAsync(
             context, visit, problem is null ? Status200OK : Status409Conflict, "Start a job",
-            [new(problem is null, problem ?? $"Job {job} has started.")], visit.To("/upkeep"), "Back to upkeep");
+            [new(problem is null, problem ?? $"Job {job} has started.")], new(visit.To("/upkeep"), "Back to upkeep"));
     }
 
     private async Task EndHoldAsync(HttpContext context, Visitor visitor, Form form, bool isRelease)
@@ -71,21 +69,21 @@ internal sealed class ConsoleActions(
         var (repository, tag, reason) = (form["repository"], form["tag"], form["reason"]);
         if (!RepositoryName.TryParse(repository, out _) || !TagName.TryParse(tag, out _) || reason.Length > HoldsApi.MaxReason)
         {
-            await SayAsync(context, visitor.Visit, Status400BadRequest, "Not done", [new(false,
+            await answers.SayAsync(context, visitor.Visit, Status400BadRequest, "Not done", [new(false,
                 $"Expected a repository, a tag, and a reason of at most {HoldsApi.MaxReason} characters, got something else.")],
-                visitor.Visit.To("/holds"), "Held pushes");
+                new(visitor.Visit.To("/holds"), "Held pushes"));
             return;
         }
         var reference = $"{repository}:{tag}";
         var result = await holds.EndAsync(visitor.Viewer.In, new(reference, reason), isRelease, context.RequestAborted);
-        Tell(
+        answers.Tell(
             context, visitor, isRelease ? "release" : "drop", result.Problem is null, repository, tag, result.Digest ?? "",
             result.Problem is null ? reason : $"{reason}: {result.Problem}");
         var done = isRelease ? $"{reference} is live: clients pull {result.Digest}." : $"The held push of {reference} was dropped.";
         var line = new ResultLine(result.Problem is null, result.Problem ?? done);
-        await SayAsync(
+        await answers.SayAsync(
             context, visitor.Visit, result.Problem is null ? Status200OK : Status409Conflict, isRelease ? "Release" : "Drop", [line],
-            visitor.Visit.ToTags(repository), "Tags of the repository");
+            new(visitor.Visit.ToTags(repository), "Tags of the repository"));
     }
 
     private async Task DeleteAsync(HttpContext context, Visitor visitor, Form form)
@@ -94,9 +92,9 @@ internal sealed class ConsoleActions(
         var plan = await deletions.PlanAsync(visitor.Viewer, form["repository"], form.All("tag"), context.RequestAborted);
         if (plan is null)
         {
-            await SayAsync(context, visit, Status404NotFound, "Nothing to delete", [new(false,
+            await answers.SayAsync(context, visit, Status404NotFound, "Nothing to delete", [new(false,
                 "Select at least one tag that exists, in a repository where you may delete.")],
-                visit.ToTags(form["repository"]), "Back to the tags");
+                new(visit.ToTags(form["repository"]), "Back to the tags"));
             return;
         }
         var lines = plan.Changed.Select(tag => new ResultLine(
@@ -112,7 +110,7 @@ internal sealed class ConsoleActions(
         foreach (var tag in plan.Tags) lines.Add(await DeleteAsync(context, visitor, plan, tag));
         if (plan.IsCached) await memory.ForgetAsync();
         var status = lines.TrueForAll(static line => line.IsGood) ? Status200OK : Status409Conflict;
-        await SayAsync(context, visit, status, "Deleted", lines, visit.ToTags(plan.Repository), "Back to the tags");
+        await answers.SayAsync(context, visit, status, "Deleted", lines, new(visit.ToTags(plan.Repository), "Back to the tags"));
     }
 
     private async Task<ResultLine> DeleteAsync(HttpContext context, Visitor visitor, DeletionPlan plan, DeletedTag tag)
@@ -123,24 +121,9 @@ internal sealed class ConsoleActions(
             problem = (await Purge.RunAsync(cached, current.Value, new(reference), stop)).Problem;
         else
             problem = (await StoredNames.DeleteAsync(current.Value, new(reference), visitor.Viewer.In, stop)).Problem;
-        Tell(context, visitor, plan.IsCached ? "purge" : "delete", problem is null, plan.Repository, tag.Tag, tag.Digest, problem);
+        answers.Tell(context, visitor, plan.IsCached ? "purge" : "delete", problem is null, plan.Repository, tag.Tag, tag.Digest, problem);
         return problem is null
             ? new(true, $"{reference} was {(plan.IsCached ? "removed from the cache" : "deleted")}.")
             : new(false, $"{reference} was not deleted: {problem}");
     }
-
-    private void Tell(
-        HttpContext context, Visitor visitor, string name, bool isDone, string repository, string reference, string digest,
-        string? detail) =>
-        audit.Tell(new(clock.GetUtcNow(), name, isDone ? "done" : "refused")
-        {
-            Actor = visitor.Viewer.Actor, Remote = context.Connection.RemoteIpAddress?.ToString(), RequestId = context.TraceIdentifier,
-            How = "console", Repository = repository, Reference = reference, Digest = digest, Detail = detail,
-        });
-
-    private async Task SayAsync(
-        HttpContext context, Visit visit, int status, string title, IReadOnlyList<ResultLine> lines, string back, string backWord) =>
-        await ConsoleSite.WriteAsync(context, status, await html.RenderAsync<ResultDetails>(
-            (nameof(ResultDetails.Visit), visit), (nameof(ResultDetails.Title), title), (nameof(ResultDetails.Lines), lines),
-            (nameof(ResultDetails.Back), back), (nameof(ResultDetails.BackWord), backWord)));
 }

@@ -8,7 +8,7 @@ internal static class ConsoleServices
     /// <summary>Adds the pages of the operator port. They need the read models of <c>Operations</c>.</summary>
     public static IServiceCollection AddGatewayConsole(this IServiceCollection services) => services
         .AddSingleton<Html>().AddSingleton<Sessions>().AddSingleton<ListenerConsole>()
-        .AddSingleton<ConsoleActions>().AddSingleton<LiveParts>()
+        .AddSingleton<ActionAnswers>().AddSingleton<UndoActions>().AddSingleton<ConsoleActions>().AddSingleton<LiveParts>()
         .AddSingleton<OperatorPages>().AddSingleton<ConsoleSite>()
         .AddSingleton<IOperatorPages, OperatorConsole>();
 }

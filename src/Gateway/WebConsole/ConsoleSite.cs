@@ -6,8 +6,8 @@ namespace Gateway.WebConsole;
 
 /// <summary>The pages of the console, for a person who was let in: on the operator port and on the listeners alike.</summary>
 internal sealed class ConsoleSite(
-    Html html, RepositoryPages repositories, TagPages tags, ImagePages images, HoldPages holds, OperatorPages whole, ConsoleActions actions,
-    LiveParts live, TimeProvider clock)
+    Html html, RepositoryPages repositories, TagPages tags, ImagePages images, HoldPages holds, Rollbacks rollbacks, OperatorPages whole,
+    ConsoleActions actions, LiveParts live, TimeProvider clock)
 {
     /// <summary>The paths of the pages, and of their files.</summary>
     public static bool Has(string path) =>
@@ -58,6 +58,7 @@ internal sealed class ConsoleSite(
         "/repositories" => RepositoriesAsync(context, visitor),
         "/tags" => TagsAsync(context, visitor),
         "/image" => ImageAsync(context, visitor),
+        "/rollback" => RollbackAsync(context, visitor),
         "/holds" => HoldsAsync(context, visitor),
         "/hold" => HoldAsync(context, visitor),
         "/" when !visitor.Viewer.IsOperator => RepositoriesAsync(context, visitor),
@@ -102,6 +103,15 @@ internal sealed class ConsoleSite(
             : (Status200OK, await html.RenderAsync<ImageDetails>(
                 (nameof(ImageDetails.Visit), visitor.Visit), (nameof(ImageDetails.Page), page),
                 (nameof(ImageDetails.Tool), ToolOf(context))));
+    }
+
+    private async Task<(int, string)> RollbackAsync(HttpContext context, Visitor visitor)
+    {
+        var (repository, tag, digest) = (Query(context, "repository") ?? "", Query(context, "tag") ?? "", Query(context, "digest") ?? "");
+        return await rollbacks.PlanAsync(visitor.Viewer, repository, tag, digest, context.RequestAborted) is not { } plan
+            ? await AbsentAsync(visitor.Visit)
+            : (Status200OK, await html.RenderAsync<RollbackDetails>(
+                (nameof(RollbackDetails.Visit), visitor.Visit), (nameof(RollbackDetails.Plan), plan)));
     }
 
     private async Task<(int, string)> HoldsAsync(HttpContext context, Visitor visitor)

@@ -6,11 +6,11 @@ namespace Gateway.WebConsole;
 
 /// <summary>The pages about the whole gateway, which only the operator sees.</summary>
 internal sealed class OperatorPages(
-    Html html, OverviewPages overview, PolicyPages policy, ActivityPages activity, UpkeepPages upkeep,
+    Html html, OverviewPages overview, PolicyPages policy, ActivityPages activity, UpkeepPages upkeep, TrashPages trash,
     ReplicaPages replicas)
 {
     /// <summary>Whether one of the pages has this path.</summary>
-    public static bool Has(string path) => path is "/" or "/policy" or "/activity" or "/upkeep" or "/replicas";
+    public static bool Has(string path) => path is "/" or "/policy" or "/activity" or "/upkeep" or "/trash" or "/replicas";
 
     /// <summary>The status and the page of a path.</summary>
     public Task<(int Status, string Page)> PageAsync(HttpContext context, Visitor visitor, string path) => path switch
@@ -19,6 +19,7 @@ internal sealed class OperatorPages(
         "/activity" => ActivityAsync(context, visitor),
         "/upkeep" => UpkeepAsync(visitor),
         "/replicas" => ReplicasAsync(visitor),
+        "/trash" => TrashAsync(context, visitor),
         _ => OverviewAsync(context, visitor),
     };
 
@@ -44,6 +45,13 @@ internal sealed class OperatorPages(
         var page = activity.Read(PageQueries.Text(query, "event"), PageQueries.Text(query, "actor"));
         return (Status200OK, await html.RenderAsync<ActivityDetails>(
             (nameof(ActivityDetails.Visit), visitor.Visit), (nameof(ActivityDetails.Page), page)));
+    }
+
+    private async Task<(int, string)> TrashAsync(HttpContext context, Visitor visitor)
+    {
+        var (search, last) = (PageQueries.Text(context.Request.Query, "search"), PageQueries.Text(context.Request.Query, "last"));
+        return (Status200OK, await html.RenderAsync<TrashList>(
+            (nameof(TrashList.Visit), visitor.Visit), (nameof(TrashList.Page), trash.Read(search, last)), (nameof(TrashList.Last), last)));
     }
 
     private async Task<(int, string)> UpkeepAsync(Visitor visitor) => (Status200OK, await html.RenderAsync<UpkeepDetails>(

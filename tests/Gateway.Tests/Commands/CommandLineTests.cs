@@ -81,7 +81,7 @@ public sealed class CommandLineTests : IDisposable
 
         Assert.Equal((2, ""), (code, output));
         Assert.Contains(expected, error);
-        Assert.Contains("gateway: the commands are serve, verify, health, stats, purge, prefetch, gc, scrub, trash, jobs, repos, tags, delete, holds, promote", error);
+        Assert.Contains("gateway: the commands are serve, verify, health, stats, purge, prefetch, gc, scrub, trash, jobs, repos, tags, delete, holds, rollback, promote", error);
     }
 
     [Fact]

@@ -40,28 +40,35 @@ internal sealed class TrashApi(TrashContents trash)
     {
         if (await AdminApi.ReadAsync(context, AdminJson.Default.RestoreRequest) is not { } request) return;
         context.Features.Set(new AdminSubject($"restore {request.Reference}"));
-        if (WrittenReference.Parse(request.Reference) is not { } reference || reference.What is { IsDigest: false })
+        var (status, result, problem) = await RestoreAsync(request.Reference, context.RequestAborted);
+        await (result is null
+            ? AdminApi.ProblemAsync(context, status, problem!)
+            : AdminApi.WriteAsync(context, status, result, AdminJson.Default.RestoreResult));
+    }
+
+    /// <summary>Brings back manifests: the status of the answer, and the result or the problem.</summary>
+    /// <param name="reference">As in <see cref="RestoreRequest"/>.</param>
+    public async Task<(int Status, RestoreResult? Result, string? Problem)> RestoreAsync(
+        string reference, CancellationToken cancellationToken)
+    {
+        if (WrittenReference.Parse(reference) is not { } parsed || parsed.What is { IsDigest: false })
         {
-            await AdminApi.ProblemAsync(
-                context, StatusCodes.Status400BadRequest,
-                $"expected repository@digest or a repository, got '{Printable.Line(request.Reference, 80)}'; list the trash for digests");
-            return;
+            var got = Printable.Line(reference, 80);
+            return (StatusCodes.Status400BadRequest, null,
+                $"expected repository@digest or a repository, got '{got}'; list the trash for digests");
         }
         try
         {
-            var report = await trash.RestoreAsync(
-                reference.Name, reference.What?.Digest ?? default, context.RequestAborted);
+            var report = await trash.RestoreAsync(parsed.Name, parsed.What?.Digest ?? default, cancellationToken);
             var restored = report.Restored.Select(static each =>
                 new RestoredItem(each.Repository, each.Digest.ToString(), each.Blobs, each.Tags));
             var result = new RestoreResult([.. restored], report.Problems);
-            var status = result.Restored.Count > 0 || result.Problems.Count == 0
-                ? StatusCodes.Status200OK
-                : StatusCodes.Status404NotFound;
-            await AdminApi.WriteAsync(context, status, result, AdminJson.Default.RestoreResult);
+            var isGood = result.Restored.Count > 0 || result.Problems.Count == 0;
+            return (isGood ? StatusCodes.Status200OK : StatusCodes.Status404NotFound, result, null);
         }
         catch (StoreReadOnlyException e)
         {
-            await AdminApi.ProblemAsync(context, StatusCodes.Status503ServiceUnavailable, e.Message);
+            return (StatusCodes.Status503ServiceUnavailable, null, e.Message);
         }
     }
 

@@ -44,12 +44,20 @@ public sealed record ImagePage(
     /// <summary>The held push of the tag; null for none.</summary>
     public required HeldSummary? Held { get; init; }
 
-    /// <summary>The earlier digests of a tag of an upstream, the latest first.</summary>
-    public required IReadOnlyList<string> History { get; init; }
+    /// <summary>What the tag was bound to before, the latest first.</summary>
+    public required IReadOnlyList<EarlierRow> History { get; init; }
+
+    /// <summary>Whether the viewer may bind the tag to another manifest.</summary>
+    public required bool MayRollBack { get; init; }
 
     /// <summary>The manifest as it is stored; null when it is longer than the page shows.</summary>
     public required string? Manifest { get; init; }
 }
+
+/// <summary>A manifest that the tag was bound to before.</summary>
+/// <param name="Kind">Null when it is not stored here any more.</param>
+/// <param name="Outcome">What the policy says now of a push of it under the tag; null when it is not stored here any more.</param>
+public sealed record EarlierRow(string Digest, ContentKind? Kind, DateTimeOffset? SeenAt, string? Outcome);
 
 /// <summary>An entry of an index.</summary>
 /// <param name="Platform">Such as <c>linux/amd64</c>; the kind of the entry where it states none.</param>

@@ -8,7 +8,7 @@ using Gateway.Storage;
 namespace Gateway.Operations.ReadModels;
 
 /// <summary>Makes the page of one manifest.</summary>
-internal sealed class ImagePages(StoredGates gates, TagPages tags, ManifestReadings readings, ReferrerTrees trees)
+internal sealed class ImagePages(StoredGates gates, TagPages tags, ManifestReadings readings, ReferrerTrees trees, Rollbacks rollbacks)
 {
     /// <summary>Most tags of a manifest that the page lists.</summary>
     public const int MostTags = 20;
@@ -39,12 +39,13 @@ internal sealed class ImagePages(StoredGates gates, TagPages tags, ManifestReadi
         if (digest.IsEmpty || await inspection.ReadAsync(digest, cancellationToken) is not { } manifest) return null;
         var verdict = await inspection.VerdictAsync(manifest, tag, stage, cancellationToken);
         if (!verdict.Admits && !seesHidden) return null;
-        var subject = new Subject(inspection, caller, manifest, verdict, stage, tags.MayDelete(viewer, routed, caller));
+        var subject = new Subject(
+            inspection, caller, manifest, verdict, stage, tags.MayDelete(viewer, routed, caller), tags.MayPush(routed, caller));
         return await MakeAsync(subject, routed.CanonicalName.Value, tag, held, cancellationToken);
     }
 
     private sealed record Subject(
-        Inspection Inspection, Caller Caller, StoredManifest Manifest, Verdict Verdict, Stage Stage, bool MayDelete);
+        Inspection Inspection, Caller Caller, StoredManifest Manifest, Verdict Verdict, Stage Stage, bool MayDelete, bool MayPush);
 
     private async ValueTask<ImagePage> MakeAsync(
         Subject subject, string name, TagName? tag, HeldPush? held, CancellationToken cancellationToken)
@@ -77,7 +78,8 @@ internal sealed class ImagePages(StoredGates gates, TagPages tags, ManifestReadi
             Signature = await SignatureStates.OfAsync(inspection, digest, verdict, cancellationToken),
             Verdict = View(verdict, subject.Stage),
             Held = held is null ? null : TagPages.Summary(held),
-            History = tag is { } named ? [.. inspection.HistoryOf(named).Select(static d => d.ToString())] : [],
+            History = tag is { } named ? await rollbacks.HistoryAsync(inspection, subject.Caller, named, cancellationToken) : [],
+            MayRollBack = tag is not null && subject.MayPush,
             Manifest = stored.Bytes.Length <= MostText ? Encoding.UTF8.GetString(stored.Bytes.Span) : null,
         };
     }
@@ -106,7 +108,8 @@ internal sealed class ImagePages(StoredGates gates, TagPages tags, ManifestReadi
             layer.Annotations.GetValueOrDefault("org.opencontainers.image.title"))),
     ];
 
-    private static VerdictView View(Verdict verdict, Stage stage) => new(
+    /// <summary>A verdict, for pages.</summary>
+    public static VerdictView View(Verdict verdict, Stage stage) => new(
         ExplanationForm.Name(stage), ExplanationForm.Name(verdict.Outcome), [.. verdict.Rules.Select(ExplanationForm.Answer)],
         [.. verdict.Evidence.Select(ExplanationForm.Answer)], verdict.Until, verdict.Unknown);
 }

@@ -112,6 +112,9 @@ internal sealed class TagPages(StoredGates gates, RepositoryPages repositories, 
     public bool MayDelete(Viewer viewer, Routed routed, Caller caller) =>
         repositories.SourceOf(routed) == "cached" ? viewer.IsOperator : caller.Rights.HasFlag(AccessActions.Delete);
 
+    /// <summary>Whether the viewer may bind tags of a repository: with the right to push, where clients push.</summary>
+    public bool MayPush(Routed routed, Caller caller) => repositories.SourceOf(routed) != "cached" && caller.MayPush;
+
     // The gate lists what the caller could pull, and a pusher's held tags; the operator sees held tags of any repository.
     private static async ValueTask<Page<TagName>?> NamesAsync(
         Repository repository, Caller caller, string? last, Dictionary<TagName, HeldPush> held, CancellationToken cancellationToken)

@@ -8,12 +8,20 @@ namespace Gateway.Operations.ReadModels;
 /// <param name="Jobs">The latest jobs, such as collections; the latest first.</param>
 /// <param name="Problems">What keeps the gateway from working well.</param>
 /// <param name="Damaged">Number of contents whose bytes do not have their digest.</param>
+/// <param name="DamagedContent">Some of them, with where their files were set aside.</param>
+/// <param name="Trash">Disk space of the trash.</param>
 /// <param name="Settings">The configuration in force: each setting and its value. Values of secrets are paths of files.</param>
 /// <param name="Version">The version of this program.</param>
 /// <param name="Runtime">The version of .NET that runs it.</param>
 public sealed record UpkeepPage(
-    IReadOnlyList<JobRow> Jobs, IReadOnlyList<string> Problems, int Damaged, IReadOnlyList<CertificateRow> Certificates,
+    IReadOnlyList<JobRow> Jobs, IReadOnlyList<string> Problems, int Damaged, IReadOnlyList<DamagedRow> DamagedContent,
+    long Trash, IReadOnlyList<CertificateRow> Certificates,
     IReadOnlyList<SettingRow> Settings, string Version, string Runtime);
+
+/// <summary>Content whose bytes do not have its digest, so that it is not served.</summary>
+/// <param name="Root"><c>pushed</c> or <c>staged</c>.</param>
+/// <param name="File">Where its file was set aside, below the volume; null when it is still in its place.</param>
+public sealed record DamagedRow(string Root, string Digest, long Bytes, string? File);
 
 /// <summary>A job.</summary>
 /// <param name="State"><c>running</c>, <c>done</c>, <c>failed</c> or <c>stopped</c>.</param>
@@ -31,9 +39,10 @@ public sealed record CertificateRow(string Listener, string File, string? Subjec
 public sealed record SettingRow(string Name, string Value);
 
 /// <summary>Makes the page of upkeep.</summary>
-internal sealed class UpkeepPages(Jobs jobs, Health health, Damage damage, ConfigurationInForce inForce)
+internal sealed class UpkeepPages(Jobs jobs, Health health, Damage damage, TrashContents trash, ConfigurationInForce inForce)
 {
     private const int MostJobs = 20;
+    private const int MostDamaged = 50;
 
     /// <summary>The page.</summary>
     public UpkeepPage Read()
@@ -42,6 +51,7 @@ internal sealed class UpkeepPages(Jobs jobs, Health health, Damage damage, Confi
         return new(
             [.. jobs.All().Take(MostJobs).Select(RowOf)],
             [.. health.Problems().Select(static p => $"{p.Check}: {p.Problem}"), .. health.Warnings()], damage.Count,
+            [.. damage.List(MostDamaged).Select(static d => new DamagedRow(d.Root, d.Digest.ToString(), d.Bytes, d.File))], trash.DiskSpace,
             [.. Certificates(options)], Settings(options), BuildInfo.Version, Environment.Version.ToString());
     }
 
