@@ -65,6 +65,14 @@ internal static partial class Log
     [LoggerMessage(2012, LogLevel.Warning, "Addresses of an upstream could not be stored; a later start stores them")]
     public static partial void OriginNotNoted(ILogger logger, Exception exception);
 
+    [LoggerMessage(
+        2041, LogLevel.Warning,
+        "Content {Digest} ({Length} bytes) was set aside because the disk could not read it; its bytes are right, and it is served again")]
+    public static partial void BroughtBack(ILogger logger, Gateway.Oci.Digest digest, long length);
+
+    [LoggerMessage(2042, LogLevel.Warning, "Damaged content {Digest} was healed: its bytes are whole again in the {Root} root")]
+    public static partial void Healed(ILogger logger, Gateway.Oci.Digest digest, string root);
+
     [LoggerMessage(2040, LogLevel.Warning, "Damaged content {Digest} could not be healed from whole bytes in another place")]
     public static partial void NotHealed(ILogger logger, Exception exception, Gateway.Oci.Digest digest);
 }

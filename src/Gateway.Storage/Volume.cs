@@ -177,6 +177,7 @@ public sealed class Volume : IAsyncDisposable
             if (segments.Any) _durability.CheckWrites();
             var replay = new Replay(applier);
             sequence = Math.Max(sequence, segments.Replay(record => replay.Apply(Repositories.Journaled(record.Repository), record)));
+            applier.EndBatch();
             segments.EndAll(sequence);
         }
         catch (InvalidDataException e)

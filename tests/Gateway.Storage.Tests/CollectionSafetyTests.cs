@@ -197,7 +197,7 @@ public sealed class CollectionSafetyTests : IAsyncLifetime
         Assert.Equal((0, 0, 0), (Pushed(report).Manifests, Pushed(report).Links, Pushed(report).Contents));
         AssertNoted("team/app: 1 manifests cannot be read", report);
         Assert.True(File.Exists(_rig.Volume.PushedRoot.Data(digest)));
-        var scrub = await _rig.Volume.Scrubber.RunAsync(new(long.MaxValue, null), static _ => { }, CancellationToken.None);
+        var scrub = await _rig.Volume.Scrubber.RunAsync(new(long.MaxValue, null), static _ => { }, null, CancellationToken.None);
         Assert.Contains(
             scrub.Problems, problem => problem.Contains($"{digest}: the link of the manifest has no digest", StringComparison.Ordinal));
     }
@@ -212,5 +212,37 @@ public sealed class CollectionSafetyTests : IAsyncLifetime
         Assert.Equal((0, 0), (Pushed(report).Links, Pushed(report).Contents));
         AssertNoted("team/app: 1 links of blobs cannot be read", report);
         Assert.True(File.Exists(_rig.Volume.PushedRoot.Data(config)));
+    }
+
+    /// <summary>Distribution stores a blob that was pushed by its SHA-512 under its SHA-256, with a link of each.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Bytes_stay_when_the_link_of_another_digest_to_them_is_empty(bool hasOwnLink)
+    {
+        var bytes = "layer"u8.ToArray();
+        var (own, alias) = (Digest.Of(bytes), Digest.Of(bytes, DigestAlgorithm.Sha512));
+        await VolumeRig.PushBlobAsync(Repository, bytes);
+        if (!hasOwnLink) await CommitAsync(new Operation.RemoveBlob(own));
+        await _rig.Volume.DisposeAsync();
+        var link = _rig.Volume.PushedRoot.BlobLink(Repository.Path, alias);
+        Directory.CreateDirectory(Path.GetDirectoryName(link)!);
+        File.WriteAllText(link, own.ToString());
+        await _rig.StartAsync();
+        var manifest = VolumeRig.ManifestOf(alias, bytes.Length);
+        await CommitAsync(
+            new Operation.StoreManifest(Digest.Of(manifest), manifest), new Operation.SetLive(TagName.Parse("v1"), Digest.Of(manifest)));
+        Assert.Equal("layer", await VolumeRig.ReadAsync(Repository, alias));
+        File.WriteAllText(link, "");
+        Assert.Equal("absent", await VolumeRig.ReadAsync(Repository, alias));
+        await _rig.RestartAsync();
+        Assert.Equal("absent", await VolumeRig.ReadAsync(Repository, alias));
+        AssertNoted("its bytes are stored under another digest", await LaterAsync());
+        Assert.NotNull(_rig.Volume.FindContent(own, bytes.Length));
+        File.WriteAllText(link, own.ToString());
+        await _rig.RestartAsync();
+        Assert.Equal("layer", await VolumeRig.ReadAsync(Repository, alias));
+        Assert.Equal(hasOwnLink ? 1 : 0, Pushed(await LaterAsync()).Links);
+        Assert.Equal("layer", await VolumeRig.ReadAsync(Repository, alias));
     }
 }

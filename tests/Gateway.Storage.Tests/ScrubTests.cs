@@ -15,8 +15,8 @@ public sealed class ScrubTests : IAsyncLifetime
 
     public ValueTask DisposeAsync() => _rig.DisposeAsync();
 
-    private Task<ScrubReport> ScrubAsync(string? cursor = null) => _rig.Volume.Scrubber.RunAsync(
-        new(1L << 40, cursor), static _ => { }, CancellationToken.None);
+    private Task<ScrubReport> ScrubAsync(FetchAgain? fetch = null, string? cursor = null) => _rig.Volume.Scrubber.RunAsync(
+        new(1L << 40, cursor), static _ => { }, fetch, CancellationToken.None);
 
     private static Digest ConfigOf(string text) => Digest.Of(Encoding.UTF8.GetBytes(text));
 
@@ -142,5 +142,104 @@ public sealed class ScrubTests : IAsyncLifetime
                 new(false, null, new HashSet<string>()), static _ => { }, CancellationToken.None);
             return _rig.Volume.Damage.Count == 0;
         }, static () => "damaged content is collected");
+    }
+
+    // As a gateway whose upstream has the content: it comes into the cached root, with a link.
+    private FetchAgain Upstream(byte[] bytes, List<WantedContent> asked) => async (wanted, stop) =>
+    {
+        asked.Add(wanted);
+        var data = _rig.Volume.CachedRoot.Data(wanted.Digest);
+        Directory.CreateDirectory(Path.GetDirectoryName(data)!);
+        await File.WriteAllBytesAsync(data, bytes, stop);
+        return null;
+    };
+
+    [Fact]
+    public async Task Damaged_cached_blob_is_fetched_again_from_the_repository_that_had_it()
+    {
+        var cached = _rig.Volume.Cached("hub", VolumeRig.Name);
+        await VolumeRig.PushAsync(cached, "v1", "config");
+        var data = _rig.Volume.CachedRoot.Data(ConfigOf("config"));
+        Rot(data);
+        var asked = new List<WantedContent>();
+        Assert.True(Assert.Single((await ScrubAsync(Upstream("config"u8.ToArray(), asked))).Damaged).IsHealed);
+        var wanted = Assert.Single(asked);
+        Assert.False(wanted.IsManifest);
+        Assert.Equal(new("hub", VolumeRig.Name), Assert.Single(wanted.Places));
+        Assert.Equal("config", await File.ReadAllTextAsync(data));
+    }
+
+    [Fact]
+    public async Task Damaged_pushed_blob_is_healed_from_an_upstream_that_gave_the_same_digest_and_no_other_is_asked()
+    {
+        await VolumeRig.PushAsync(Repository, "v1", "config");
+        await VolumeRig.PushAsync(Repository, "v2", "private");
+        await _rig.Volume.Cached("hub", VolumeRig.Name).CommitAsync(new([new Operation.LinkBlob(ConfigOf("config"), 6)]), default);
+        Rot(_rig.Volume.PushedRoot.Data(ConfigOf("config")));
+        Rot(_rig.Volume.PushedRoot.Data(ConfigOf("private")));
+        var asked = new List<WantedContent>();
+        var report = await ScrubAsync(Upstream("config"u8.ToArray(), asked));
+        Assert.Equal(ConfigOf("config"), Assert.Single(asked).Digest);
+        Assert.Equal([true, false], report.Damaged.OrderByDescending(static each => each.IsHealed).Select(static each => each.IsHealed));
+        Assert.Equal("config", await VolumeRig.ReadAsync(Repository, ConfigOf("config")));
+        var left = Assert.Single(report.Damaged, static each => !each.IsHealed);
+        Assert.Equal((ConfigOf("private").ToString(), "no upstream is known to have it"), (left.Digest, left.WhyNotHealed));
+        Assert.Equal("v2", left.NeededBy.Single().Tags.Single());
+    }
+
+    [Fact]
+    public async Task Damaged_staged_blob_is_healed_from_the_upstream_that_it_was_pushed_for()
+    {
+        var staged = _rig.Volume.Staged("corp", VolumeRig.Name);
+        await VolumeRig.PushAsync(staged, "v1", "config");
+        Rot(_rig.Volume.StagedRoot.Data(ConfigOf("config")));
+        var asked = new List<WantedContent>();
+        Assert.True(Assert.Single((await ScrubAsync(Upstream("config"u8.ToArray(), asked))).Damaged).IsHealed);
+        Assert.Equal(new("corp", VolumeRig.Name), Assert.Single(Assert.Single(asked).Places));
+        Assert.Equal("config", await VolumeRig.ReadAsync(staged, ConfigOf("config")));
+    }
+
+    [Fact]
+    public async Task Reason_of_an_upstream_is_reported_and_the_next_scrub_asks_again()
+    {
+        var cached = _rig.Volume.Cached("hub", VolumeRig.Name);
+        await VolumeRig.PushAsync(Repository, "v1", "config");
+        await cached.CommitAsync(new([new Operation.LinkBlob(ConfigOf("config"), 6)]), default);
+        Rot(_rig.Volume.PushedRoot.Data(ConfigOf("config")));
+        var down = Assert.Single((await ScrubAsync(static (_, _) => new("hub does not answer"))).Damaged);
+        Assert.Equal((false, "hub does not answer"), (down.IsHealed, down.WhyNotHealed));
+        Assert.True(Assert.Single((await ScrubAsync(Upstream("config"u8.ToArray(), []))).Damaged).IsHealed);
+        Assert.Equal("config", await VolumeRig.ReadAsync(Repository, ConfigOf("config")));
+    }
+
+    /// <summary>The disk could not read the file for a moment: what was set aside is right.</summary>
+    [Fact]
+    public async Task File_that_was_set_aside_with_the_right_bytes_is_served_again_by_a_request_and_by_a_scrub()
+    {
+        await VolumeRig.PushAsync(Repository, "v1", "config");
+        for (var round = 0; round < 2; round++)
+        {
+            await _rig.Volume.DisposeAsync();
+            var aside = _rig.Volume.Damage.AsideOf(Lifetime.Pushed, ConfigOf("config"));
+            SmallFiles.Move(_rig.Volume.PushedRoot.Data(ConfigOf("config")), aside);
+            await _rig.StartAsync();
+            Assert.NotNull(_rig.Volume.Damage.Warning);
+            if (round == 0) Assert.Equal("config", await VolumeRig.ReadAsync(Repository, ConfigOf("config")));
+            else Assert.True(Assert.Single((await ScrubAsync()).Damaged).IsHealed);
+            Assert.Null(_rig.Volume.Damage.Warning);
+            Assert.Equal("config", await VolumeRig.ReadAsync(Repository, ConfigOf("config")));
+        }
+        Assert.True((await ScrubAsync()).IsWhole);
+    }
+
+    [Fact]
+    public async Task Manifest_that_was_set_aside_with_the_right_bytes_is_served_again()
+    {
+        var manifest = await VolumeRig.PushAsync(Repository, "v1", "config");
+        await _rig.Volume.DisposeAsync();
+        SmallFiles.Move(_rig.Volume.PushedRoot.Data(manifest), _rig.Volume.Damage.AsideOf(Lifetime.Pushed, manifest));
+        await _rig.StartAsync();
+        Assert.NotNull(Repository.ReadManifest(manifest));
+        Assert.Null(_rig.Volume.Damage.Warning);
     }
 }

@@ -108,6 +108,7 @@ public sealed class Collector
                 tally.Unwalked(root, unwalked);
                 return;
             }
+            if (repositories.IsTargetUnknown) return;
             done = 0;
             foreach (var (digest, data) in RepositoryFolders.Contents(root))
             {

@@ -11,6 +11,11 @@ internal sealed class RepositoryCollection(
     IContentLookup contents, ManifestFiles files, RecentUses uses, TimeProvider clock,
     CollectionRequest request, CollectionTally tally, DigestSet linked, WorkPace pace)
 {
+    /// <summary>
+    /// Whether a link of some repository so far leads to content whose digest is not known: no bytes of the root may be removed.
+    /// </summary>
+    public bool IsTargetUnknown { get; private set; }
+
     /// <summary>Collects one repository of the pushed or the cached root.</summary>
     public async Task RunAsync(StoredRepository repository, CancellationToken stop)
     {
@@ -24,6 +29,7 @@ internal sealed class RepositoryCollection(
         }
         var named = new DigestSet();
         var isKnown = await NameAsync(repository, gone, named, stop);
+        isKnown &= !HasTornAlias(repository);
         var unread = 0;
         foreach (var blob in repository.Blobs())
         {
@@ -44,6 +50,24 @@ internal sealed class RepositoryCollection(
                 + "run gateway scrub, and push the images again");
         if (repository.Root.Lifetime == Lifetime.Cached && !request.IsDryRun)
             await repository.CommitAsync(new([new Operation.RemoveEmpty()]), stop);
+    }
+
+    /// <summary>
+    /// Whether a link without a digest in it may have led to the bytes of another digest. Distribution stores a blob that was pushed as
+    /// SHA-512 under its SHA-256, so its own digest does not say which bytes must stay; a second link of the repository may.
+    /// </summary>
+    private bool HasTornAlias(StoredRepository repository)
+    {
+        var root = repository.Root;
+        if (root.Lifetime == Lifetime.Cached) return false;
+        var torn = RepositoryFolders.Blobs(root, repository.Path, DigestAlgorithm.Sha512)
+            .FirstOrDefault(blob => IsTorn(repository, LinkKind.Blob, blob) && !Disk.HasFile(root.Data(blob)));
+        if (torn.IsEmpty) return false;
+        IsTargetUnknown = true;
+        tally.Note(
+            $"{repository.Path}: the link of {torn} cannot be read, and its bytes are stored under another digest, so no blob of the "
+            + "repository and no bytes of the root are removed; push the image again, or delete the blob");
+        return true;
     }
 
     /// <summary>Notes what the manifests of a repository name; false when one of them cannot be read.</summary>

@@ -52,7 +52,7 @@ internal sealed class StagedCollection(
         {
             if (!IsOld(root.BlobLink(repository.Path, digest), digest)) continue;
             var target = ManifestFiles.TargetOf(repository, LinkKind.Blob, digest);
-            var bytes = Disk.Find(root.Data(target)) is { Names: 1, Length: var length } ? length : 0;
+            var bytes = !target.IsEmpty && Disk.Find(root.Data(target)) is { Names: 1, Length: var length } ? length : 0;
             if (!await RemoveAsync(repository, digest, new Operation.RemoveBlob(digest), stop)) continue;
             tally.Link(repository, digest);
             if (bytes > 0) tally.Content(root, target, bytes);

@@ -17,20 +17,63 @@ internal sealed partial class ContentFiles
 
     private Examined Examine(Digest digest)
     {
-        if (damage.IsAside(root, digest)) return new(null, IsDamaged: true);
+        if (damage.IsAside(root, digest))
+            return damage.IsDue(root, digest) && BringBack(digest) is { } back ? new(back, IsDamaged: false) : new(null, IsDamaged: true);
         if (Disk.LengthOf(root.Data(digest)) is not { } length) return default;
-        if (damage.IsKnown(root, digest)) return new(null, IsDamaged: true);
-        if (WrongIn(digest) is not { } read) return new(length, IsDamaged: false);
-        if (!damage.Found(root, digest, read)) return default;
+        var isKnown = damage.IsKnown(root, digest);
+        if (isKnown && !damage.IsDue(root, digest)) return new(null, IsDamaged: true);
+        var (state, facts) = Check(root.Data(digest), digest);
+        if (state is FileState.Right or FileState.Gone)
+        {
+            if (isKnown) Replaced(digest);
+            return state == FileState.Right ? new(length, IsDamaged: false) : default;
+        }
+        if (isKnown) return new(null, IsDamaged: true);
+        if (!damage.Found(root, digest, facts, isUnread: state == FileState.Unread)) return default;
         open.Forget(root.Lifetime, digest);
         return new(null, IsDamaged: true);
     }
 
-    // The file that does not have its digest; null when it does, or was removed meanwhile.
-    private FileFacts? WrongIn(Digest digest)
+    /// <summary>
+    /// Reads a file that was set aside, and moves it back to its place if its bytes are right: the disk may have failed for a moment only.
+    /// Returns its length; null when it stays where it is.
+    /// </summary>
+    public long? BringBack(Digest digest)
     {
-        using var file = Disk.Open(root.Data(digest));
-        if (file is null) return null;
+        if (!damage.IsAside(root, digest)) return null;
+        var aside = damage.AsideOf(root.Lifetime, digest);
+        var (state, facts) = Check(aside, digest);
+        if (state == FileState.Wrong) damage.IsWrong(root, digest);
+        if (state != FileState.Right) return null;
+        try
+        {
+            // No flush: after a power cut it is in its place, or set aside again.
+            Take(aside, digest);
+        }
+        catch (FileNotFoundException)
+        {
+            // The content was pushed again, or collected.
+            return null;
+        }
+        damage.BroughtBack(digest, facts.Length);
+        return facts.Length;
+    }
+
+    /// <summary>What was found when a file was compared with its digest.</summary>
+    private enum FileState
+    {
+        Gone,
+        Right,
+        Wrong,
+
+        /// <summary>The disk could not read it.</summary>
+        Unread,
+    }
+
+    private static (FileState State, FileFacts Facts) Check(string path, Digest digest)
+    {
+        using var file = Disk.Open(path);
+        if (file is null) return default;
         var facts = Disk.Find(file);
         using var hash = new ContentHash(digest.Algorithm);
         var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
@@ -40,12 +83,12 @@ internal sealed partial class ContentFiles
         }
         catch (IOException e) when (Damage.IsOfTheDisk(e))
         {
-            return facts;
+            return (FileState.Unread, facts);
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(buffer);
         }
-        return Digest.FromHash(digest.Algorithm, hash.GetCurrentHash()) == digest ? null : facts;
+        return (Digest.FromHash(digest.Algorithm, hash.GetCurrentHash()) == digest ? FileState.Right : FileState.Wrong, facts);
     }
 }

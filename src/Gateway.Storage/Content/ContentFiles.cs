@@ -39,10 +39,20 @@ internal sealed partial class ContentFiles(
     // Reads on the caller's thread: a manifest is some KiB, mostly from the page cache.
     public ValueTask<byte[]?> ReadAsync(Digest digest, int most, CancellationToken cancellationToken)
     {
-        if (damage.IsKnown(root, digest) || open.Open(root, digest) is not { } file) return default;
+        if (damage.IsKnown(root, digest)) return default;
+        if (open.Open(root, digest) is not { } file)
+        {
+            if (!damage.IsDue(root, digest) || BringBack(digest) is null || open.Open(root, digest) is not { } back) return default;
+            file = back;
+        }
         try
         {
             return new(file.Length > most ? null : ReadAll(file));
+        }
+        catch (IOException e) when (Damage.IsOfTheDisk(e))
+        {
+            Suspected?.Invoke(digest);
+            throw;
         }
         finally
         {

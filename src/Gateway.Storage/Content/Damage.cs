@@ -14,6 +14,7 @@ public sealed record DamagedFile(string Root, Digest Digest, long Bytes, string?
 /// Content whose file does not have its digest. A damaged cached file is removed, and the next request fetches it again. A damaged pushed
 /// or staged file is set aside in <c>gateway/damaged/</c>, and is counted until the same content is pushed again or its file is restored.
 /// If it cannot be moved, it stays in its place and is not served. Damage is detected when the content is requested, and by a scrub.
+/// A file that the disk could not read (EIO) may have the right bytes: it is read again now and then, and served again if it has.
 /// </summary>
 public sealed class Damage : IDisposable
 {
@@ -25,6 +26,9 @@ public sealed class Damage : IDisposable
 
     private readonly ConcurrentDictionary<(Lifetime Lifetime, Digest Digest), FileFacts> _known = new();
     private readonly ConcurrentDictionary<(Lifetime Lifetime, Digest Digest), long> _aside = new();
+
+    // When a damaged file that may be right can be read again, in milliseconds of Environment.TickCount64; others are not in it.
+    private readonly ConcurrentDictionary<(Lifetime Lifetime, Digest Digest), long> _unread = new();
     private readonly Meter _meter = new("Gateway.Storage.Damage");
     private readonly Counter<long> _found;
     private readonly string _folder;
@@ -41,7 +45,11 @@ public sealed class Damage : IDisposable
             if (Path.GetFileName(file).Split('-', 2) is [var root, var name]
                 && Enum.TryParse<Lifetime>(root, ignoreCase: true, out var lifetime)
                 && RepositoryFolders.DigestOf(name) is { IsEmpty: false } digest)
+            {
                 _aside[(lifetime, digest)] = Disk.LengthOf(file) ?? 0;
+                // The reason was not stored.
+                _unread[(lifetime, digest)] = 0;
+            }
         }
         _found = _meter.CreateCounter<long>(
             "gateway.storage.damage.found", description: "Files whose bytes did not have their digest; a cached one is fetched again.");
@@ -49,6 +57,11 @@ public sealed class Damage : IDisposable
             "gateway.storage.damaged", () => (long)Count,
             description: "Pushed blobs and manifests that are damaged on the disk and not served.");
     }
+
+    /// <summary>
+    /// How long a file that the disk could not read is left alone. Chosen: clients that try again must not keep a failing disk busy.
+    /// </summary>
+    internal TimeSpan ReadAgainAfter { get; set; } = TimeSpan.FromMinutes(1);
 
     /// <summary>The number of pushed and staged files that are known to be damaged.</summary>
     public int Count => _known.Count + _aside.Count;
@@ -88,6 +101,7 @@ public sealed class Damage : IDisposable
     internal void Healed(Root root, Digest digest)
     {
         _known.TryRemove((root.Lifetime, digest), out _);
+        _unread.TryRemove((root.Lifetime, digest), out _);
         if (_aside.IsEmpty || !_aside.TryRemove((root.Lifetime, digest), out _)) return;
         try
         {
@@ -109,7 +123,25 @@ public sealed class Damage : IDisposable
         return false;
     }
 
-    private string AsideOf(Lifetime lifetime, Digest digest) =>
+    /// <summary>
+    /// Whether a damaged file should be read again now, because the disk could not read it before. True once in each <see
+    /// cref="ReadAgainAfter"/>.
+    /// </summary>
+    internal bool IsDue(Root root, Digest digest)
+    {
+        var (key, now) = ((root.Lifetime, digest), Environment.TickCount64);
+        return _unread.TryGetValue(key, out var due) && due <= now
+            && _unread.TryUpdate(key, now + (long)ReadAgainAfter.TotalMilliseconds, due);
+    }
+
+    /// <summary>Records that a damaged file was read and has another digest: it is read again only by a scrub.</summary>
+    internal void IsWrong(Root root, Digest digest) => _unread.TryRemove((root.Lifetime, digest), out _);
+
+    /// <summary>Tells the operator that a file that was set aside has the right bytes, and is in its place again.</summary>
+    internal void BroughtBack(Digest digest, long length) => Log.BroughtBack(_logger, digest, length);
+
+    /// <summary>Where a damaged file is when it was set aside.</summary>
+    internal string AsideOf(Lifetime lifetime, Digest digest) =>
         $"{_folder}/{NameOf(lifetime)}-{digest.AlgorithmName}-{digest.Hex}";
 
     /// <summary>Whether a read failed because the disk cannot return the bytes (EIO, errno.h).</summary>
@@ -120,7 +152,8 @@ public sealed class Damage : IDisposable
     /// counted: the caller removes it, and it is fetched again.
     /// </summary>
     /// <param name="read">The file that was read.</param>
-    internal bool Found(Root root, Digest digest, FileFacts read)
+    /// <param name="isUnread">Whether the disk could not read it, so that its bytes may be right.</param>
+    internal bool Found(Root root, Digest digest, FileFacts read, bool isUnread)
     {
         if (Disk.Find(root.Data(digest)) is not { } file || !IsSame(file, read)) return false;
         _found.Add(1, new KeyValuePair<string, object?>("root", root.Lifetime.ToString().ToLowerInvariant()));
@@ -130,6 +163,8 @@ public sealed class Damage : IDisposable
             return true;
         }
         Log.Damaged(_logger, digest, file.Length, root.Data(digest));
+        if (isUnread && _unread.Count < MaxKnown)
+            _unread[(root.Lifetime, digest)] = Environment.TickCount64 + (long)ReadAgainAfter.TotalMilliseconds;
         if (!TrySetAside(root, digest, read) && _known.Count < MaxKnown) _known[(root.Lifetime, digest)] = file;
         return true;
     }

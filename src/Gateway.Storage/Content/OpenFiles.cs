@@ -191,12 +191,21 @@ internal sealed class FileContent(OpenFile file, Digest digest, Action<Digest>? 
     /// <summary>Fills a buffer on the caller's thread.</summary>
     public void Read(Span<byte> buffer, long offset)
     {
-        while (!buffer.IsEmpty)
+        try
         {
-            var count = RandomAccess.Read(file.Handle, buffer, offset);
-            if (count == 0) throw new EndOfStreamException($"the file of {Digest} ended {buffer.Length} bytes early, at offset {offset}");
-            buffer = buffer[count..];
-            offset += count;
+            while (!buffer.IsEmpty)
+            {
+                var count = RandomAccess.Read(file.Handle, buffer, offset);
+                if (count == 0)
+                    throw new EndOfStreamException($"the file of {Digest} ended {buffer.Length} bytes early, at offset {offset}");
+                buffer = buffer[count..];
+                offset += count;
+            }
+        }
+        catch (IOException e) when (e is EndOfStreamException || Damage.IsOfTheDisk(e))
+        {
+            suspected?.Invoke(file.Digest);
+            throw;
         }
     }
 

@@ -61,8 +61,11 @@ internal static class RepositoryFolders
     public static IEnumerable<Digest> Manifests(Root root, string path, DigestAlgorithm? algorithm = null) =>
         Linked(name => root.Revisions(path, name), algorithm is { } one ? [one] : Every);
 
-    /// <summary>The digests of every linked blob, in no order; their bytes may have been removed.</summary>
-    public static IEnumerable<Digest> Blobs(Root root, string path) => Linked(name => root.Layers(path, name), Every);
+    /// <summary>
+    /// The digests of every linked blob, in no order; their bytes may have been removed. Only those of one algorithm if it is given.
+    /// </summary>
+    public static IEnumerable<Digest> Blobs(Root root, string path, DigestAlgorithm? algorithm = null) =>
+        Linked(name => root.Layers(path, name), algorithm is { } one ? [one] : Every);
 
     /// <summary>The names of all tags, in no order.</summary>
     public static IEnumerable<string> Tags(Root root, string path)

@@ -16,6 +16,9 @@ internal sealed partial class Applier(
     public void Apply(StoredRepository repository, Operation operation, JournalRecord record, bool isReplay = false) =>
         operation.Accept(this, new Application(repository, record, isReplay));
 
+    /// <summary>Called when all records of a batch, or of a replay, are applied.</summary>
+    public void EndBatch() => staged.ReleaseUnheld();
+
     public Nothing StoreManifest(Operation.StoreManifest operation, Application to)
     {
         Store(to.Repository, operation, to.At, to.IsReplay);

@@ -205,6 +205,7 @@ internal sealed class Committer : IAsyncDisposable
         _stuck.Clear();
         _unapplied.RemoveAll(waiting => !_stuck.ContainsKey(waiting.Repository.State) && TryApply(waiting));
         Volatile.Write(ref _hasUnapplied, _unapplied.Count > 0);
+        _applier.EndBatch();
     }
 
     private bool TryApply(Waiting waiting)

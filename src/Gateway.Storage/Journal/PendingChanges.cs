@@ -12,7 +12,7 @@ internal sealed partial class PendingChanges(Links links)
     private readonly Dictionary<(RepositoryState State, TagName Tag), Digest> _live = [];
     private readonly Dictionary<(RepositoryState State, TagName Tag), (long Sequence, Digest Digest)> _held = [];
     private readonly Dictionary<string, DateTimeOffset> _written = new(StringComparer.Ordinal);
-    private readonly HashSet<(RepositoryState, Digest)> _removed = [];
+    private readonly HashSet<(RepositoryState State, LinkKind Kind, Digest Digest)> _removed = [];
     private readonly HashSet<(RepositoryState, Digest)> _raised = [];
     private readonly Dictionary<RepositoryState, long> _added = [];
 
@@ -36,7 +36,7 @@ internal sealed partial class PendingChanges(Links links)
             return new CommitResult.Outdated(default);
         foreach (var (kind, digest) in change.Needs)
         {
-            if (_removed.Contains((repository.State, digest)) || links.Find(repository, kind, digest) is null)
+            if (_removed.Contains((repository.State, kind, digest)) || links.Find(repository, kind, digest) is null)
                 return new CommitResult.Missing(digest);
         }
         return null;
@@ -63,11 +63,30 @@ internal sealed partial class PendingChanges(Links links)
             }
             if (operation is Operation.Hold hold) _held[(repository.State, hold.Tag)] = (sequence, hold.Digest);
             if (operation is Operation.EndHold withdrawn) _held[(repository.State, withdrawn.Tag)] = default;
-            if (operation is Operation.Removal removal) _removed.Add((repository.State, removal.Digest));
+            NoteLink(repository.State, operation);
             if (VersionEffects.Of(operation, repository.Root.Lifetime).Subject is { IsEmpty: false } subject)
                 _raised.Add((repository.State, subject));
         }
         return new(sequence, at, repository.FullName, operations, previous.ToImmutable());
+    }
+
+    private void NoteLink(RepositoryState state, Operation operation)
+    {
+        switch (operation)
+        {
+            case Operation.RemoveManifest o:
+                _removed.Add((state, LinkKind.Manifest, o.Digest));
+                break;
+            case Operation.RemoveBlob o:
+                _removed.Add((state, LinkKind.Blob, o.Digest));
+                break;
+            case Operation.StoreManifest o:
+                _removed.Remove((state, LinkKind.Manifest, o.Digest));
+                break;
+            case Operation.LinkBlob o:
+                _removed.Remove((state, LinkKind.Blob, o.Digest));
+                break;
+        }
     }
 
     /// <summary>An operation, preceded by the removal of every tag that it removes too.</summary>

@@ -3,8 +3,9 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// The content of the staged root, and the repositories that link it. Bytes without a link there are removed at once: the upstream has
-/// them, or no push needs them. It is read from the disk at the start. It is small, because staged content is soon forwarded.
+/// The content of the staged root, and the repositories that link it. Bytes without a link there are removed with the batch of changes that
+/// removed the last one: the upstream has them, or no push needs them. It is read from the disk at the start. It is small, because staged
+/// content is soon forwarded.
 /// </summary>
 public sealed class StagedContent
 {
@@ -19,6 +20,7 @@ public sealed class StagedContent
     private readonly TimeProvider _clock;
     private readonly Lock _lock = new();
     private readonly Dictionary<Digest, HashSet<(string Repository, LinkKind Kind)>> _holders = [];
+    private readonly HashSet<Digest> _unheld = [];
     private readonly SortedSet<string> _repositories = new(StringComparer.Ordinal);
 
     /// <summary>Reads which content is staged.</summary>
@@ -64,7 +66,10 @@ public sealed class StagedContent
         }
     }
 
-    /// <summary>Notes that a staged repository no longer has some content.</summary>
+    /// <summary>
+    /// Notes that a staged repository no longer has some content. Its bytes stay until <see cref="ReleaseUnheld"/>: a later change of the
+    /// same batch may link them again, and was accepted because they were there.
+    /// </summary>
     public void Unlinked(string repository, LinkKind kind, Digest digest)
     {
         lock (_lock)
@@ -73,8 +78,24 @@ public sealed class StagedContent
             holders.Remove((repository, kind));
             if (holders.Count > 0) return;
             _holders.Remove(digest);
+            _unheld.Add(digest);
         }
-        Release(digest, () => IsHeld(digest));
+    }
+
+    /// <summary>Removes the bytes that no staged repository has any more. Called when all changes of a batch are applied.</summary>
+    public void ReleaseUnheld()
+    {
+        Digest[] unheld;
+        lock (_lock)
+        {
+            if (_unheld.Count == 0) return;
+            unheld = [.. _unheld];
+            _unheld.Clear();
+        }
+        foreach (var digest in unheld)
+        {
+            if (!IsHeld(digest)) Release(digest, () => IsHeld(digest));
+        }
     }
 
     /// <summary>

@@ -65,6 +65,8 @@ public sealed partial class StoredRepository
         if (_links.Find(this, LinkKind.Blob, digest) is not { } link)
             return ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Absent(CacheHandling.Local));
         var target = link.IsAlias ? SmallFiles.ReadLink(Root.BlobLink(Path, digest)) : digest;
+        // The link was removed meanwhile, or another program or a power cut has emptied its file.
+        if (target.IsEmpty) return ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Absent(CacheHandling.Local));
         var opening = _content.OpenAsync(Root.Lifetime, target, digest, link.Size, cancellationToken);
         return opening.IsCompletedSuccessfully
             ? Answer(opening.Result, digest, target, link, cancellationToken)

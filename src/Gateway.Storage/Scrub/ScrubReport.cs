@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Gateway.Storage;
 
 /// <summary>What a scrub is asked for.</summary>
@@ -17,10 +19,17 @@ public sealed record NeedingManifest(string Repository, string Digest, IReadOnly
 /// <summary>Content whose bytes do not have their digest, or cannot be read.</summary>
 /// <param name="Root"><c>pushed</c>, <c>cached</c> or <c>staged</c>.</param>
 /// <param name="Why">One sentence.</param>
-/// <param name="IsHealed">Whether whole bytes were found in memory or in another root, and are in place again.</param>
+/// <param name="IsHealed">
+/// Whether whole bytes are in place again: from memory, from another root, or from an upstream that gave them before or gets the push.
+/// </param>
 /// <param name="NeededBy">The manifests that need it, at most 100. None for cached content: it is fetched again.</param>
 public sealed record DamagedContent(
-    string Root, string Digest, long Bytes, string Why, bool IsHealed, IReadOnlyList<NeedingManifest> NeededBy);
+    string Root, string Digest, long Bytes, string Why, bool IsHealed, IReadOnlyList<NeedingManifest> NeededBy)
+{
+    /// <summary>Why it is not healed: one sentence; null when it is.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? WhyNotHealed { get; init; }
+}
 
 /// <summary>The result of a scrub.</summary>
 /// <param name="Contents">Blobs and manifests that were read since the start, or since the cursor.</param>

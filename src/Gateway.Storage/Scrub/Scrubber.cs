@@ -5,7 +5,7 @@ namespace Gateway.Storage;
 
 /// <summary>
 /// Reads every blob and manifest at a limited rate, and compares digests; then compares links, sizes and tags. Damaged content is set aside
-/// (<see cref="Damage"/>), and healed if whole bytes are here in another place.
+/// (<see cref="Damage"/>), and healed if whole bytes are here in another place, or at an upstream that may be asked for them.
 /// </summary>
 public sealed class Scrubber
 {
@@ -31,15 +31,22 @@ public sealed class Scrubber
 
     /// <summary>Scrubs once. Throws <see cref="UnreadableException"/> when a folder cannot be read.</summary>
     /// <param name="report">Receives the progress; called often.</param>
-    public async Task<ScrubReport> RunAsync(ScrubRequest request, Action<ScrubProgress> report, CancellationToken stop)
+    /// <param name="fetch">Fetches damaged content from an upstream; null to ask none.</param>
+    public async Task<ScrubReport> RunAsync(
+        ScrubRequest request, Action<ScrubProgress> report, FetchAgain? fetch, CancellationToken stop)
     {
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(report);
         var found = new Found();
-        foreach (var (lifetime, digest, bytes) in _damage.Aside)
-            found.Add(lifetime, digest, new(NameOf(lifetime), digest.ToString(), bytes, "was set aside earlier", false, []));
+        var healing = new ContentHealing((_roots[0], _roots[1], _roots[2]), _content, _damage, fetch, _logger);
+        foreach (var (lifetime, digest, bytes) in _damage.Aside.ToArray())
+        {
+            if (healing.BringBack(lifetime, digest))
+                found.Add(new(lifetime, digest, bytes, "could not be read earlier, and is whole"), whyNotHealed: null);
+            else await HealAsync(new(lifetime, digest, bytes, "was set aside earlier"), healing, found, stop);
+        }
         var rate = new ReadRate(request.BytesPerSecond, _clock);
-        foreach (var root in _roots) await ReadAsync(root, request.Cursor, rate, found, report, stop);
+        foreach (var root in _roots) await ReadAsync(root, request.Cursor, rate, healing, found, report, stop);
         var links = new LinkScrub(_content, new(_manifests, _roots), _clock, found.Damaged.Keys.Select(static key => key.Digest));
         foreach (var root in _roots.Where(static root => root.Lifetime != Lifetime.Cached))
             await links.RunAsync(root, path => _repositories.Of(root, path), report, stop);
@@ -53,7 +60,7 @@ public sealed class Scrubber
     }
 
     private async Task ReadAsync(
-        Root root, string? cursor, ReadRate rate, Found found, Action<ScrubProgress> report, CancellationToken stop)
+        Root root, string? cursor, ReadRate rate, ContentHealing healing, Found found, Action<ScrubProgress> report, CancellationToken stop)
     {
         var name = NameOf(root.Lifetime);
         foreach (var algorithm in Disk.FoldersIn(root.Blobs).Order(StringComparer.Ordinal))
@@ -67,24 +74,32 @@ public sealed class Scrubber
                     stop.ThrowIfCancellationRequested();
                     report(new($"{name}: content", found.Bytes, null, "bytes", at));
                     if (Digest.TryParse($"{Path.GetFileName(algorithm)}:{Path.GetFileName(folder)}", out var digest))
-                        await CheckAsync(root, digest, rate, found, stop);
+                        await CheckAsync(root, digest, rate, healing, found, stop);
                 }
             }
         }
     }
 
-    private async Task CheckAsync(Root root, Digest digest, ReadRate rate, Found found, CancellationToken stop)
+    private async Task CheckAsync(
+        Root root, Digest digest, ReadRate rate, ContentHealing healing, Found found, CancellationToken stop)
     {
         if (Disk.LengthOf(root.Data(digest)) is not { } length) return;
         found.Contents++;
-        if (await WhyDamagedAsync(root, digest, rate, found, stop) is not { } why) return;
-        var known = _manifests.Find(digest);
+        if (await WhyDamagedAsync(root, digest, rate, found, stop) is { } why)
+            await HealAsync(new(root.Lifetime, digest, length, why), healing, found, stop);
+    }
+
+    private async Task HealAsync(FoundDamage damaged, ContentHealing healing, Found found, CancellationToken stop)
+    {
+        var (lifetime, digest) = (damaged.Lifetime, damaged.Digest);
+        var (known, wanted) = (_manifests.Find(digest), healing.Want(digest));
         // Reads it again in every root: sets it aside, or removes it from the cache. A push may have replaced it meanwhile.
         var examined = await _content.ExamineAsync(digest);
-        if (root.Lifetime != Lifetime.Cached && !examined.IsDamaged) return;
-        var isHealed = root.Lifetime != Lifetime.Cached && await TryHealAsync(root, digest, known, examined.Length, stop);
-        found.Add(root.Lifetime, digest, new(NameOf(root.Lifetime), digest.ToString(), length, why, isHealed, []));
+        if (lifetime != Lifetime.Cached && !examined.IsDamaged) return;
+        found.Add(damaged, await healing.HealAsync(lifetime, wanted, known, examined.Length, stop));
     }
+
+    private readonly record struct FoundDamage(Lifetime Lifetime, Digest Digest, long Bytes, string Why);
 
     // Null when the file has its digest, or was removed meanwhile.
     private static async Task<string?> WhyDamagedAsync(
@@ -118,23 +133,6 @@ public sealed class Scrubber
         return got == digest ? null : $"expected bytes of {digest}, got {got}";
     }
 
-    private async Task<bool> TryHealAsync(Root root, Digest digest, StoredManifest? known, long? elsewhere, CancellationToken stop)
-    {
-        try
-        {
-            if (known is not null && Digest.Of(known.Bytes.Span, digest.Algorithm) == digest)
-                await _content.WriteAsync(root.Lifetime, digest, known.Bytes, stop);
-            else if (elsewhere is { } length) await _content.BorrowAsync(root.Lifetime, digest, length, stop);
-            else return false;
-            return true;
-        }
-        catch (IOException e)
-        {
-            Log.NotHealed(_logger, e, digest);
-            return false;
-        }
-    }
-
     /// <summary>What one scrub has found so far.</summary>
     private sealed class Found
     {
@@ -146,9 +144,14 @@ public sealed class Scrubber
 
         public long Unlisted { get; private set; }
 
-        public void Add(Lifetime lifetime, Digest digest, DamagedContent damaged)
+        public void Add(FoundDamage damage, string? whyNotHealed)
         {
-            if (Damaged.Count < ScrubReport.MaxListed) Damaged[(lifetime, digest)] = damaged;
+            var (lifetime, digest, bytes, why) = damage;
+            if (Damaged.Count < ScrubReport.MaxListed)
+                Damaged[(lifetime, digest)] = new(NameOf(lifetime), digest.ToString(), bytes, why, whyNotHealed is null, [])
+                {
+                    WhyNotHealed = whyNotHealed,
+                };
             else Unlisted++;
         }
     }

@@ -63,8 +63,11 @@ internal sealed class StagedOverlay(StoredRepository staged, IBacking pulled) : 
             ? staged.HasBytesAsync(kind, digest, size, cancellationToken)
             : pulled.HasBytesAsync(kind, digest, size, cancellationToken);
 
-    public ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken) =>
-        IsStaged(LinkKind.Blob, blob.Digest) ? new(new Prefetched(null, 0)) : pulled.PrefetchAsync(blob, cancellationToken);
+    /// <summary>Damaged staged content may be at the upstream.</summary>
+    public async ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken) =>
+        IsStaged(LinkKind.Blob, blob.Digest) && await staged.PrefetchAsync(blob, cancellationToken) is { Problem: null } here
+            ? here
+            : await pulled.PrefetchAsync(blob, cancellationToken);
 
     public async ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) =>
         await staged.ReadLinkAsync(digest, kind, cancellationToken) is { } link

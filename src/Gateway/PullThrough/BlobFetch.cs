@@ -16,6 +16,7 @@ internal sealed class BlobFetch
     private readonly CancellationTokenSource _stop = new();
     private readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _verified = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _published = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<bool> _vouched = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly UpstreamRepository _first;
     private readonly Func<BlobFetch, long, Task>? _whenVouched;
@@ -75,6 +76,9 @@ internal sealed class BlobFetch
 
     /// <summary>Ends when the digest matched; faults when it will not.</summary>
     public Task Verified => _verified.Task;
+
+    /// <summary>Ends after <see cref="Verified"/>, when the content is in its place, or could not be moved there.</summary>
+    public Task Published => _published.Task;
 
     /// <summary>The number of readers now.</summary>
     public int Readers
@@ -136,6 +140,10 @@ internal sealed class BlobFetch
         catch (Exception e)
         {
             Fail(e);
+        }
+        finally
+        {
+            _published.TrySetResult();
         }
     }
 

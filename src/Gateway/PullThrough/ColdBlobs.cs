@@ -55,6 +55,7 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
             try
             {
                 await fetch.Verified.WaitAsync(cancellationToken);
+                await fetch.Published.WaitAsync(cancellationToken);
                 return new(null, blob.Size);
             }
             finally

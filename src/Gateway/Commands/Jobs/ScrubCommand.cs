@@ -33,7 +33,13 @@ internal static class ScrubCommand
         if (job.Result?.Deserialize(AdminJson.Default.ScrubReport) is not { } report) return;
         foreach (var damaged in report.Damaged)
         {
-            var fate = damaged.IsHealed ? "healed" : damaged.Root == "cached" ? "removed; the next pull fetches it again" : "set aside";
+            var fate = (damaged.IsHealed, damaged.Root) switch
+            {
+                (true, "cached") => "fetched again",
+                (true, _) => "healed",
+                (false, "cached") => $"removed; the next pull fetches it again ({damaged.WhyNotHealed})",
+                _ => $"set aside ({damaged.WhyNotHealed})",
+            };
             await output.WriteLineAsync($"{damaged.Root} {damaged.Digest} ({AdminCommand.Bytes(damaged.Bytes)}): {damaged.Why}; {fate}");
             foreach (var need in damaged.NeededBy)
             {

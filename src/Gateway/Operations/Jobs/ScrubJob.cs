@@ -38,7 +38,7 @@ internal sealed class ScrubJob : IJobKind, IDisposable
             run.Save(cursor);
             _read.Add(progress.Done - counted);
             counted = progress.Done;
-        }, stop);
+        }, (wanted, cancel) => DamagedFetch.RunAsync(_current.Value, wanted, cancel), stop);
         return JsonSerializer.SerializeToElement(report, AdminJson.Default.ScrubReport);
     }
 
