@@ -21,9 +21,14 @@ internal enum Lifetime : byte
 /// One tree in the layout of CNCF distribution. Only this type builds paths below it (distribution, registry/storage/paths.go, has the same
 /// paths in Go).
 /// </summary>
-internal sealed class Root(string folder, Lifetime lifetime)
+/// <param name="folder">The folder of the tree.</param>
+/// <param name="lifetime">How long its content lives.</param>
+/// <param name="isShared">Whether it is this replica's copy of metadata whose truth is the logs of a bucket.</param>
+internal sealed class Root(string folder, Lifetime lifetime, bool isShared = false)
 {
     internal Lifetime Lifetime { get; } = lifetime;
+
+    public bool IsShared { get; } = isShared;
 
     public string Repositories { get; } = Path.Combine(folder, "repositories");
 
@@ -100,6 +105,9 @@ internal sealed class Root(string folder, Lifetime lifetime)
 
     /// <summary>The revisions that were last searched for subjects, as the times of their folders.</summary>
     public string Scanned(string repository) => $"{Own(repository)}/scanned";
+
+    /// <summary>How far the log of a shared repository was applied here.</summary>
+    public string Position(string repository) => $"{Own(repository)}/position";
 
     /// <summary>First-seen times, one line each; they decide which signatures of a retired key still count.</summary>
     public string Seen(string repository) => $"{Own(repository)}/seen";

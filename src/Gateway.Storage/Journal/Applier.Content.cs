@@ -28,12 +28,13 @@ internal sealed partial class Applier
         var link = repository.Root.ManifestLink(repository.Path, o.Digest);
         if (isReplay || SmallFiles.ReadLink(link) != o.Digest) files.WriteLink(link, o.Digest, at);
         if (links.Find(repository, LinkKind.Manifest, o.Digest) is null)
-            links.Write(repository, LinkKind.Manifest, o.Digest, new(o.Bytes.Length, default, default));
+            links.Write(repository, LinkKind.Manifest, o.Digest, new(o.Size, default, default));
         catalog.Add(repository);
         if (repository.Root.Lifetime == Lifetime.Staged) staged.Linked(repository.Path, LinkKind.Manifest, o.Digest);
         // Copies the bytes: they may be in a buffer of the caller.
         if (o.Parsed is { } parsed) manifests.Add(new(o.Digest, parsed, o.Bytes.ToArray()));
-        if ((o.Parsed ?? repository.ReadManifest(o.Digest)?.Manifest) is { IsIndex: true } index)
+        if (repository.State.Parents.IsUsed
+            && (o.Parsed ?? repository.ReadManifest(o.Digest)?.Manifest) is { IsIndex: true } index)
             repository.State.Parents.Note(o.Digest, index);
     }
 
@@ -71,7 +72,8 @@ internal sealed partial class Applier
         var known = links.Find(repository, LinkKind.Blob, o.Digest);
         // Refuse found the bytes. They can be gone when the change could not be applied at once: the client was answered "not now" and
         // canceled its session, or a replay finds what another program removed.
-        if (known is null && root.Lifetime != Lifetime.Cached
+        // A shared log names only bytes that are stored in the bucket.
+        if (known is null && root.Lifetime != Lifetime.Cached && !root.IsShared
             && content.FindAsync(o.Digest, o.Size, CancellationToken.None).Wait() is null)
             return;
         if (root.Lifetime == Lifetime.Staged) staged.Linked(repository.Path, LinkKind.Blob, o.Digest);

@@ -79,7 +79,8 @@ internal sealed partial class Applier(
     public Nothing Hold(Operation.Hold operation, Application to)
     {
         var held = new HeldPush(
-            operation.Tag, operation.Digest, to.Record.Sequence, operation.Actor, to.At, operation.Expires, operation.Missing);
+            operation.Tag, operation.Digest, operation.Number ?? to.Record.Sequence, operation.Actor, to.At, operation.Expires,
+            operation.Missing);
         files.Write(to.Root.HeldPush(to.Path, operation.Tag), HeldPushFile.Format(held));
         to.Repository.State.HeldPushes.Put(held);
         holders.Changed(to.Repository, hasSome: true);

@@ -50,6 +50,11 @@ public sealed record Change(ImmutableArray<Operation> Operations)
     public bool IsForwarded { get; init; }
 
     /// <summary>
+    /// The time of a change that a shared log has already: it is applied whatever was changed here. Null for any other change.
+    /// </summary>
+    internal DateTimeOffset? LoggedAt { get; init; }
+
+    /// <summary>
     /// Checks whether the change is still allowed; null when it always is. The committer calls it on its own thread when it applies the
     /// change, so it must answer from memory.
     /// </summary>

@@ -80,7 +80,7 @@ internal sealed class Committer : IAsyncDisposable
     public async Task<CommitResult> CommitAsync(StoredRepository repository, Change change, CancellationToken cancellationToken)
     {
         var waiting = new Waiting(repository, change, new(TaskCreationOptions.RunContinuationsAsynchronously));
-        _health.CheckRoom(repository.Root.Lifetime, change.OnlyRemoves);
+        if (change.LoggedAt is null) _health.CheckRoom(repository.Root.Lifetime, change.OnlyRemoves);
         await _places.WaitAsync(cancellationToken);
         try
         {
@@ -173,7 +173,8 @@ internal sealed class Committer : IAsyncDisposable
                 continue;
             }
             if (IsRefused(waiting, pending)) continue;
-            waiting.Record = pending.Take(waiting.Repository, waiting.Change, ++_sequence, _clock.GetUtcNow());
+            var at = waiting.Change.LoggedAt ?? _clock.GetUtcNow();
+            waiting.Record = pending.Take(waiting.Repository, waiting.Change, ++_sequence, at);
             if (IsJournaled(waiting)) Journal.Append(waiting.Record);
             accepted.Add(waiting);
         }
@@ -183,6 +184,7 @@ internal sealed class Committer : IAsyncDisposable
     // A file that cannot be read fails only the change that needs it, not the batch.
     private bool IsRefused(Waiting waiting, PendingChanges pending)
     {
+        if (waiting.Change.LoggedAt is not null) return false;
         try
         {
             waiting.Refusal = pending.Refuse(waiting.Repository, waiting.Change) ?? _applier.Refuse(waiting.Repository, waiting.Change);

@@ -89,11 +89,12 @@ internal sealed record JournalRecord(
             case JournalCode.SetLive:
                 var live = ReadDigest(from);
                 return new Operation.SetLive(TagName.Parse(from.ReadString()), live);
-            case JournalCode.Hold:
+            case JournalCode.StoreManifestByDigest:
+                return new Operation.StoreManifest(ReadDigest(from), default) { Size = from.ReadInt64() };
+            case JournalCode.Hold or JournalCode.HoldNumbered:
                 var held = ReadDigest(from);
-                return new Operation.Hold(
-                    TagName.Parse(from.ReadString()), held, from.ReadString(),
-                    DateTimeOffset.FromUnixTimeMilliseconds(from.ReadInt64()), from.ReadString());
+                var hold = new Operation.Hold(TagName.Parse(from.ReadString()), held, from.ReadString(), ReadTime(from), from.ReadString());
+                return code == JournalCode.Hold ? hold : hold with { Number = from.ReadInt64() };
             case JournalCode.EndHold:
                 return new Operation.EndHold(TagName.Parse(from.ReadString()));
             case JournalCode.Release:

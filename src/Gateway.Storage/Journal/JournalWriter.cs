@@ -23,6 +23,8 @@ internal enum JournalCode : byte
     RemoveManifestWritten = 16,
     RemoveBlobWritten = 17,
     Release = 18,
+    StoreManifestByDigest = 19,
+    HoldNumbered = 20,
 }
 
 /// <summary>
@@ -38,6 +40,12 @@ internal sealed class JournalWriter : IOperationHandler<BinaryWriter, bool>
 
     public bool StoreManifest(Operation.StoreManifest operation, BinaryWriter to)
     {
+        if (operation.Size != operation.Bytes.Length)
+        {
+            Head(to, JournalCode.StoreManifestByDigest, operation.Digest);
+            to.Write(operation.Size);
+            return false;
+        }
         Head(to, JournalCode.StoreManifest, operation.Digest);
         var isInline = operation.Bytes.Length <= JournalRecord.MaxInline;
         to.Write(isInline ? operation.Bytes.Length : -1);
@@ -63,11 +71,12 @@ internal sealed class JournalWriter : IOperationHandler<BinaryWriter, bool>
 
     public bool Hold(Operation.Hold operation, BinaryWriter to)
     {
-        Head(to, JournalCode.Hold, operation.Digest);
+        Head(to, operation.Number is null ? JournalCode.Hold : JournalCode.HoldNumbered, operation.Digest);
         to.Write(operation.Tag.Value);
         to.Write(operation.Actor);
         to.Write(operation.Expires.ToUnixTimeMilliseconds());
         to.Write(operation.Missing);
+        if (operation.Number is { } number) to.Write(number);
         return false;
     }
 

@@ -22,6 +22,9 @@ public abstract record Operation
         /// <summary>The document, if it was parsed before the committer takes the change; null otherwise.</summary>
         internal Manifest? Parsed { get; init; }
 
+        /// <summary>Bytes of the manifest; -1 when unknown. A change of a shared log states it without the bytes.</summary>
+        internal long Size { get; init; } = Bytes.Length;
+
         /// <inheritdoc/>
         public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.StoreManifest(this, context);
@@ -58,6 +61,12 @@ public abstract record Operation
     /// <param name="Missing">What it waits for: one line.</param>
     public sealed record Hold(TagName Tag, Digest Digest, string Actor, DateTimeOffset Expires, string Missing) : Operation
     {
+        /// <summary>
+        /// The <see cref="HeldPush.Sequence"/>; null for the change's own number. A held push of a shared log has the same number on all
+        /// replicas.
+        /// </summary>
+        internal long? Number { get; init; }
+
         /// <inheritdoc/>
         public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
             handler.Hold(this, context);

@@ -61,7 +61,7 @@ internal sealed partial class PendingChanges(Links links)
                 previous.Add(Live(repository, tag));
                 _live[(repository.State, tag)] = operation is Operation.SetLive live ? live.Digest : default;
             }
-            if (operation is Operation.Hold hold) _held[(repository.State, hold.Tag)] = (sequence, hold.Digest);
+            if (operation is Operation.Hold hold) _held[(repository.State, hold.Tag)] = (hold.Number ?? sequence, hold.Digest);
             if (operation is Operation.EndHold withdrawn) _held[(repository.State, withdrawn.Tag)] = default;
             NoteLink(repository.State, operation);
             if (VersionEffects.Of(operation, repository.Root.Lifetime).Subject is { IsEmpty: false } subject)

@@ -42,10 +42,13 @@ internal sealed class IndexParents
         }
     }
 
+    /// <summary>Whether there was a query, so that stored indexes must be noted.</summary>
+    public bool IsUsed => Volatile.Read(ref _read) is not null;
+
     /// <summary>Adds an index that was stored. Does nothing before the first query.</summary>
     public void Note(Digest index, Manifest manifest)
     {
-        if (Volatile.Read(ref _read) is null) return;
+        if (!IsUsed) return;
         UInt128[] children = [.. manifest.Children.Select(static child => KeyOf(child.Digest)).Distinct().Order()];
         lock (_lock)
         {

@@ -65,12 +65,15 @@ public static class Referrers
     /// <summary>
     /// Searches manifests that another program pushed for subjects: the times of their folders differ from the noted times.
     /// </summary>
-    public static Task ScanOnceAsync(StoredRepository repository) => repository.State.ScanOnceAsync(() =>
-    {
-        var times = Times(repository);
-        var note = repository.Root.Scanned(repository.Path);
-        if (Disk.Text(note) != times) Scan(repository, note, times);
-    });
+    public static Task ScanOnceAsync(StoredRepository repository) => repository.Root.IsShared
+        // The log has every referrer: those of other programs were added when the repository was adopted.
+        ? Task.CompletedTask
+        : repository.State.ScanOnceAsync(() =>
+        {
+            var times = Times(repository);
+            var note = repository.Root.Scanned(repository.Path);
+            if (Disk.Text(note) != times) Scan(repository, note, times);
+        });
 
     private static void Scan(StoredRepository repository, string note, string times)
     {

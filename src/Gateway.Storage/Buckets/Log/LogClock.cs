@@ -1,0 +1,19 @@
+namespace Gateway.Storage;
+
+/// <summary>The time, the ids and the pauses of a log; a model replaces them.</summary>
+/// <param name="Time">The clock.</param>
+internal sealed record LogClock(TimeProvider Time)
+{
+    /// <summary>The longest pause: long enough for a store that asks for fewer requests. Chosen.</summary>
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(400);
+
+    /// <summary>Makes the random id of a change.</summary>
+    public Func<Guid> NewId { get; init; } = Guid.NewGuid;
+
+    /// <summary>Pauses before a request is repeated: the longer, the more often it was.</summary>
+    public Func<int, Task> PauseAsync { get; init; } = static tries =>
+        Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.NextDouble() * Math.Min(LongestPause.TotalMilliseconds, 10 << Math.Min(tries, 8))));
+
+    /// <summary>Receives why changes that are made could not be applied on the local disk.</summary>
+    public Action<Exception> NotApplied { get; init; } = static _ => { };
+}

@@ -1,0 +1,305 @@
+namespace Gateway.Storage;
+
+/// <summary>
+/// The log of one repository, which several gateways share, and this replica's copy of what it says (docs/design/0022-buckets.md). One task
+/// at a time reads the head, applies what is new, and appends changes, for all requests that wait.
+/// </summary>
+internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogClock clock)
+{
+    /// <summary>Changes in one write of the head. Chosen: with more, one slow request would delay many.</summary>
+    private const int MaxBatch = 64;
+
+    /// <summary>Times that a change is checked and sent again after another replica's change. Chosen: some 3 s with the pauses.</summary>
+    private const int MaxTries = 16;
+
+    /// <summary>Times that the head is read after a write whose result is not known. Chosen: some 0.1 s with the pauses.</summary>
+    private const int MaxLooks = 4;
+
+    private static readonly Dictionary<Guid, Change> None = [];
+
+    private readonly Lock _lock = new();
+    private readonly Queue<Pending> _changes = [];
+    private TaskCompletionSource? _readers;
+    private bool _isRunning;
+    private long _validatedAt;
+
+    private sealed record Pending(Guid Id, Change Change, TaskCompletionSource<CommitResult> Done);
+
+    /// <summary>A head with all of whose changes the copy is up to date.</summary>
+    private sealed record Known(LogHead Head, string? ETag);
+
+    /// <summary>
+    /// Makes the links of records in distribution's layout; the log calls it before records leave the tail. Null for no such layout.
+    /// </summary>
+    public Func<LogHead, long, Task>? Mirror { get; init; }
+
+    /// <summary>Makes a head for a repository that has none, where its links exist; null when they do not.</summary>
+    public Func<Task<LogHead?>>? Adopt { get; init; }
+
+    /// <summary>Receives each head that this replica wrote. It must return at once.</summary>
+    public Action<LogHead>? Written { get; init; }
+
+    /// <summary>How long ago the read began that last showed the copy to be up to date; null when none did.</summary>
+    public TimeSpan? SinceValidated =>
+        Volatile.Read(ref _validatedAt) is var at && at == 0 ? null : clock.Time.GetElapsedTime(at);
+
+    /// <summary>The ETag of the last head that is applied here; null for none.</summary>
+    public string? ETag => state.Position.ETag;
+
+    /// <summary>
+    /// Makes the copy up to date: as of a read of the head that begins after the call, or began at most <paramref name="age"/> before it.
+    /// Concurrent callers share a read. Throws <see cref="IOException"/> when the bucket does not answer.
+    /// </summary>
+    public Task ValidateAsync(TimeSpan age = default)
+    {
+        if (age > TimeSpan.Zero && SinceValidated is { } since && since < age) return Task.CompletedTask;
+        lock (_lock)
+        {
+            _readers ??= new(TaskCreationOptions.RunContinuationsAsynchronously);
+            Start();
+            return _readers.Task;
+        }
+    }
+
+    /// <summary>
+    /// Makes a change. Throws <see cref="StoreReadOnlyException"/> when it was not made, or nobody can tell: the client must push again.
+    /// </summary>
+    public Task<CommitResult> CommitAsync(Change change)
+    {
+        var pending = new Pending(clock.NewId(), change, new(TaskCreationOptions.RunContinuationsAsynchronously));
+        lock (_lock)
+        {
+            _changes.Enqueue(pending);
+            Start();
+        }
+        return pending.Done.Task;
+    }
+
+    private void Start()
+    {
+        if (_isRunning) return;
+        _isRunning = true;
+        _ = RunAsync();
+    }
+
+    private async Task RunAsync()
+    {
+        // The caller has the lock.
+        await Task.Yield();
+        for (Known? known = null; ;)
+        {
+            TaskCompletionSource? readers;
+            var changes = new List<Pending>();
+            lock (_lock)
+            {
+                (readers, _readers) = (_readers, null);
+                while (changes.Count < MaxBatch && _changes.TryDequeue(out var next)) changes.Add(next);
+                if (readers is null && changes.Count == 0)
+                {
+                    _isRunning = false;
+                    return;
+                }
+            }
+            known = await TurnAsync(readers, changes, known);
+        }
+    }
+
+    /// <summary>Validates for the readers, then makes the changes. Returns the head that is known afterwards.</summary>
+    private async Task<Known?> TurnAsync(TaskCompletionSource? readers, List<Pending> changes, Known? known)
+    {
+        try
+        {
+            if (readers is not null || known is null) known = await RefreshAsync(known, isHeadNeeded: changes.Count > 0);
+            readers?.TrySetResult();
+            return changes.Count > 0 ? await CommitAsync(changes, known!) : known;
+        }
+        catch (Exception e)
+        {
+            readers?.TrySetException(e);
+            // Each request reports it.
+            _ = readers?.Task.Exception;
+            foreach (var change in changes) change.Done.TrySetException(NotMade(e));
+            return null;
+        }
+    }
+
+    private static StoreReadOnlyException NotMade(Exception why) => why as StoreReadOnlyException
+        ?? new($"the bucket could not be written ({why.Message}); push again", why);
+
+    /// <summary>Reads the head unless it is the known one, and applies what is new.</summary>
+    private async Task<Known?> RefreshAsync(Known? known, bool isHeadNeeded)
+    {
+        for (var again = 0; ; again++)
+        {
+            var began = clock.Time.GetTimestamp();
+            try
+            {
+                var read = await objects.ReadAsync(known is not null || !isHeadNeeded ? state.Position.ETag : null);
+                if (read is { ETag: null } && Adopt is { } adopt && await adopt() is not null) continue;
+                if (read.Head is { } head)
+                {
+                    await CatchUpAsync(head, read.ETag, None);
+                    known = new(head, read.ETag);
+                }
+                Volatile.Write(ref _validatedAt, began);
+                return known;
+            }
+            catch (LogPartMissingException) when (again < MaxLooks)
+            {
+                // Another replica has made a snapshot since.
+            }
+        }
+    }
+
+    /// <summary>Applies the changes of a head that the copy does not have.</summary>
+    private async Task CatchUpAsync(LogHead head, string? etag, IReadOnlyDictionary<Guid, Change> own)
+    {
+        var (position, after) = (state.Position, new LogPosition(head.Sequence, head.Recent.LastOrDefault(), etag));
+        if (position == after) return;
+        var isSameLog = position.Sequence <= head.Sequence
+            && (position.Sequence == 0 || head.IdOf(position.Sequence) is not { } id || id == position.Id);
+        var behind = head.Parts.Where(part => part.Last > position.Sequence).ToArray();
+        if (!isSameLog || behind.Any(static part => part.IsSnapshot))
+        {
+            await state.ResetAsync(await objects.FoldAsync(head), after);
+            return;
+        }
+        foreach (var part in behind)
+        {
+            LogRecord[] records = [.. (await objects.ReadAsync(part)).Where(r => r.Sequence > position.Sequence)];
+            await state.ApplyAsync(records, new(part.Last, records[^1].Id, null), own);
+        }
+        await state.ApplyAsync([.. head.Tail.Where(r => r.Sequence > position.Sequence)], after, own);
+    }
+
+    /// <summary>
+    /// Makes changes: checks them here, and appends them by one write of the head, which fails if any replica has changed the head since.
+    /// </summary>
+    private async Task<Known?> CommitAsync(List<Pending> changes, Known known)
+    {
+        for (var tries = 0; tries < MaxTries; tries++)
+        {
+            if (tries > 0) await clock.PauseAsync(tries);
+            var records = Check(changes, known.Head);
+            if (changes.Count == 0) return known;
+            var next = await ShortenAsync(known.Head.With(records));
+            var began = clock.Time.GetTimestamp();
+            var (isMade, now) = await PutAsync(next, known, records[0].Id);
+            if (!isMade)
+            {
+                _ = objects.DropAsync(next, now.Head);
+                await CatchUpAsync(now.Head, now.ETag, None);
+                Volatile.Write(ref _validatedAt, began);
+                known = now;
+                continue;
+            }
+            var isApplied = await TryApplyAsync(now, changes);
+            if (isApplied) Volatile.Write(ref _validatedAt, began);
+            for (var i = 0; i < changes.Count; i++) changes[i].Done.TrySetResult(new CommitResult.Committed(records[i].Sequence));
+            _ = objects.DropAsync(known.Head, now.Head);
+            Written?.Invoke(now.Head);
+            return isApplied ? now : null;
+        }
+        throw new StoreReadOnlyException("other replicas changed the repository at the same time; push again");
+    }
+
+    /// <summary>Answers the changes that must not be made; removes them, and returns the records of the others.</summary>
+    private LogRecord[] Check(List<Pending> changes, LogHead head)
+    {
+        var all = state.Check([.. changes.Select(static c => c.Change)], head.Sequence, clock.Time.GetUtcNow());
+        var records = new List<LogRecord>();
+        var remaining = new List<Pending>();
+        for (var i = 0; i < all.Count; i++)
+        {
+            if (all[i].Record is { } record)
+            {
+                records.Add(new(changes[i].Id, changes[i].Change.Room?.Adds ?? 0, record));
+                remaining.Add(changes[i]);
+            }
+            else changes[i].Done.TrySetResult(all[i].Refusal!);
+        }
+        changes.Clear();
+        changes.AddRange(remaining);
+        return [.. records];
+    }
+
+    private async Task<LogHead> ShortenAsync(LogHead next)
+    {
+        var shorter = await objects.ShortenAsync(next);
+        // The records that leave the tail: the layout must have them, because no later head names them one by one.
+        if (Mirror is { } mirror && shorter.TailFirst - 1 is var last && last > next.Mirrored)
+        {
+            // The changes of this write are not made yet.
+            await mirror(next, Math.Min(last, next.Sequence));
+            shorter = shorter with { Mirrored = last };
+        }
+        return shorter;
+    }
+
+    /// <summary>
+    /// Writes the head. When the answer does not say that it was written, the head is read: it shows whether the change was made, was not
+    /// made and never will be, or can be sent again. Returns the current head.
+    /// </summary>
+    /// <param name="id">The id of a change in the new head that is not in the old one.</param>
+    private async Task<(bool IsMade, Known Now)> PutAsync(LogHead next, Known known, Guid id)
+    {
+        var bytes = next.ToBytes();
+        for (var tries = 0; tries < MaxTries; tries++)
+        {
+            try
+            {
+                return (true, new(next, await objects.PutAsync(bytes, known.ETag)));
+            }
+            catch (IOException)
+            {
+                // Also a conflict: the earlier of two equal writes may have been done.
+            }
+            var now = await LookAsync(known.ETag);
+            if (now is null)
+            {
+                // One of the two can be done, and only once: the first one changes the ETag.
+                await clock.PauseAsync(tries);
+                continue;
+            }
+            if (now.Head.Recent.Contains(id)) return (true, now);
+            if (now.Head.Sequence - known.Head.Sequence <= now.Head.Recent.Length) return (false, now);
+            break;
+        }
+        throw new StoreReadOnlyException("the bucket did not say whether the push was stored; push again");
+    }
+
+    /// <summary>Reads the head; null when it is unchanged.</summary>
+    private async Task<Known?> LookAsync(string? etag)
+    {
+        for (var looks = 1; ; looks++)
+        {
+            try
+            {
+                var read = await objects.ReadAsync(etag);
+                return read.Head is { } head && read.ETag != etag ? new(head, read.ETag) : null;
+            }
+            catch (IOException) when (looks < MaxLooks)
+            {
+                await clock.PauseAsync(looks);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Applies a head with changes that were just made. They are durable in the bucket whether this succeeds or not; if not, the next
+    /// request applies them.
+    /// </summary>
+    private async Task<bool> TryApplyAsync(Known now, List<Pending> changes)
+    {
+        try
+        {
+            await CatchUpAsync(now.Head, now.ETag, changes.ToDictionary(static c => c.Id, static c => c.Change));
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            clock.NotApplied(e);
+            return false;
+        }
+    }
+}
