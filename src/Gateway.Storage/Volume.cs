@@ -14,7 +14,8 @@ public sealed class Volume : IAsyncDisposable
     private readonly VolumeSweep _sweep;
     private readonly Trash _trash;
 
-    private Volume(Folders folders, FileStream? held, TimeProvider clock, ILogger logger, Func<IContentStore>? openPushed)
+    private Volume(
+        Folders folders, FileStream? held, TimeProvider clock, ILogger logger, Func<IContentStore>? openPushed, SharedStore? shared)
     {
         (_lock, _durability) = (held, folders.Durability);
         var start = folders.NextStart();
@@ -28,7 +29,9 @@ public sealed class Volume : IAsyncDisposable
         var places = new ByteLocks();
         Damage = new(folders.Damaged, places, logger);
         Links = new(_index);
-        Catalog = new(PushedRoot = new(Path.Combine(folders.Path, "docker/registry/v2"), Lifetime.Pushed));
+        Catalog = new(PushedRoot = shared is null
+            ? new(Path.Combine(folders.Path, "docker/registry/v2"), Lifetime.Pushed)
+            : new(Path.Combine(folders.Own, "shared/v2"), Lifetime.Pushed, isShared: true));
         CachedRoot = new(Path.Combine(folders.Own, "cache/v2"), Lifetime.Cached);
         StagedRoot = new(Path.Combine(folders.Own, "staged/v2"), Lifetime.Staged);
         DecisionRing = new(folders.Decisions);
@@ -50,9 +53,11 @@ public sealed class Volume : IAsyncDisposable
         var applier = new Applier(Files, Links, manifests, Content, Uploads, StagedContent, Catalog, holders, Eviction, _trash);
         var segments = new JournalSegments(folders, Health, logger);
         _committer = new(segments, Links, applier, _durability, Health, clock, logger);
+        Logs = shared is null ? null : new(shared, Links, Files, _committer, clock, logger);
+        var commits = Logs is null ? (ICommitter)_committer : new SharedCommitter(Logs, _committer, Content, Uploads, manifests);
         Repositories = new(
-            (PushedRoot, CachedRoot, StagedRoot), Catalog, holders, Links, manifests, Content, Damage, Files, Uploads, uses, Room,
-            _committer);
+            (PushedRoot, CachedRoot, StagedRoot), Catalog, holders, Links, manifests, Content, Damage, Files, Uploads, uses, Room, commits)
+        { Logs = Logs };
         Collector = new(
             (PushedRoot, CachedRoot, StagedRoot), Repositories, Content, manifests, Uploads, StagedContent, Eviction, uses, _trash, Health,
             _committer, Damage, clock)
@@ -77,6 +82,9 @@ public sealed class Volume : IAsyncDisposable
     internal SmallFiles Files { get; }
 
     internal Links Links { get; }
+
+    /// <summary>The logs that this gateway shares with others; null when its own disk has the truth.</summary>
+    internal SharedLogs? Logs { get; }
 
     internal Catalog Catalog { get; }
 
@@ -145,19 +153,21 @@ public sealed class Volume : IAsyncDisposable
     /// problem (another process uses it, a newer format, not writable).
     /// </summary>
     public static ValueTask<Volume> OpenAsync(string path, TimeProvider clock, ILogger logger, CancellationToken cancellationToken) =>
-        OpenAsync(path, clock, logger, openPushed: null, cancellationToken);
+        OpenAsync(path, clock, logger, openPushed: null, shared: null, cancellationToken);
 
     /// <summary>Opens a volume whose pushed content is in another store than its disk.</summary>
     /// <param name="openPushed">Opens the store; null for the disk.</param>
+    /// <param name="shared">Where the metadata of pushed content is, if several gateways share it; null for the disk.</param>
     internal static ValueTask<Volume> OpenAsync(
-        string path, TimeProvider clock, ILogger logger, Func<IContentStore>? openPushed, CancellationToken cancellationToken) =>
+        string path, TimeProvider clock, ILogger logger, Func<IContentStore>? openPushed, SharedStore? shared,
+        CancellationToken cancellationToken) =>
         new(Task.Run(
             () =>
             {
                 var folders = Folders.Make(path, logger);
                 try
                 {
-                    return new Volume(folders, folders.TakeLock(), clock, logger, openPushed);
+                    return new Volume(folders, folders.TakeLock(), clock, logger, openPushed, shared);
                 }
                 catch
                 {

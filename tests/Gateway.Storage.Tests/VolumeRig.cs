@@ -14,16 +14,19 @@ internal sealed class VolumeRig : IAsyncDisposable
     private int _copies;
 
     private readonly Func<IContentStore>? _openPushed;
+    private readonly SharedStore? _shared;
 
-    private VolumeRig(TimeProvider clock, Func<IContentStore>? openPushed) => (_clock, _openPushed) = (clock, openPushed);
+    private VolumeRig(TimeProvider clock, Func<IContentStore>? openPushed, SharedStore? shared) =>
+        (_clock, _openPushed, _shared) = (clock, openPushed, shared);
 
     public string Path { get; private set; } = "";
 
     public Volume Volume { get; private set; } = null!;
 
-    public static async Task<VolumeRig> OpenAsync(TimeProvider? clock = null, Func<IContentStore>? openPushed = null)
+    public static async Task<VolumeRig> OpenAsync(
+        TimeProvider? clock = null, Func<IContentStore>? openPushed = null, SharedStore? shared = null)
     {
-        var rig = new VolumeRig(clock ?? TimeProvider.System, openPushed);
+        var rig = new VolumeRig(clock ?? TimeProvider.System, openPushed, shared);
         rig.Path = System.IO.Path.Combine(rig._folder, "0");
         await rig.StartAsync();
         return rig;
@@ -31,7 +34,7 @@ internal sealed class VolumeRig : IAsyncDisposable
 
     public async Task StartAsync()
     {
-        Volume = await Volume.OpenAsync(Path, _clock, NullLogger.Instance, _openPushed, default);
+        Volume = await Volume.OpenAsync(Path, _clock, NullLogger.Instance, _openPushed, _shared, default);
         await Volume.IndexOpened;
     }
 

@@ -27,8 +27,9 @@ internal sealed partial class Applier
         // An existing link keeps its time: a replay uses it to recognize a link that another program wrote.
         var link = repository.Root.ManifestLink(repository.Path, o.Digest);
         if (isReplay || SmallFiles.ReadLink(link) != o.Digest) files.WriteLink(link, o.Digest, at);
-        if (links.Find(repository, LinkKind.Manifest, o.Digest) is null)
-            links.Write(repository, LinkKind.Manifest, o.Digest, new(o.Size, default, default));
+        var known = links.Find(repository, LinkKind.Manifest, o.Digest);
+        if (known is null || (known.Value.Size < 0 && o.Size >= 0))
+            links.Write(repository, LinkKind.Manifest, o.Digest, new(o.Size, known?.Verdict ?? default, default));
         catalog.Add(repository);
         if (repository.Root.Lifetime == Lifetime.Staged) staged.Linked(repository.Path, LinkKind.Manifest, o.Digest);
         // Copies the bytes: they may be in a buffer of the caller.

@@ -6,7 +6,7 @@ namespace Gateway.Storage;
 /// The only writer of metadata. It takes changes in order, checks their expectations, makes a batch durable with one flush, and applies the
 /// batch in order (docs/design/0001-storage.md). It has its own thread because it waits for the disk.
 /// </summary>
-internal sealed class Committer : IAsyncDisposable
+internal sealed class Committer : ICommitter, IAsyncDisposable
 {
     /// <summary>
     /// The largest number of queued changes; further callers wait. A batch takes about one flush (0.3 ms measured,
@@ -77,6 +77,7 @@ internal sealed class Committer : IAsyncDisposable
     /// <summary>Whether a durable change could not be applied yet.</summary>
     public bool HasUnapplied => Volatile.Read(ref _hasUnapplied);
 
+    /// <inheritdoc/>
     public async Task<CommitResult> CommitAsync(StoredRepository repository, Change change, CancellationToken cancellationToken)
     {
         var waiting = new Waiting(repository, change, new(TaskCreationOptions.RunContinuationsAsynchronously));

@@ -21,6 +21,7 @@ internal sealed class RepositoryState
 
     private Task? _scan;
     private long _additions;
+    private RepositoryLog? _log;
 
     internal RepositoryState(Root root, string path)
     {
@@ -59,6 +60,12 @@ internal sealed class RepositoryState
     /// Held while a link is read from the disk and stored in the lookup index, or changed in both: a reading never overtakes a removal.
     /// </summary>
     public Lock Links { get; } = new();
+
+    /// <summary>The log of a shared repository, made by the first caller: one for all views of the repository.</summary>
+    public RepositoryLog LogOrMake(Func<RepositoryLog> make)
+    {
+        lock (_lock) return _log ??= make();
+    }
 
     /// <summary>
     /// The search of the manifests that other programs pushed, once per start. All callers wait for the same search, without a lock. A

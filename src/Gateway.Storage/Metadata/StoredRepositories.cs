@@ -15,13 +15,19 @@ public sealed class StoredRepositories
 
     internal StoredRepositories(
         (Root Pushed, Root Cached, Root Staged) roots, Catalog catalog, Holders holders, Links links, ManifestCache manifests,
-        VolumeContent content, Damage damage, SmallFiles files, Uploads uploads, RecentUses uses, CacheRoom room, Committer committer)
+        VolumeContent content, Damage damage, SmallFiles files, Uploads uploads, RecentUses uses, CacheRoom room, ICommitter committer)
     {
         (_roots, _catalog, _holders) = (roots, catalog, holders);
         _make = (root, path, state) => new(root, path, state, links, manifests, content, damage, files, uploads, uses, room, committer);
     }
 
-    /// <summary>A built-in repository.</summary>
+    /// <summary>The logs that this gateway shares with others; null when its own disk has the truth.</summary>
+    internal SharedLogs? Logs { get; init; }
+
+    /// <summary>A built-in repository as clients see it: up to date with other gateways, where the pushed root is shared.</summary>
+    public IBacking BuiltIn(RepositoryName name) => Logs is { } logs ? logs.Backing(Pushed(name)) : Pushed(name);
+
+    /// <summary>A built-in repository as far as this gateway's disk knows it.</summary>
     public StoredRepository Pushed(RepositoryName name) => Of(_roots.Pushed, name.Value);
 
     /// <summary>The cached content of an upstream's repository, under the upstream's own name for it.</summary>

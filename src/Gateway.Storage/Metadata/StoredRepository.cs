@@ -18,12 +18,12 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
     private readonly Uploads _uploads;
     private readonly RecentUses _uses;
     private readonly CacheRoom _room;
-    private readonly Committer _committer;
+    private readonly ICommitter _committer;
 
     /// <summary>See <see cref="StoredRepositories"/>, which makes them.</summary>
     internal StoredRepository(
         Root root, string path, RepositoryState state, Links links, ManifestCache manifests, VolumeContent content, Damage damage,
-        SmallFiles files, Uploads uploads, RecentUses uses, CacheRoom room, Committer committer)
+        SmallFiles files, Uploads uploads, RecentUses uses, CacheRoom room, ICommitter committer)
     {
         (Root, Path, _state, _links, _manifests, _content) = (root, path, state, links, manifests, content);
         (_damage, _files, _uploads, _uses, _room, _committer) = (damage, files, uploads, uses, room, committer);
@@ -165,8 +165,8 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
     /// <inheritdoc/>
     public async ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
     {
-        // Each of them once: the committer removes the tags of a manifest with it.
-        if (change.Operations.Any(static o => o is Operation.RemoveManifest)) _ = Tags().Select(Live).Count();
+        // The committer removes the tags of a manifest with it.
+        if (change.Operations.Any(static o => o is Operation.RemoveManifest)) LoadTags();
         using var use = _uses.Begin(change);
         var room = Root.Lifetime == Lifetime.Cached ? await _room.KeepAsync(change, Path, cancellationToken) : 0;
         try
@@ -180,6 +180,9 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
             _room.Release(room);
         }
     }
+
+    /// <summary>Reads the binding of every tag into memory.</summary>
+    internal void LoadTags() => _ = Tags().Select(Live).Count();
 
     /// <summary>
     /// Does work ahead of time that does not need the committer's single thread: parses a manifest, and makes content durable that the

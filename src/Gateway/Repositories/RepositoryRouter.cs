@@ -125,7 +125,7 @@ internal sealed partial class RepositoryRouter(
     {
         if (place.Upstream is not { } upstream)
         {
-            return new(new(name, stored.Pushed(place.Name), evaluator, contents, _recent, takesPushes: true, clock), name)
+            return new(new(name, stored.BuiltIn(place.Name), evaluator, contents, _recent, takesPushes: true, clock), name)
             {
                 Hint = _names.HintFor("", null, name),
             };

@@ -17,6 +17,6 @@ internal sealed class SignatureRepositories(GatewayOptions options, StoredReposi
     /// <summary>The repository of this name in the policy; null when no route leads to it, or its upstream is a passthrough one.</summary>
     public SignatureRepository? Find(RepositoryName written) =>
         _names.Find(written) is { Upstream: not { Auth: UpstreamAuth.Passthrough } } place && _names.NameOf(place) is { } name
-            ? new(written, name, place.Upstream is { } upstream ? pullThrough(upstream, place.Name, null) : stored.Pushed(place.Name))
+            ? new(written, name, place.Upstream is { } upstream ? pullThrough(upstream, place.Name, null) : stored.BuiltIn(place.Name))
             : null;
 }

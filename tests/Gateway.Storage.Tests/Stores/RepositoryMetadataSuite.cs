@@ -13,6 +13,43 @@ public sealed class StagedMetadataTests : RepositoryMetadataSuite
     private protected override IRepositoryMetadata Repository(Volume volume) => volume.Staged("docker.io", VolumeRig.Name);
 }
 
+/// <summary>A repository whose log is in a bucket; the bytes of its content are in the same bucket.</summary>
+public sealed class SharedMetadataTests : RepositoryMetadataSuite
+{
+    private readonly MemoryBucket _bucket = new();
+
+    private protected override IRepositoryMetadata Repository(Volume volume) => volume.Repositories.BuiltIn(VolumeRig.Name);
+
+    private protected override Task<VolumeRig> OpenAsync() => SharedRig.OpenAsync(_bucket);
+}
+
+/// <summary>As <see cref="SharedMetadataTests"/>; every read is made by another replica than the change before it.</summary>
+public sealed class SharedMetadataOnAnotherReplicaTests : RepositoryMetadataSuite
+{
+    private readonly MemoryBucket _bucket = new();
+    private VolumeRig? _other;
+
+    private protected override IRepositoryMetadata Repository(Volume volume) => volume.Repositories.BuiltIn(VolumeRig.Name);
+
+    private protected override Task<VolumeRig> OpenAsync() => SharedRig.OpenAsync(_bucket);
+
+    private protected override async Task<IRepositoryMetadata> AfterAsync(string between, VolumeRig rig)
+    {
+        await base.AfterAsync(between, rig);
+        _other ??= await SharedRig.OpenAsync(_bucket);
+        var repository = _other.Volume.Repositories.BuiltIn(VolumeRig.Name);
+        // The members without a result answer from memory: a request reads a tag first.
+        await repository.ResolveAsync(TagName.Parse("none"), default);
+        return repository;
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        if (_other is not null) await _other.DisposeAsync();
+        await base.DisposeAsync();
+    }
+}
+
 /// <summary>
 /// The behavior of every store of metadata that is the only copy. Each test reads what it committed in the same process, after a stop, and
 /// after a kill.
@@ -31,19 +68,23 @@ public abstract class RepositoryMetadataSuite : IAsyncLifetime
 
     private protected abstract IRepositoryMetadata Repository(Volume volume);
 
-    public async ValueTask InitializeAsync() => _metadata = Repository((_rig = await VolumeRig.OpenAsync()).Volume);
+    private protected virtual Task<VolumeRig> OpenAsync() => VolumeRig.OpenAsync();
 
-    public async ValueTask DisposeAsync()
+    public async ValueTask InitializeAsync() => _metadata = Repository((_rig = await OpenAsync()).Volume);
+
+    public virtual async ValueTask DisposeAsync()
     {
         await _rig.DisposeAsync();
         GC.SuppressFinalize(this);
     }
 
-    private async Task AfterAsync(string between)
+    private async Task AfterAsync(string between) => _metadata = await AfterAsync(between, _rig);
+
+    private protected virtual async Task<IRepositoryMetadata> AfterAsync(string between, VolumeRig rig)
     {
-        if (between == "stop") await _rig.RestartAsync();
-        if (between == "kill") await _rig.KillAsync();
-        _metadata = Repository(_rig.Volume);
+        if (between == "stop") await rig.RestartAsync();
+        if (between == "kill") await rig.KillAsync();
+        return Repository(rig.Volume);
     }
 
     private async Task<CommitResult> CommitAsync(params Operation[] operations) =>

@@ -11,12 +11,25 @@ internal sealed class LoggedForm : IOperationHandler<Nothing, Operation>
 {
     private static readonly LoggedForm Instance = new();
 
-    /// <summary>The operations of a change as the log has them.</summary>
-    public static ImmutableArray<Operation> Of(ImmutableArray<Operation> operations) =>
-        [.. operations.Select(static o => o.Accept(Instance, default))];
+    /// <summary>A change as the log has it.</summary>
+    public static JournalRecord Of(JournalRecord record)
+    {
+        // What a pull notes when it evaluates says nothing new to the other replicas.
+        var isNews = record.Operations.Any(static o =>
+            o is not (Operation.SetVerdict { Verdict.Revision: not 0 } or Operation.AddEvidence { Counted: true }));
+        return record with
+        {
+            Repository = "",
+            Operations =
+            [
+                .. record.Operations.Where(o => isNews || o is not Operation.SetVerdict).Select(static o => o.Accept(Instance, default)),
+            ],
+        };
+    }
 
-    /// <summary>The operations of a change as the replica applies them that made it: with its own verdicts.</summary>
-    public static Operation Own(Operation operation) => operation is Operation.SetVerdict ? operation : operation.Accept(Instance, default);
+    /// <summary>Whether operations only note verdicts, which each replica has for itself.</summary>
+    public static bool IsOwn(IEnumerable<Operation> operations) =>
+        operations.All(static o => o is Operation.SetVerdict { Verdict.Revision: not 0 });
 
     public Operation StoreManifest(Operation.StoreManifest operation, Nothing context) => operation with { Bytes = default };
 

@@ -29,7 +29,8 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
     private sealed record Known(LogHead Head, string? ETag);
 
     /// <summary>
-    /// Makes the links of records in distribution's layout; the log calls it before records leave the tail. Null for no such layout.
+    /// Makes the links of a head's changes up to a number in distribution's layout; the log calls it before they leave the tail. Null for
+    /// no such layout.
     /// </summary>
     public Func<LogHead, long, Task>? Mirror { get; init; }
 
@@ -182,7 +183,7 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
             if (tries > 0) await clock.PauseAsync(tries);
             var records = Check(changes, known.Head);
             if (changes.Count == 0) return known;
-            var next = await ShortenAsync(known.Head.With(records));
+            var next = await ShortenAsync(known.Head, known.Head.With(records));
             var began = clock.Time.GetTimestamp();
             var (isMade, now) = await PutAsync(next, known, records[0].Id);
             if (!isMade)
@@ -223,17 +224,14 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
         return [.. records];
     }
 
-    private async Task<LogHead> ShortenAsync(LogHead next)
+    private async Task<LogHead> ShortenAsync(LogHead before, LogHead next)
     {
         var shorter = await objects.ShortenAsync(next);
-        // The records that leave the tail: the layout must have them, because no later head names them one by one.
-        if (Mirror is { } mirror && shorter.TailFirst - 1 is var last && last > next.Mirrored)
-        {
-            // The changes of this write are not made yet.
-            await mirror(next, Math.Min(last, next.Sequence));
-            shorter = shorter with { Mirrored = last };
-        }
-        return shorter;
+        // The changes that leave the tail, but not those of this write, which are not made yet.
+        var last = Math.Min(shorter.TailFirst - 1, before.Sequence);
+        if (Mirror is not { } mirror || last <= before.Mirrored) return shorter;
+        await mirror(before, last);
+        return shorter with { Mirrored = last };
     }
 
     /// <summary>

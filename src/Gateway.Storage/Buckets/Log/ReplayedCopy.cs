@@ -1,0 +1,125 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// This replica's copy of a shared repository: the layout of a volume, written by the committer. So all code that reads a repository reads
+/// it as it does without a bucket.
+/// </summary>
+internal sealed class ReplayedCopy : ILogState
+{
+    /// <summary>Records that are given to the committer at once. Chosen: a batch of its own (<see cref="Committer"/>).</summary>
+    private const int MostAtOnce = 256;
+
+    private readonly StoredRepository _repository;
+    private readonly Links _links;
+    private readonly SmallFiles _files;
+    private readonly Committer _committer;
+
+    public ReplayedCopy(StoredRepository repository, Links links, SmallFiles files, Committer committer)
+    {
+        (_repository, _links, _files, _committer) = (repository, links, files, committer);
+        Position = ReadPosition();
+    }
+
+    /// <inheritdoc/>
+    public LogPosition Position { get; private set; }
+
+    private string PositionFile => _repository.Root.Position(_repository.Path);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<CheckedChange> Check(IReadOnlyList<Change> changes, long sequence, DateTimeOffset at)
+    {
+        var pending = new PendingChanges(_links);
+        var results = new List<CheckedChange>(changes.Count);
+        foreach (var change in changes)
+        {
+            // The tags of a manifest are removed with it.
+            if (change.Operations.Any(static o => o is Operation.RemoveManifest)) _repository.LoadTags();
+            if (pending.Refuse(_repository, change) is { } refusal)
+            {
+                results.Add(new(refusal, null));
+                continue;
+            }
+            var taken = pending.Take(_repository, change, ++sequence, at);
+            results.Add(new(null, LoggedForm.Of(taken)));
+        }
+        return results;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask ApplyAsync(
+        IReadOnlyList<LogRecord> records, LogPosition after, IReadOnlyDictionary<Guid, Change> own)
+    {
+        foreach (var some in records.Chunk(MostAtOnce))
+            await Task.WhenAll(some.Select(record => ApplyAsync(record, own.GetValueOrDefault(record.Id))));
+        Note(after);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask ResetAsync(IReadOnlyList<LogRecord> folded, LogPosition after)
+    {
+        // Until the new position is noted, a restart begins again.
+        if (Disk.HasFile(PositionFile)) File.Delete(PositionFile);
+        Position = default;
+        await RemoveOthersAsync(LogFold.NamesOf(folded));
+        await ApplyAsync(folded, after, new Dictionary<Guid, Change>());
+    }
+
+    /// <summary>Removes what the copy has and the log does not.</summary>
+    private async Task RemoveOthersAsync(LoggedNames names)
+    {
+        var repository = _repository;
+        ImmutableArray<Operation> removals =
+        [
+            .. repository.HeldPushes().Where(h => !names.Held.Contains(h.Tag)).Select(static h => new Operation.EndHold(h.Tag)),
+            .. repository.Tags().Where(t => !names.Tags.Contains(t)).Select(static t => new Operation.RemoveTag(t)),
+            .. repository.Manifests().Where(m => !names.Manifests.Contains(m)).Select(static m => new Operation.RemoveManifest(m)),
+            .. repository.Blobs().Where(b => !names.Blobs.Contains(b)).Select(static b => new Operation.RemoveBlob(b)),
+        ];
+        if (removals.IsEmpty) return;
+        repository.LoadTags();
+        await CommitAsync(new(removals) { LoggedAt = DateTimeOffset.UnixEpoch });
+    }
+
+    private Task ApplyAsync(LogRecord record, Change? own)
+    {
+        var parsed = own?.Operations.OfType<Operation.StoreManifest>().ToLookup(static m => m.Digest);
+        var operations = record.Change.Operations.Where(o => own is null || o is not Operation.SetVerdict).Select(operation => operation switch
+        {
+            Operation.StoreManifest stored => stored with { Parsed = parsed?[stored.Digest].FirstOrDefault()?.Parsed },
+            Operation.Hold hold => hold with { Number = record.Sequence },
+            _ => operation,
+        });
+        // The replica that evaluated has the verdict; for the others, the log says that it is unknown.
+        var verdicts = own?.Operations.OfType<Operation.SetVerdict>() ?? [];
+        return CommitAsync(new([.. operations, .. verdicts])
+        {
+            LoggedAt = record.Change.At, Committed = own?.Committed,
+            // What other replicas add is counted too.
+            Room = record.Adds > 0 ? new(0, 0, record.Adds) : null,
+        });
+    }
+
+    private async Task CommitAsync(Change change) => await _committer.CommitAsync(_repository, change, CancellationToken.None);
+
+    // Not flushed: an older position is as good, because applying records again changes nothing.
+    private void Note(LogPosition position)
+    {
+        var text = string.Create(CultureInfo.InvariantCulture, $"{position.Sequence}\n{position.Id}\n{position.ETag}\n");
+        if (position != Position) _files.Write(PositionFile, Encoding.UTF8.GetBytes(text));
+        Position = position;
+    }
+
+    private LogPosition ReadPosition()
+    {
+        var lines = (Disk.Text(PositionFile) ?? "").Split('\n');
+        return lines.Length == 4 && long.TryParse(lines[0], CultureInfo.InvariantCulture, out var sequence)
+            && Guid.TryParse(lines[1], out var id)
+            ? new(sequence, id, lines[2].Length > 0 ? lines[2] : null)
+            : default;
+    }
+}

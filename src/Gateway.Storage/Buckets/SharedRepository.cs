@@ -1,0 +1,141 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// A built-in repository that several gateways share. Before it answers, it makes this gateway's copy up to date: for a tag or a list, as
+/// of a read of the log that begins after the request; for content by digest, as of at most a second before. What is not found is looked
+/// for again after a read. While the bucket does not answer, the last known state is served for some time.
+/// </summary>
+internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log, TimeSpan staleFor) : DelegatingBacking(inner)
+{
+    /// <summary>How old the last read of the log may be for content by digest. Chosen: a deleted image is pullable that much longer.</summary>
+    private static readonly TimeSpan Recent = TimeSpan.FromSeconds(1);
+
+    /// <summary>
+    /// How long a request waits for the log before it counts as away. Chosen: below the time that clients wait for headers, and far above
+    /// a read (3 ms measured on Ceph).
+    /// </summary>
+    private static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(5);
+
+    /// <summary>When a client should try again, if the bucket does not answer. Chosen.</summary>
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
+
+    /// <inheritdoc/>
+    public override ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) =>
+        AskAsync(default, () => inner.ResolveAsync(tag, cancellationToken), cancellationToken);
+
+    /// <inheritdoc/>
+    public override ValueTask<Result<TaggedManifest>> ReadTagAsync(
+        TagName tag, bool isForClient, CancellationToken cancellationToken) =>
+        AskAsync(default, () => inner.ReadTagAsync(tag, isForClient, cancellationToken), cancellationToken);
+
+    /// <inheritdoc/>
+    public override ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken) =>
+        AskAsync(default, () => inner.TagsAfterAsync(last, count, cancellationToken), cancellationToken);
+
+    /// <inheritdoc/>
+    public override ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken) =>
+        AskAsync(default, () => inner.ReferrersAsync(subject, cancellationToken), cancellationToken);
+
+    /// <inheritdoc/>
+    public override ValueTask<Result<IReadOnlyList<Digest>>> EvidenceAsync(Digest subject, CancellationToken cancellationToken) =>
+        AskAsync(Recent, () => inner.EvidenceAsync(subject, cancellationToken), cancellationToken);
+
+    /// <inheritdoc/>
+    public override ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken) =>
+        AskAsync(Recent, () => inner.ReadManifestAsync(digest, cancellationToken), cancellationToken);
+
+    /// <inheritdoc/>
+    public override ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken) =>
+        AskAsync(Recent, () => inner.OpenBlobAsync(digest, use, cancellationToken), cancellationToken);
+
+    /// <inheritdoc/>
+    public override async ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken)
+    {
+        await ReadyAsync(Recent, cancellationToken);
+        if (await inner.ReadLinkAsync(digest, kind, cancellationToken) is { } link) return link;
+        await ReadyAsync(default, cancellationToken);
+        return await inner.ReadLinkAsync(digest, kind, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public override async ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken)
+    {
+        await ReadyAsync(Recent, cancellationToken);
+        if (await inner.HasBytesAsync(kind, digest, size, cancellationToken)) return true;
+        await ReadyAsync(default, cancellationToken);
+        return await inner.HasBytesAsync(kind, digest, size, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public override async ValueTask<IReadOnlyList<Digest>> SubjectsOfAsync(Digest evidence)
+    {
+        await ReadyAsync(Recent, CancellationToken.None);
+        return await inner.SubjectsOfAsync(evidence);
+    }
+
+    /// <inheritdoc/>
+    public override async ValueTask<IReadOnlyCollection<Digest>> IndexesOfAsync(Digest child)
+    {
+        await ReadyAsync(Recent, CancellationToken.None);
+        return await inner.IndexesOfAsync(child);
+    }
+
+    /// <inheritdoc/>
+    public override async ValueTask<DateTimeOffset?> FirstSeenAsync(Digest digest)
+    {
+        await ReadyAsync(Recent, CancellationToken.None);
+        return await inner.FirstSeenAsync(digest);
+    }
+
+    /// <summary>
+    /// Makes the copy ready for code that reads it without a result of its own. Throws <see cref="StoreReadOnlyException"/> when the bucket
+    /// has not answered for too long.
+    /// </summary>
+    private async ValueTask ReadyAsync(TimeSpan age, CancellationToken cancellationToken)
+    {
+        if (await TryValidateAsync(age, cancellationToken) is { } failure && !MayBeStale)
+            throw new StoreReadOnlyException(WhyOf(failure), failure);
+    }
+
+    private bool MayBeStale => log.SinceValidated is { } since && since <= staleFor;
+
+    private async ValueTask<Result<T>> AskAsync<T>(TimeSpan age, Func<ValueTask<Result<T>>> ask, CancellationToken cancellationToken)
+    {
+        var failure = await TryValidateAsync(age, cancellationToken);
+        if (failure is not null && !MayBeStale)
+            return new Result<T>.Unavailable(RetryAfter, WhyOf(failure), CacheHandling.Local);
+        var result = await ask();
+        if (failure is not null) return Stale(result, failure);
+        // Another gateway may have stored it within the last second.
+        if (result is Result<T>.Absent && age > TimeSpan.Zero && await TryValidateAsync(default, cancellationToken) is null)
+            return await ask();
+        return result;
+    }
+
+    /// <summary>Makes the copy up to date. Returns why that failed; null when it did not.</summary>
+    private async ValueTask<Exception?> TryValidateAsync(TimeSpan age, CancellationToken cancellationToken)
+    {
+        var validation = log.ValidateAsync(age);
+        if (validation.IsCompletedSuccessfully) return null;
+        try
+        {
+            await validation.WaitAsync(MaxWait, cancellationToken);
+            return null;
+        }
+        catch (Exception e) when (e is IOException or TimeoutException or UnauthorizedAccessException)
+        {
+            return e;
+        }
+    }
+
+    private static Result<T> Stale<T>(Result<T> result, Exception why) => result is Result<T>.Found found
+        ? found with { Handling = found.Handling with { Forward = ForwardReason.Stale, Notice = $"{WhyOf(why)}; the answer may be outdated" } }
+        : result;
+
+    // No path and no address: a client sees it.
+    private static string WhyOf(Exception e) => e is TimeoutException
+        ? "the bucket of this registry did not answer in time"
+        : "the bucket of this registry does not answer";
+}

@@ -1,0 +1,8 @@
+namespace Gateway.Storage.Tests;
+
+/// <summary>A replica: a volume of its own on a bucket that others use too.</summary>
+internal static class SharedRig
+{
+    public static Task<VolumeRig> OpenAsync(IBucket bucket, TimeProvider? clock = null, TimeSpan? staleFor = null) =>
+        VolumeRig.OpenAsync(clock, () => new ObjectContents(bucket), new SharedStore(bucket, "", staleFor ?? TimeSpan.FromMinutes(10)));
+}
