@@ -9,7 +9,9 @@ namespace Gateway.Storage;
 /// </summary>
 internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log, TimeSpan staleFor) : DelegatingBacking(inner)
 {
-    /// <summary>How old the last read of the log may be for content by digest. Chosen: a deleted image is pullable that much longer.</summary>
+    /// <summary>
+    /// How old the last read of the log may be for content by digest. Chosen: a deleted image is pullable that much longer.
+    /// </summary>
     private static readonly TimeSpan Recent = TimeSpan.FromSeconds(1);
 
     /// <summary>
@@ -131,7 +133,10 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
     }
 
     private static Result<T> Stale<T>(Result<T> result, Exception why) => result is Result<T>.Found found
-        ? found with { Handling = found.Handling with { Forward = ForwardReason.Stale, Notice = $"{WhyOf(why)}; the answer may be outdated" } }
+        ? found with
+        {
+            Handling = found.Handling with { Forward = ForwardReason.Stale, Notice = $"{WhyOf(why)}; the answer may be outdated" },
+        }
         : result;
 
     // No path and no address: a client sees it.

@@ -12,7 +12,10 @@ internal sealed record LogClock(TimeProvider Time)
 
     /// <summary>Pauses before a request is repeated: the longer, the more often it was.</summary>
     public Func<int, Task> PauseAsync { get; init; } = static tries =>
-        Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.NextDouble() * Math.Min(LongestPause.TotalMilliseconds, 10 << Math.Min(tries, 8))));
+        Task.Delay(Random.Shared.NextDouble() * Longest(tries));
+
+    private static TimeSpan Longest(int tries) =>
+        TimeSpan.FromMilliseconds(Math.Min(LongestPause.TotalMilliseconds, 10 << Math.Min(tries, 8)));
 
     /// <summary>Receives why changes that are made could not be applied on the local disk.</summary>
     public Action<Exception> NotApplied { get; init; } = static _ => { };

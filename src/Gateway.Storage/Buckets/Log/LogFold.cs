@@ -58,7 +58,8 @@ internal sealed class LogFold : IOperationHandler<(int Record, int Operation), N
 
     public Nothing LinkBlob(Operation.LinkBlob operation, (int Record, int Operation) context) => Last('b', "", operation.Digest, context);
 
-    public Nothing SetLive(Operation.SetLive operation, (int Record, int Operation) context) => Last('t', operation.Tag.Value, default, context);
+    public Nothing SetLive(Operation.SetLive operation, (int Record, int Operation) context) =>
+        Last('t', operation.Tag.Value, default, context);
 
     public Nothing Hold(Operation.Hold operation, (int Record, int Operation) context) => Last('h', operation.Tag.Value, default, context);
 

@@ -60,7 +60,8 @@ internal sealed class LogObjects(IBucket bucket, string prefix, string name, Fun
     }
 
     /// <summary>
-    /// The head with a tail that is short enough: the older records of a long one are written as a part first, and many parts as a snapshot.
+    /// The head with a tail that is short enough: the older records of a long one are written as a part first, and many parts as a
+    /// snapshot.
     /// </summary>
     public async ValueTask<LogHead> ShortenAsync(LogHead head)
     {

@@ -88,11 +88,11 @@ internal sealed class ReplayedCopy : ILogState
     private Task ApplyAsync(LogRecord record, Change? own)
     {
         var parsed = own?.Operations.OfType<Operation.StoreManifest>().ToLookup(static m => m.Digest);
-        var operations = record.Change.Operations.Where(o => own is null || o is not Operation.SetVerdict).Select(operation => operation switch
+        var operations = record.Change.Operations.Where(o => own is null || o is not Operation.SetVerdict).Select(o => o switch
         {
             Operation.StoreManifest stored => stored with { Parsed = parsed?[stored.Digest].FirstOrDefault()?.Parsed },
             Operation.Hold hold => hold with { Number = record.Sequence },
-            _ => operation,
+            _ => o,
         });
         // The replica that evaluated has the verdict; for the others, the log says that it is unknown.
         var verdicts = own?.Operations.OfType<Operation.SetVerdict>() ?? [];
