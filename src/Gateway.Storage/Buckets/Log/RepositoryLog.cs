@@ -12,11 +12,12 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
     /// <summary>Times that a change is checked and sent again after another replica's change. Chosen: some 3 s with the pauses.</summary>
     private const int MaxTries = 16;
 
-    /// <summary>Times that the head is read after a write whose result is not known. Chosen: some 0.1 s with the pauses.</summary>
-    private const int MaxLooks = 4;
+    /// <summary>Times that the head is read again because a snapshot was made meanwhile. Chosen: one is made in 1,000 changes.</summary>
+    private const int MaxAgain = 4;
 
     private static readonly Dictionary<Guid, Change> None = [];
 
+    private readonly HeadWriter _writer = new(objects, clock);
     private readonly Lock _lock = new();
     private readonly Queue<Pending> _changes = [];
     private TaskCompletionSource? _readers;
@@ -24,9 +25,6 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
     private long _validatedAt;
 
     private sealed record Pending(Guid Id, Change Change, TaskCompletionSource<CommitResult> Done);
-
-    /// <summary>A head with all of whose changes the copy is up to date.</summary>
-    private sealed record Known(LogHead Head, string? ETag);
 
     /// <summary>
     /// Makes the links of a head's changes up to a number in distribution's layout; the log calls it before they leave the tail. Null for
@@ -87,7 +85,7 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
     {
         // The caller has the lock.
         await Task.Yield();
-        for (Known? known = null; ;)
+        for (KnownHead? known = null; ;)
         {
             TaskCompletionSource? readers;
             var changes = new List<Pending>();
@@ -106,7 +104,7 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
     }
 
     /// <summary>Validates for the readers, then makes the changes. Returns the head that is known afterwards.</summary>
-    private async Task<Known?> TurnAsync(TaskCompletionSource? readers, List<Pending> changes, Known? known)
+    private async Task<KnownHead?> TurnAsync(TaskCompletionSource? readers, List<Pending> changes, KnownHead? known)
     {
         try
         {
@@ -128,7 +126,7 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
         ?? new($"the bucket could not be written ({why.Message}); push again", why);
 
     /// <summary>Reads the head unless it is the known one, and applies what is new.</summary>
-    private async Task<Known?> RefreshAsync(Known? known, bool isHeadNeeded)
+    private async Task<KnownHead?> RefreshAsync(KnownHead? known, bool isHeadNeeded)
     {
         for (var again = 0; ; again++)
         {
@@ -145,7 +143,7 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
                 Volatile.Write(ref _validatedAt, began);
                 return known;
             }
-            catch (LogPartMissingException) when (again < MaxLooks)
+            catch (LogPartMissingException) when (again < MaxAgain)
             {
                 // Another replica has made a snapshot since.
             }
@@ -176,7 +174,7 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
     /// <summary>
     /// Makes changes: checks them here, and appends them by one write of the head, which fails if any replica has changed the head since.
     /// </summary>
-    private async Task<Known?> CommitAsync(List<Pending> changes, Known known)
+    private async Task<KnownHead?> CommitAsync(List<Pending> changes, KnownHead known)
     {
         for (var tries = 0; tries < MaxTries; tries++)
         {
@@ -185,7 +183,7 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
             if (changes.Count == 0) return known;
             var next = await ShortenAsync(known.Head, known.Head.With(records));
             var began = clock.Time.GetTimestamp();
-            var (isMade, now) = await PutAsync(next, known, records[0].Id);
+            var (isMade, now) = await _writer.WriteAsync(next, known, records[0].Id);
             if (!isMade)
             {
                 _ = objects.DropAsync(next, now.Head);
@@ -235,59 +233,10 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
     }
 
     /// <summary>
-    /// Writes the head. When the answer does not say that it was written, the head is read: it shows whether the change was made, was not
-    /// made and never will be, or can be sent again. Returns the current head.
-    /// </summary>
-    /// <param name="id">The id of a change in the new head that is not in the old one.</param>
-    private async Task<(bool IsMade, Known Now)> PutAsync(LogHead next, Known known, Guid id)
-    {
-        var bytes = next.ToBytes();
-        for (var tries = 0; tries < MaxTries; tries++)
-        {
-            try
-            {
-                return (true, new(next, await objects.PutAsync(bytes, known.ETag)));
-            }
-            catch (IOException)
-            {
-                // Also a conflict: the earlier of two equal writes may have been done.
-            }
-            var now = await LookAsync(known.ETag);
-            if (now is null)
-            {
-                // One of the two can be done, and only once: the first one changes the ETag.
-                await clock.PauseAsync(tries);
-                continue;
-            }
-            if (now.Head.Recent.Contains(id)) return (true, now);
-            if (now.Head.Sequence - known.Head.Sequence <= now.Head.Recent.Length) return (false, now);
-            break;
-        }
-        throw new StoreReadOnlyException("the bucket did not say whether the push was stored; push again");
-    }
-
-    /// <summary>Reads the head; null when it is unchanged.</summary>
-    private async Task<Known?> LookAsync(string? etag)
-    {
-        for (var looks = 1; ; looks++)
-        {
-            try
-            {
-                var read = await objects.ReadAsync(etag);
-                return read.Head is { } head && read.ETag != etag ? new(head, read.ETag) : null;
-            }
-            catch (IOException) when (looks < MaxLooks)
-            {
-                await clock.PauseAsync(looks);
-            }
-        }
-    }
-
-    /// <summary>
     /// Applies a head with changes that were just made. They are durable in the bucket whether this succeeds or not; if not, the next
     /// request applies them.
     /// </summary>
-    private async Task<bool> TryApplyAsync(Known now, List<Pending> changes)
+    private async Task<bool> TryApplyAsync(KnownHead now, List<Pending> changes)
     {
         try
         {

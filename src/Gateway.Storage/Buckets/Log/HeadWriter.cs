@@ -1,0 +1,64 @@
+namespace Gateway.Storage;
+
+/// <summary>A head that is in the bucket, and all of whose changes are applied here.</summary>
+/// <param name="ETag">Null when there is no head.</param>
+internal sealed record KnownHead(LogHead Head, string? ETag);
+
+/// <summary>Writes heads, and finds out what became of a write whose answer was lost.</summary>
+internal sealed class HeadWriter(LogObjects objects, LogClock clock)
+{
+    /// <summary>Times that a head is sent. Chosen: some 3 s with the pauses.</summary>
+    private const int MaxTries = 16;
+
+    /// <summary>Times that the head is read after a write whose result is not known. Chosen: some 0.1 s with the pauses.</summary>
+    private const int MaxLooks = 4;
+
+    /// <summary>
+    /// Writes the head. When the answer does not say that it was written, the head is read: it shows whether the change was made, was not
+    /// made and never will be, or can be sent again. Returns the current head.
+    /// </summary>
+    /// <param name="id">The id of a change in the new head that is not in the old one.</param>
+    public async Task<(bool IsMade, KnownHead Now)> WriteAsync(LogHead next, KnownHead known, Guid id)
+    {
+        var bytes = next.ToBytes();
+        for (var tries = 0; tries < MaxTries; tries++)
+        {
+            try
+            {
+                return (true, new KnownHead(next, await objects.PutAsync(bytes, known.ETag)));
+            }
+            catch (IOException)
+            {
+                // Also a conflict: the earlier of two equal writes may have been done.
+            }
+            var now = await LookAsync(known.ETag);
+            if (now is null)
+            {
+                // One of the two can be done, and only once: the first one changes the ETag.
+                await clock.PauseAsync(tries);
+                continue;
+            }
+            if (now.Head.Recent.Contains(id)) return (true, now);
+            if (now.Head.Sequence - known.Head.Sequence <= now.Head.Recent.Length) return (false, now);
+            break;
+        }
+        throw new StoreReadOnlyException("the bucket did not say whether the push was stored; push again");
+    }
+
+    /// <summary>Reads the head; null when it is unchanged.</summary>
+    private async Task<KnownHead?> LookAsync(string? etag)
+    {
+        for (var looks = 1; ; looks++)
+        {
+            try
+            {
+                var read = await objects.ReadAsync(etag);
+                return read.Head is { } head && read.ETag != etag ? new KnownHead(head, read.ETag) : null;
+            }
+            catch (IOException) when (looks < MaxLooks)
+            {
+                await clock.PauseAsync(looks);
+            }
+        }
+    }
+}
