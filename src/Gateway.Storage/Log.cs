@@ -72,6 +72,13 @@ internal static partial class Log
 
     [LoggerMessage(2042, LogLevel.Warning, "Damaged content {Digest} was healed: its bytes are whole again in the {Root} root")]
     public static partial void Healed(ILogger logger, Gateway.Oci.Digest digest, string root);
+    [LoggerMessage(2060, LogLevel.Information, "Read other keys for bucket {Bucket} after the store refused the former")]
+    public static partial void BucketKeysRead(ILogger logger, string bucket);
+
+    [LoggerMessage(
+        2061, LogLevel.Information,
+        "Store of bucket {Bucket} refused a checksum with {Code} and took the same write without one; writing without from now on")]
+    public static partial void BucketHasNoChecksums(ILogger logger, string bucket, string code);
 
     [LoggerMessage(2040, LogLevel.Warning, "Damaged content {Digest} could not be healed from whole bytes in another place")]
     public static partial void NotHealed(ILogger logger, Exception exception, Gateway.Oci.Digest digest);

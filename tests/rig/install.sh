@@ -94,10 +94,18 @@ launcher() {
     loader=$(find "$base" -name 'ld-linux*.so*' | head -1)
     local libraries
     libraries=$(find "$base" -maxdepth 3 -type d -path "*/lib/*-linux-gnu*" | paste -sd:)
-    printf '#!/bin/sh\nexec "%s" --argv0 "%s" --library-path "%s" "%s" %s "$@"\n' "$loader" "$name" "$libraries:$libraries/systemd" "$program" "$*" \
+    printf '#!/bin/sh\nexec "%s" --argv0 "%s" --library-path "%s" "%s" %s "$@"\n' "$loader" "$name" "$libraries:$libraries/systemd:$libraries/ceph" "$program" "$*" \
         >"$rig/bin/$name.new"
     chmod +x "$rig/bin/$name.new"
     mv "$rig/bin/$name.new" "$rig/bin/$name"
+}
+
+# python NAME FOLDER SCRIPT: a launcher for a Python program, with the Python it was unpacked with.
+python() {
+    local name=$1 base=$rig/$2 script=$rig/$2/$3
+    [ -e "$script" ] || die "$script is missing from the package; remove $base and run this again"
+    launcher "$name" "$2" usr/bin/python3 "-s '$script'"
+    sed -i "s#^exec#PYTHONHOME='$base/usr' PYTHONPATH='$base/usr/lib/python3/dist-packages' PYTHONDONTWRITEBYTECODE=1 exec#" "$rig/bin/$name"
 }
 
 # patched NAME FOLDER PROGRAM: the same for a program that starts itself again by /proc/self/exe, which must then be the program and not
@@ -164,6 +172,9 @@ unpack trixie lab prometheus docker-compose & # what deploy/compose runs beside 
 lab_job=$!
 unpack trixie memory redis-server &
 memory_job=$!
+# S3 servers: Ceph, which checks signatures and conditions as a store in use does, and moto, which is light and lax.
+unpack sid s3 radosgw ceph-mon ceph-osd python3-moto python3-flask-cors &
+s3_job=$!
 # The newest chromium of Debian is in the suite of this machine.
 unpack "$(. /etc/os-release && echo "$VERSION_CODENAME")" browser chromium chromium-sandbox- patchelf &
 browser_job=$!
@@ -175,6 +186,7 @@ wait "$fronts_job" || die "nginx and haproxy were not installed"
 wait "$tracer_job" || die "strace was not installed"
 wait "$lab_job" || die "prometheus and docker-compose were not installed"
 wait "$memory_job" || die "redis was not installed"
+wait "$s3_job" || die "ceph and moto were not installed"
 wait "$browser_job" || die "chromium was not installed"
 
 for program in skopeo crane oras umoci cosign notation docker-registry apptainer gpg gpg-agent gpg-connect-agent htpasswd mksquashfs; do
@@ -201,6 +213,12 @@ launcher nginx fronts usr/sbin/nginx
 launcher haproxy fronts usr/sbin/haproxy
 launcher strace tracer usr/bin/strace
 launcher redis-server memory usr/bin/redis-server
+
+for program in ceph-mon ceph-osd radosgw radosgw-admin ceph-authtool monmaptool; do
+    launcher "$program" s3 "usr/bin/$program"
+done
+python ceph s3 usr/bin/ceph
+python moto_server s3 usr/bin/moto_server
 
 launcher prometheus lab usr/bin/prometheus
 launcher promtool lab usr/bin/promtool

@@ -64,6 +64,13 @@ internal interface IBucket
     /// <summary>Drops the parts of a multipart upload; does nothing when there is none.</summary>
     ValueTask AbortMultipartAsync(string key, string id, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// An address from which a client without credentials can GET an object until it expires. The store is not asked, so the object need
+    /// not exist. Null when the bucket has no such addresses.
+    /// </summary>
+    /// <param name="validFor">How long the address is valid, from 1 s to 7 days (S3's documented limit).</param>
+    ValueTask<Uri?> SignAsync(string key, TimeSpan validFor, CancellationToken cancellationToken);
+
     /// <summary>Least bytes of every part but the last (S3's documented limit: 5 MiB).</summary>
     int MinPart { get; }
 

@@ -130,6 +130,10 @@ internal sealed class FaultyBucket(IBucket inner, Func<BucketCall, Fault> choose
     public async ValueTask AbortMultipartAsync(string key, string id, CancellationToken cancellationToken) =>
         await WriteAsync(BucketVerb.AbortMultipart, key, () => Value(inner.AbortMultipartAsync(key, id, default)));
 
+    // No request is made, so nothing can fail.
+    public ValueTask<Uri?> SignAsync(string key, TimeSpan validFor, CancellationToken cancellationToken) =>
+        inner.SignAsync(key, validFor, cancellationToken);
+
     private async ValueTask<T> ReadAsync<T>(BucketVerb verb, string key, Func<ValueTask<T>> read)
     {
         await FailReadAsync(Choose(verb, key), key);

@@ -182,6 +182,12 @@ internal sealed class MemoryBucket(int minPart = 1024, int page = 1000, Func<Val
         lock (_lock) _uploads.Remove(id);
     }
 
+    public async ValueTask<Uri?> SignAsync(string key, TimeSpan validFor, CancellationToken cancellationToken)
+    {
+        await PauseAsync(cancellationToken);
+        return new($"https://bucket.test/{Uri.EscapeDataString(key)}?expires={(_time.GetUtcNow() + validFor).ToUnixTimeSeconds()}");
+    }
+
     private string StorePart(string key, string id, int number, byte[] bytes)
     {
         if (number is < 1 or > IBucket.MaxParts) throw new IOException($"InvalidArgument: part {number}");

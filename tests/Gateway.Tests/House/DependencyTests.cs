@@ -83,6 +83,7 @@ public sealed partial class DependencyTests
     [InlineData(@"\bFASTER\b|\bFaster[A-Z]\w+", "Gateway.Storage")]
     [InlineData(@"Yarp\.", "Gateway.Upstream", "Gateway/Web")]
     [InlineData(@"StackExchange\.", "Gateway/Replicas/RedisLink.cs")]
+    [InlineData(@"\bAmazon\.", "Gateway.Storage/Buckets/S3/")]
     [InlineData(@"YamlDotNet", "Gateway/Configuration")]
     [InlineData(@"using OpenTelemetry", "Gateway/Operations")]
     [InlineData(@"using Microsoft\.IdentityModel", "Gateway/Access")]

@@ -1,0 +1,96 @@
+namespace Gateway.Storage;
+
+/// <summary>
+/// The bytes of an object as they arrive. A read that waits too long for the store fails, and so does one whose bytes end early.
+/// </summary>
+/// <param name="response">Disposed of with this stream; it ends the connection when bytes remain.</param>
+/// <param name="length">Bytes that must arrive.</param>
+/// <param name="failed">Makes the exception for a failed read.</param>
+internal sealed class S3Body(Stream bytes, IDisposable response, long length, TimeSpan limit, Func<Exception?, Exception> failed) : Stream
+{
+    private long _remaining = length;
+
+    /// <inheritdoc/>
+    public override bool CanRead => true;
+
+    /// <inheritdoc/>
+    public override bool CanSeek => false;
+
+    /// <inheritdoc/>
+    public override bool CanWrite => false;
+
+    /// <inheritdoc/>
+    public override long Length => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
+
+    /// <inheritdoc/>
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        if (_remaining == 0 || buffer.IsEmpty) return 0;
+        if (buffer.Length > _remaining) buffer = buffer[..(int)_remaining];
+        var read = 0;
+        try
+        {
+            var reading = bytes.ReadAsync(buffer, cancellationToken);
+            // Bytes that have arrived are there without a wait.
+            read = reading.IsCompletedSuccessfully ? reading.Result : await WaitAsync(reading);
+        }
+        catch (Exception e) when (e is IOException or TimeoutException or ObjectDisposedException)
+        {
+            throw failed(e);
+        }
+        if (read == 0) throw failed(null);
+        _remaining -= read;
+        return read;
+    }
+
+    // A read that is given up goes on until the response is disposed of, so its buffer must not be used again: the caller fails.
+    private async ValueTask<int> WaitAsync(ValueTask<int> reading)
+    {
+        var read = reading.AsTask();
+        try
+        {
+            return await read.WaitAsync(limit);
+        }
+        catch (TimeoutException)
+        {
+            response.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+    /// <inheritdoc/>
+    public override int Read(byte[] buffer, int offset, int count) =>
+        throw new NotSupportedException("expected an asynchronous read of an object");
+
+    /// <inheritdoc/>
+    public override void Flush()
+    {
+    }
+
+    /// <inheritdoc/>
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) response.Dispose();
+        base.Dispose(disposing);
+    }
+}

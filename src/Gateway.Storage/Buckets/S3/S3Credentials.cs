@@ -1,0 +1,68 @@
+using Amazon.Runtime;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// Credentials from two files, which are read again while the gateway runs: rotated ones apply within 5 s, or at once after the store has
+/// refused the former.
+/// </summary>
+internal sealed class S3Credentials(string accessKeyFile, string secretKeyFile, TimeProvider clock) : AWSCredentials
+{
+    // Chosen: two small reads in 5 s cost nothing, and a rotation waits no longer.
+    private static readonly TimeSpan ReadEvery = TimeSpan.FromSeconds(5);
+
+    // Longest line of a key that is read. AWS: 128 characters for an access key; secrets of other stores are not longer.
+    private const int MaxKey = 1024;
+
+    private readonly Lock _gate = new();
+    private ImmutableCredentials? _read;
+    private long _readAt;
+
+    /// <inheritdoc/>
+    public override ImmutableCredentials GetCredentials()
+    {
+        lock (_gate)
+        {
+            if (_read is null || clock.GetElapsedTime(_readAt) >= ReadEvery) Read();
+            return _read!;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override Task<ImmutableCredentials> GetCredentialsAsync() => Task.FromResult(GetCredentials());
+
+    /// <summary>Reads the files now. Returns whether they have other credentials than before.</summary>
+    public bool ReadAgain()
+    {
+        lock (_gate)
+        {
+            var before = _read;
+            Read();
+            return before is not null && (before.AccessKey != _read!.AccessKey || before.SecretKey != _read.SecretKey);
+        }
+    }
+
+    // A file that cannot be read now, as in the middle of a rotation, does not end what works.
+    private void Read()
+    {
+        try
+        {
+            _read = new(KeyIn(accessKeyFile), KeyIn(secretKeyFile), null);
+        }
+        catch (Exception e) when (_read is not null && e is IOException or UnauthorizedAccessException)
+        {
+        }
+        _readAt = clock.GetTimestamp();
+    }
+
+    private static string KeyIn(string file)
+    {
+        using var reader = new StreamReader(file);
+        var text = new char[MaxKey + 1];
+        var length = reader.ReadBlock(text);
+        var key = new string(text, 0, length).Trim();
+        return length <= MaxKey && key.Length > 0 && !key.Any(char.IsWhiteSpace)
+            ? key
+            : throw new IOException($"expected one key in one line of at most {MaxKey} characters in {file}, got other text");
+    }
+}

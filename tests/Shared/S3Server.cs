@@ -1,0 +1,154 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Gateway.Testing;
+
+/// <summary>
+/// An S3 server of the rig on a port of its own: Ceph, which behaves as stores in use do, or moto, which is light and does not check
+/// signatures. Both know one account.
+/// </summary>
+internal sealed class S3Server : IAsyncDisposable
+{
+    public const string AccessKey = "AKIDTEST";
+    public const string SecretKey = "secretsecretsecret";
+
+    // An end of the standard input stops the server, also when the test program was killed.
+    private const string Moto = "\"$0\" -H 127.0.0.1 -p \"$1\" >\"$2/out\" 2>&1 & p=$!; cat >/dev/null; kill $p";
+
+    private readonly Process _process;
+    private readonly DirectoryInfo _folder;
+
+    private S3Server(string file, IEnumerable<string> arguments, int port, DirectoryInfo folder)
+    {
+        (Endpoint, _folder) = (new($"http://127.0.0.1:{port}"), folder);
+        _process = Process.Start(new ProcessStartInfo(file, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
+    }
+
+    /// <summary>The server's address.</summary>
+    public Uri Endpoint { get; }
+
+    /// <summary>Starts Ceph, which takes about 15 s on two free cores; null if the rig lacks it.</summary>
+    public static Task<S3Server?> StartCephAsync() => StartAsync("radosgw", (rig, folder, port) =>
+        ("bash", [Path.Combine(Root(), "tests/rig/ceph.sh"), rig, folder, $"{port}", $"{FreePort()}"]));
+
+    /// <summary>Starts moto, which takes about 2 s; null if the rig lacks it.</summary>
+    public static Task<S3Server?> StartMotoAsync() => StartAsync("moto_server", (rig, folder, port) =>
+        ("sh", ["-c", Moto, Path.Combine(rig, "bin/moto_server"), $"{port}", folder]));
+
+    private static async Task<S3Server?> StartAsync(string program, Func<string, string, int, (string, string[])> command)
+    {
+        var rig = Environment.GetEnvironmentVariable("GATEWAY_RIG");
+        if (rig is null || !File.Exists(Path.Combine(rig, "bin", program))) return null;
+        var (folder, port) = (Directory.CreateTempSubdirectory("gateway-s3-"), FreePort());
+        var (file, arguments) = command(Path.GetFullPath(rig), folder.FullName, port);
+        var server = new S3Server(file, arguments, port, folder);
+        using var client = new HttpClient();
+        await Patience.UntilAsync(
+            async () =>
+            {
+                if (server._process.HasExited) throw new InvalidOperationException($"{program} ended: {server.Tail()}");
+                try
+                {
+                    using var answer = await client.GetAsync(server.Endpoint);
+                    return true;
+                }
+                catch (HttpRequestException)
+                {
+                    return false;
+                }
+            },
+            () => $"{program} answers: {server.Tail()}", 120);
+        return server;
+    }
+
+    /// <summary>Makes an empty bucket with a name of its own. Returns the name.</summary>
+    public async Task<string> NewBucketAsync()
+    {
+        var name = $"b{Guid.NewGuid():n}";
+        await SendAsync(HttpMethod.Put, name);
+        return name;
+    }
+
+    /// <summary>Sends a request with a signature and no body.</summary>
+    /// <param name="path">The bucket, or the bucket and a key of letters, digits and slashes.</param>
+    public async Task<string> SendAsync(HttpMethod method, string path)
+    {
+        using var client = new HttpClient();
+        using var request = new HttpRequestMessage(method, new Uri(Endpoint, path));
+        Sign(request);
+        using var answer = await client.SendAsync(request);
+        var text = await answer.Content.ReadAsStringAsync();
+        return answer.IsSuccessStatusCode ? text : throw new HttpRequestException($"{method} {path}: {(int)answer.StatusCode} {text}");
+    }
+
+    // AWS Signature Version 4 of a request without a query and a body.
+    private static void Sign(HttpRequestMessage request)
+    {
+        const string Signed = "host;x-amz-content-sha256;x-amz-date";
+        var (url, empty) = (request.RequestUri!, Convert.ToHexStringLower(SHA256.HashData([])));
+        var time = DateTime.UtcNow.ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture);
+        var scope = $"{time[..8]}/us-east-1/s3/aws4_request";
+        var canonical = $"{request.Method}\n{url.AbsolutePath}\n\nhost:{url.Authority}\nx-amz-content-sha256:{empty}\n"
+            + $"x-amz-date:{time}\n\n{Signed}\n{empty}";
+        var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(canonical)));
+        var text = $"AWS4-HMAC-SHA256\n{time}\n{scope}\n{hash}";
+        var key = scope.Split('/').Aggregate(
+            Encoding.UTF8.GetBytes($"AWS4{SecretKey}"), (key, part) => HMACSHA256.HashData(key, Encoding.UTF8.GetBytes(part)));
+        var signature = Convert.ToHexStringLower(HMACSHA256.HashData(key, Encoding.UTF8.GetBytes(text)));
+        request.Headers.TryAddWithoutValidation("x-amz-date", time);
+        request.Headers.TryAddWithoutValidation("x-amz-content-sha256", empty);
+        request.Headers.TryAddWithoutValidation(
+            "Authorization", $"AWS4-HMAC-SHA256 Credential={AccessKey}/{scope}, SignedHeaders={Signed}, Signature={signature}");
+    }
+
+    private string Tail() => string.Join('\n', _folder.EnumerateFiles("*out").SelectMany(file => File.ReadLines(file.FullName).TakeLast(5)));
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    private static string Root()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder.FullName, "Gateway.sln"))) folder = folder.Parent!;
+        return folder.FullName;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _process.StandardInput.Close();
+        await _process.WaitForExitAsync().InTimeAsync("the S3 server ends");
+        _process.Dispose();
+        _folder.Delete(recursive: true);
+    }
+}
+
+/// <summary>The S3 servers of a test assembly: each is started when the first test needs it, and serves all of them.</summary>
+/// <remarks>For the whole assembly: <c>[assembly: AssemblyFixture(typeof(S3Servers))]</c>.</remarks>
+public sealed class S3Servers : IAsyncDisposable
+{
+    private readonly Lazy<Task<S3Server?>> _ceph = new(S3Server.StartCephAsync);
+    private readonly Lazy<Task<S3Server?>> _moto = new(S3Server.StartMotoAsync);
+
+    /// <summary>Null if the rig lacks it.</summary>
+    internal Task<S3Server?> CephAsync() => _ceph.Value;
+
+    /// <summary>Null if the rig lacks it.</summary>
+    internal Task<S3Server?> MotoAsync() => _moto.Value;
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var server in (Lazy<Task<S3Server?>>[])[_ceph, _moto])
+        {
+            if (server.IsValueCreated && await server.Value is { } started) await started.DisposeAsync();
+        }
+    }
+}
