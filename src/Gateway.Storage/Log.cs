@@ -72,6 +72,7 @@ internal static partial class Log
 
     [LoggerMessage(2042, LogLevel.Warning, "Damaged content {Digest} was healed: its bytes are whole again in the {Root} root")]
     public static partial void Healed(ILogger logger, Gateway.Oci.Digest digest, string root);
+
     [LoggerMessage(2060, LogLevel.Information, "Read other keys for bucket {Bucket} after the store refused the former")]
     public static partial void BucketKeysRead(ILogger logger, string bucket);
 

@@ -105,7 +105,8 @@ internal sealed class S3Server : IAsyncDisposable
             "Authorization", $"AWS4-HMAC-SHA256 Credential={AccessKey}/{scope}, SignedHeaders={Signed}, Signature={signature}");
     }
 
-    private string Tail() => string.Join('\n', _folder.EnumerateFiles("*out").SelectMany(file => File.ReadLines(file.FullName).TakeLast(5)));
+    private string Tail() =>
+        string.Join('\n', _folder.EnumerateFiles("*out").SelectMany(file => File.ReadLines(file.FullName).TakeLast(5)));
 
     private static int FreePort()
     {
