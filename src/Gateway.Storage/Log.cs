@@ -83,4 +83,13 @@ internal static partial class Log
 
     [LoggerMessage(2040, LogLevel.Warning, "Damaged content {Digest} could not be healed from whole bytes in another place")]
     public static partial void NotHealed(ILogger logger, Exception exception, Gateway.Oci.Digest digest);
+
+    [LoggerMessage(
+        2050, LogLevel.Warning, "Local copy of {Digest} could not be made; it is read from the bucket, and the next reader tries again")]
+    public static partial void NotCopied(ILogger logger, Exception exception, Gateway.Oci.Digest digest);
+
+    [LoggerMessage(
+        2051, LogLevel.Error,
+        "Pushed content {Digest} is damaged in the bucket ({Length} bytes have another digest) and is not served; push it again")]
+    public static partial void BucketDamaged(ILogger logger, Gateway.Oci.Digest digest, long length);
 }

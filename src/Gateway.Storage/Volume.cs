@@ -13,9 +13,11 @@ public sealed class Volume : IAsyncDisposable
     private readonly Durability _durability;
     private readonly VolumeSweep _sweep;
     private readonly Trash _trash;
+    private readonly LocalCopies _copies;
 
     private Volume(
-        Folders folders, FileStream? held, TimeProvider clock, ILogger logger, Func<IContentStore>? openPushed, SharedStore? shared)
+        Folders folders, FileStream? held, TimeProvider clock, ILogger logger, Func<LocalCopies, IContentStore>? openPushed,
+        SharedStore? shared)
     {
         (_lock, _durability) = (held, folders.Durability);
         var start = folders.NextStart();
@@ -39,14 +41,18 @@ public sealed class Volume : IAsyncDisposable
         Origins = new(Path.Combine(folders.Own, "cache/v2/origins"), Files, logger);
 
         var (manifests, uses) = (new ManifestCache(), new RecentUses(clock));
-        var pushed = openPushed?.Invoke() ?? StoreOf(PushedRoot, _trash);
         var cached = StoreOf(CachedRoot, trash: null);
         var staged = StoreOf(StagedRoot, trash: null);
         Eviction = new(_index, CachedRoot, cached, Health, clock, logger);
         Room = new(Health, Eviction);
-        Content = new(pushed, cached, staged, Health, Eviction, logger);
-        Uploads = new(folders.Uploads, pushed, Health, clock, logger);
         Fetches = new(folders.Fetches, Room, Health, Eviction, cached, _durability);
+        _copies = new(cached, Fetches, Eviction, Files, _durability, logger);
+        var pushed = openPushed?.Invoke(_copies) ?? StoreOf(PushedRoot, _trash);
+        Content = new(pushed, cached, staged, Health, Eviction, logger);
+        Uploads = new(pushed, Health, clock, logger)
+        {
+            Staged = pushed is ContentFiles ? null : new(staged, Health, clock, logger),
+        };
         StagedContent = new(StagedRoot, staged, CachedRoot, Eviction, uses, clock);
 
         var holders = new Holders(Catalog, PushedRoot, StagedContent, StagedRoot);
@@ -159,7 +165,7 @@ public sealed class Volume : IAsyncDisposable
     /// <param name="openPushed">Opens the store; null for the disk.</param>
     /// <param name="shared">Where the metadata of pushed content is, if several gateways share it; null for the disk.</param>
     internal static ValueTask<Volume> OpenAsync(
-        string path, TimeProvider clock, ILogger logger, Func<IContentStore>? openPushed, SharedStore? shared,
+        string path, TimeProvider clock, ILogger logger, Func<LocalCopies, IContentStore>? openPushed, SharedStore? shared,
         CancellationToken cancellationToken) =>
         new(Task.Run(
             () =>
@@ -221,6 +227,7 @@ public sealed class Volume : IAsyncDisposable
         // Through the committer.
         await _cacheNotes.DisposeAsync();
         await _committer.DisposeAsync();
+        await _copies.DisposeAsync();
         await Eviction.DisposeAsync();
         await _index.DisposeAsync();
         OpenFiles.Dispose();

@@ -19,14 +19,15 @@ public sealed class StagedRepositoryTests : BackingSuite
     private protected override StoredRepository Repository(Volume volume) => volume.Staged("docker.io", VolumeRig.Name);
 }
 
-/// <summary>A repository whose bytes are in an object store.</summary>
+/// <summary>A repository whose bytes are in a bucket.</summary>
 public sealed class ObjectBackedRepositoryTests : BackingSuite
 {
     private readonly MemoryBucket _bucket = new();
 
     private protected override StoredRepository Repository(Volume volume) => volume.Pushed(VolumeRig.Name);
 
-    private protected override Task<VolumeRig> OpenRigAsync() => VolumeRig.OpenAsync(openPushed: () => new ObjectContents(_bucket));
+    private protected override Task<VolumeRig> OpenRigAsync() => VolumeRig.OpenAsync(
+        openPushed: copies => new BucketContents(_bucket, "", copies, TimeProvider.System, partBytes: 2048));
 }
 
 /// <summary>The behavior of every stored repository, whatever the lifetime of its root.</summary>

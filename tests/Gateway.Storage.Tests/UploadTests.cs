@@ -79,14 +79,14 @@ public sealed class UploadTests : IAsyncLifetime
         File.SetLastWriteTimeUtc(data, DateTime.UtcNow.AddDays(-8));
         var upload = await Repository.FindUploadAsync(id, default);
         Assert.True(await upload!.TakeOverAsync(default));
-        _rig.Volume.Uploads.Sweep();
+        await _rig.Volume.Uploads.SweepAsync(default);
         Assert.True(File.Exists(data));
         Assert.Equal(Digest.Of([1, 2, 3]), await upload.FinishAsync(DigestAlgorithm.Sha256, default));
         await upload.DisposeAsync();
-        _rig.Volume.Uploads.Sweep();
+        await _rig.Volume.Uploads.SweepAsync(default);
         Assert.True(File.Exists(data));
         File.SetLastWriteTimeUtc(data, DateTime.UtcNow.AddDays(-8));
-        _rig.Volume.Uploads.Sweep();
+        await _rig.Volume.Uploads.SweepAsync(default);
         Assert.Null(await Repository.FindUploadAsync(id, default));
         Assert.Equal(0, _rig.Volume.Uploads.Count);
     }
@@ -176,8 +176,30 @@ public sealed class UploadTests : IAsyncLifetime
         var id = await OpenAsync(bytes);
         await using var data = await _rig.Volume.Content.Of(Lifetime.Pushed).OpenUploadAsync(id, -1, default);
         using var session = new UploadSession(id, new("team/app", "tester", "sha256", DateTimeOffset.UtcNow));
-        session.Hash.AppendData(bytes.AsSpan(0, 1000));
-        await session.TakeUpAsync(data!, default);
+        await Assert.ThrowsAsync<IOException>(async () => await session.CatchUpAsync(new BrokenData(data!), default));
+        await session.CatchUpAsync(data!, default);
         Assert.Equal(Digest.Of(bytes), Digest.FromHash(DigestAlgorithm.Sha256, session.Hash.GetCurrentHash()));
+    }
+
+    /// <summary>The bytes of an upload, which cannot be read to their end.</summary>
+    private sealed class BrokenData(IUploadData data) : IUploadData
+    {
+        public long Length => data.Length;
+
+        public Digest? Noted => null;
+
+        public async ValueTask ReadAsync(long from, Action<ReadOnlyMemory<byte>> use, CancellationToken cancellationToken)
+        {
+            await data.ReadAsync(from, bytes => use(bytes[..1000]), cancellationToken);
+            throw new IOException("connection reset");
+        }
+
+        public ValueTask AppendAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public ValueTask NoteAsync(Func<Digest> digest, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public ValueTask FlushAsync() => throw new NotSupportedException();
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 }

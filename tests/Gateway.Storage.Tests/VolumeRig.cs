@@ -13,10 +13,10 @@ internal sealed class VolumeRig : IAsyncDisposable
     private readonly TimeProvider _clock;
     private int _copies;
 
-    private readonly Func<IContentStore>? _openPushed;
+    private readonly Func<LocalCopies, IContentStore>? _openPushed;
     private readonly SharedStore? _shared;
 
-    private VolumeRig(TimeProvider clock, Func<IContentStore>? openPushed, SharedStore? shared) =>
+    private VolumeRig(TimeProvider clock, Func<LocalCopies, IContentStore>? openPushed, SharedStore? shared) =>
         (_clock, _openPushed, _shared) = (clock, openPushed, shared);
 
     public string Path { get; private set; } = "";
@@ -24,7 +24,7 @@ internal sealed class VolumeRig : IAsyncDisposable
     public Volume Volume { get; private set; } = null!;
 
     public static async Task<VolumeRig> OpenAsync(
-        TimeProvider? clock = null, Func<IContentStore>? openPushed = null, SharedStore? shared = null)
+        TimeProvider? clock = null, Func<LocalCopies, IContentStore>? openPushed = null, SharedStore? shared = null)
     {
         var rig = new VolumeRig(clock ?? TimeProvider.System, openPushed, shared);
         rig.Path = System.IO.Path.Combine(rig._folder, "0");

@@ -77,7 +77,7 @@ public sealed class Collector
         if (WhyNot is { } why) throw new IOException($"nothing can be collected: {why}");
         await Ready.WaitAsync(stop);
         var tally = new CollectionTally(request.IsDryRun);
-        SweepUploadsAndTrash(request, tally);
+        await SweepUploadsAndTrashAsync(request, tally, stop);
         if (_uses.Missing is { } missing && missing > TimeSpan.Zero)
             tally.Note($"The gateway knows which content is in use only when it has run for gc.grace; wait another {Text(missing)}.");
         var pace = new WorkPace(_clock);
@@ -154,10 +154,10 @@ public sealed class Collector
         return true;
     }
 
-    private void SweepUploadsAndTrash(CollectionRequest request, CollectionTally tally)
+    private async Task SweepUploadsAndTrashAsync(CollectionRequest request, CollectionTally tally, CancellationToken stop)
     {
-        tally.Uploads = _uploads.CountExpired();
-        if (!request.IsDryRun) _uploads.Sweep();
+        tally.Uploads = await _uploads.CountExpiredAsync(stop);
+        if (!request.IsDryRun) await _uploads.SweepAsync(stop);
         tally.TrashBytes = request.IsDryRun ? _trash.Expired() : _trash.Empty();
     }
 

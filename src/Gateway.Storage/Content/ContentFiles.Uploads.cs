@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text.Json;
 using Gateway.Oci;
 using Microsoft.Win32.SafeHandles;
 
@@ -7,10 +8,32 @@ namespace Gateway.Storage;
 /// <summary>The bytes of uploads: a <c>.data</c> file for each. Nothing is flushed before an upload is finished.</summary>
 internal sealed partial class ContentFiles
 {
+    /// <summary>
+    /// The largest note in bytes: a name of 255 characters, and an actor with a token's longest subject, both escaped. Chosen.
+    /// </summary>
+    private const int MaxNoteBytes = 64 * 1024;
+
+    public bool SharesUploads => false;
+
     private string UploadOf(string id) => $"{uploads}/{id}.data";
 
-    public ValueTask<IUploadData> CreateUploadAsync(string id, CancellationToken cancellationToken) =>
-        new(new UploadFile(OpenUpload(id, FileMode.CreateNew), UploadOf(id), 0, uploads, durability));
+    private string NoteOf(string id) => $"{uploads}/{id}.json";
+
+    public async ValueTask<IUploadData> CreateUploadAsync(string id, UploadNote note, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await File.WriteAllBytesAsync(
+                NoteOf(id), JsonSerializer.SerializeToUtf8Bytes(note, UploadNoteJson.Default.UploadNote), cancellationToken);
+            return new UploadFile(OpenUpload(id, FileMode.CreateNew), UploadOf(id), 0, uploads, durability);
+        }
+        catch
+        {
+            // A client that disconnects leaves no session behind.
+            if (Disk.HasFile(NoteOf(id))) File.Delete(NoteOf(id));
+            throw;
+        }
+    }
 
     public ValueTask<IUploadData?> OpenUploadAsync(string id, long length, CancellationToken cancellationToken)
     {
@@ -34,6 +57,35 @@ internal sealed partial class ContentFiles
             ? new UploadFacts(file.Length, file.Written)
             : null);
 
+    public ValueTask<UploadNote?> ReadUploadNoteAsync(string id, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return new(Disk.Bytes(NoteOf(id), MaxNoteBytes) is { } note
+                ? JsonSerializer.Deserialize(note, UploadNoteJson.Default.UploadNote)
+                : null);
+        }
+        catch (JsonException)
+        {
+            return default;
+        }
+    }
+
+    public IAsyncEnumerable<string> UploadsAsync(CancellationToken cancellationToken) =>
+        Disk.FilesIn(uploads).Select(static file => Path.GetFileNameWithoutExtension(file)).ToAsyncEnumerable();
+
+    public ValueTask<bool> RemoveLeftoversAsync(string id, DateTimeOffset oldest, CancellationToken cancellationToken)
+    {
+        // An upload that is being begun has its note before its bytes.
+        if (Disk.Find(UploadOf(id))?.Written > oldest || Disk.Find(NoteOf(id))?.Written > oldest) return new(false);
+        File.Delete(UploadOf(id));
+        File.Delete(NoteOf(id));
+        return new(true);
+    }
+
+    // The commit renames a file.
+    public ValueTask PlaceUploadAsync(string id, Digest digest, CancellationToken cancellationToken) => ValueTask.CompletedTask;
+
     public ValueTask CommitUploadAsync(string id, Digest digest, CancellationToken cancellationToken)
     {
         if (Disk.HasFile(UploadOf(id))) Take(UploadOf(id), digest);
@@ -45,6 +97,7 @@ internal sealed partial class ContentFiles
         var isStored = Disk.HasFile(UploadOf(id));
         // A symbolic link goes too, whatever its target.
         File.Delete(UploadOf(id));
+        File.Delete(NoteOf(id));
         return new(isStored);
     }
 
@@ -69,12 +122,12 @@ internal sealed partial class ContentFiles
             return ValueTask.CompletedTask;
         }
 
-        public async ValueTask ReadAsync(Action<ReadOnlyMemory<byte>> use, CancellationToken cancellationToken)
+        public async ValueTask ReadAsync(long from, Action<ReadOnlyMemory<byte>> use, CancellationToken cancellationToken)
         {
             var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
             try
             {
-                for (long at = 0; at < Length;)
+                for (var at = from; at < Length;)
                 {
                     var most = (int)Math.Min(BufferSize, Length - at);
                     var count = await RandomAccess.ReadAsync(file, buffer.AsMemory(0, most), at, cancellationToken);
@@ -88,6 +141,11 @@ internal sealed partial class ContentFiles
                 ArrayPool<byte>.Shared.Return(buffer);
             }
         }
+
+        // No other process reads the file.
+        public ValueTask NoteAsync(Func<Digest> digest, CancellationToken cancellationToken) => ValueTask.CompletedTask;
+
+        public Digest? Noted => null;
 
         // Not on the thread pool, because a flush may take long.
         public ValueTask FlushAsync() => new(Task.Factory.StartNew(

@@ -26,7 +26,7 @@ public sealed class FetchFiles
 
     /// <summary>
     /// Opens the part of this digest, new or from an interrupted fetch. Null when there is no room for <paramref name="size"/> bytes, if
-    /// the size is known. At most one part is open per digest; the caller ensures that.
+    /// the size is known. At most one part is open per digest and kind of caller; the caller ensures that.
     /// </summary>
     public FetchFile? Open(Digest digest, long? size)
     {
@@ -46,6 +46,12 @@ public sealed class FetchFiles
             return null;
         }
     }
+
+    /// <summary>
+    /// Opens the part of a digest as <see cref="Open"/> does; null also while a fetch from an upstream has it open: a pushed repository and
+    /// an upstream's can be asked for the same digest.
+    /// </summary>
+    internal FetchFile? OpenBeside(Digest digest, long size) => _open.ContainsKey(digest) ? null : Open(digest, size);
 
     /// <summary>
     /// Whether content of this size can be stored now. Evicts cached content if too few bytes are free and that frees enough.

@@ -49,16 +49,44 @@ internal interface IContentStore
     /// </summary>
     ValueTask<bool> RemoveAsync(Digest digest, bool evenIfRead, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Whether other processes can continue the uploads of this store. What the store says of an upload is then newer than what this
+    /// process remembers.
+    /// </summary>
+    bool SharesUploads { get; }
+
     /// <summary>Begins to receive bytes whose digest is not known yet.</summary>
     /// <param name="id">A name that was never used, of lower-case letters and digits.</param>
-    ValueTask<IUploadData> CreateUploadAsync(string id, CancellationToken cancellationToken);
+    /// <param name="note">Is stored with the bytes.</param>
+    ValueTask<IUploadData> CreateUploadAsync(string id, UploadNote note, CancellationToken cancellationToken);
 
     /// <summary>Continues to receive bytes, also after a restart; null when there are none under this name.</summary>
-    /// <param name="length">Bytes that belong to the upload; bytes after them are dropped. Negative for all that are stored.</param>
+    /// <param name="length">
+    /// Bytes that belong to the upload; bytes after them are dropped. Negative for all that are stored, as a store that shares uploads
+    /// always opens them.
+    /// </param>
     ValueTask<IUploadData?> OpenUploadAsync(string id, long length, CancellationToken cancellationToken);
 
-    /// <summary>What is stored of an upload; null when nothing is.</summary>
+    /// <summary>What is stored of an upload's bytes; null when nothing is.</summary>
     ValueTask<UploadFacts?> FindUploadAsync(string id, CancellationToken cancellationToken);
+
+    /// <summary>The note that was stored with an upload; null when there is none, or none that can be read.</summary>
+    ValueTask<UploadNote?> ReadUploadNoteAsync(string id, CancellationToken cancellationToken);
+
+    /// <summary>The names of all uploads of which something is stored, in no order, and some of them more than once.</summary>
+    IAsyncEnumerable<string> UploadsAsync(CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Removes what is stored of an upload that has no note or no bytes, unless it is younger than this: the upload is being begun. False
+    /// when nothing was removed.
+    /// </summary>
+    ValueTask<bool> RemoveLeftoversAsync(string id, DateTimeOffset oldest, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Does ahead of <see cref="CommitUploadAsync"/> what takes long, if anything does: after it, the commit moves no bytes. The upload can
+    /// still be continued or removed. Does nothing when the upload is not stored any more.
+    /// </summary>
+    ValueTask PlaceUploadAsync(string id, Digest digest, CancellationToken cancellationToken);
 
     /// <summary>
     /// Makes the flushed bytes of an upload the content of their digest, in place of what is stored under it: the existing bytes may be
@@ -66,7 +94,7 @@ internal interface IContentStore
     /// </summary>
     ValueTask CommitUploadAsync(string id, Digest digest, CancellationToken cancellationToken);
 
-    /// <summary>Removes the bytes of an upload; false when there are none.</summary>
+    /// <summary>Removes the bytes of an upload, and its note; false when there are no bytes.</summary>
     ValueTask<bool> RemoveUploadAsync(string id, CancellationToken cancellationToken);
 }
 
@@ -78,8 +106,21 @@ internal interface IUploadData : IAsyncDisposable
     /// </summary>
     ValueTask AppendAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken);
 
-    /// <summary>Reads the bytes from the start, in pieces. Throws <see cref="EndOfStreamException"/> when some are missing.</summary>
-    ValueTask ReadAsync(Action<ReadOnlyMemory<byte>> use, CancellationToken cancellationToken);
+    /// <summary>
+    /// Reads the bytes from an offset, in pieces, before others are appended. Throws <see cref="EndOfStreamException"/> when some are
+    /// missing.
+    /// </summary>
+    ValueTask ReadAsync(long from, Action<ReadOnlyMemory<byte>> use, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Makes what was appended known to other processes that share the uploads, before the client is answered. Throws
+    /// <see cref="UploadTakenOverException"/> when another process has taken over the session.
+    /// </summary>
+    /// <param name="digest">Computes the digest of all bytes by the session's own algorithm, if the store notes it.</param>
+    ValueTask NoteAsync(Func<Digest> digest, CancellationToken cancellationToken);
+
+    /// <summary>The digest of all bytes that was noted with the last of them; null when none was.</summary>
+    Digest? Noted { get; }
 
     /// <summary>
     /// Makes everything that was appended durable. Throws <see cref="FlushFailedException"/> when the received bytes are lost.

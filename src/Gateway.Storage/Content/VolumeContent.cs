@@ -9,6 +9,9 @@ namespace Gateway.Storage;
 /// </summary>
 public sealed class VolumeContent : IContentLookup
 {
+    private readonly (Lifetime Lifetime, IContentStore Store)[] _roots;
+
+    // The same, in the order in which they are asked: another machine is asked after the local disk.
     private readonly (Lifetime Lifetime, IContentStore Store)[] _stores;
     private readonly ContentFiles _cached;
     private readonly VolumeHealth _health;
@@ -20,14 +23,15 @@ public sealed class VolumeContent : IContentLookup
         IContentStore pushed, ContentFiles cached, IContentStore staged, VolumeHealth health, Eviction eviction,
         ILogger logger)
     {
-        _stores = [(Lifetime.Pushed, pushed), (Lifetime.Cached, cached), (Lifetime.Staged, staged)];
+        _roots = [(Lifetime.Pushed, pushed), (Lifetime.Cached, cached), (Lifetime.Staged, staged)];
+        _stores = [.. _roots.OrderBy(static each => each.Store is not ContentFiles)];
         (_cached, _health, _eviction, _logger) = (cached, health, eviction, logger);
         foreach (var files in _stores.Select(static each => each.Store).OfType<ContentFiles>())
             files.Suspected = digest => _ = ExamineAsync(digest);
     }
 
     /// <summary>The store of one root.</summary>
-    internal IContentStore Of(Lifetime lifetime) => _stores[(int)lifetime - 1].Store;
+    internal IContentStore Of(Lifetime lifetime) => _roots[(int)lifetime - 1].Store;
 
     /// <inheritdoc/>
     public ValueTask<long?> FindAsync(Digest digest, long size, CancellationToken cancellationToken)

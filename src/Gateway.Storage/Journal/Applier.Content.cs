@@ -49,13 +49,15 @@ internal sealed partial class Applier
         foreach (var o in change.Operations.OfType<Operation.LinkBlob>())
         {
             // The upload first: most links come from one, and then no lookup is needed.
-            if (!HasData(o) && links.Find(repository, LinkKind.Blob, o.Digest) is null && !HasBytes(repository.Root.Lifetime, o))
+            if (!HasData(repository.Root.Lifetime, o) && links.Find(repository, LinkKind.Blob, o.Digest) is null
+                && !HasBytes(repository.Root.Lifetime, o))
                 return new CommitResult.Missing(o.Digest);
         }
         return null;
     }
 
-    private bool HasData(Operation.LinkBlob o) => o.Upload is { } upload && uploads.HasDataAsync(upload).Wait();
+    private bool HasData(Lifetime lifetime, Operation.LinkBlob o) =>
+        o.Upload is { } upload && uploads.Of(lifetime).HasDataAsync(upload).Wait();
 
     private bool HasBytes(Lifetime lifetime, Operation.LinkBlob o)
     {
@@ -69,7 +71,7 @@ internal sealed partial class Applier
     private void Link(StoredRepository repository, Operation.LinkBlob o, DateTimeOffset at, bool isReplay)
     {
         var root = repository.Root;
-        if (o.Upload is { } upload) uploads.CommitAsync(upload, content.Of(root.Lifetime), o.Digest).Wait();
+        if (o.Upload is { } upload) uploads.Of(root.Lifetime).CommitAsync(upload, content.Of(root.Lifetime), o.Digest).Wait();
         var known = links.Find(repository, LinkKind.Blob, o.Digest);
         // Refuse found the bytes. They can be gone when the change could not be applied at once: the client was answered "not now" and
         // canceled its session, or a replay finds what another program removed.

@@ -18,7 +18,8 @@ public sealed class StoredRepositories
         VolumeContent content, Damage damage, SmallFiles files, Uploads uploads, RecentUses uses, CacheRoom room, ICommitter committer)
     {
         (_roots, _catalog, _holders) = (roots, catalog, holders);
-        _make = (root, path, state) => new(root, path, state, links, manifests, content, damage, files, uploads, uses, room, committer);
+        _make = (root, path, state) => new(
+            root, path, state, links, manifests, content, damage, files, uploads.Of(root.Lifetime), uses, room, committer);
     }
 
     /// <summary>The logs that this gateway shares with others; null when its own disk has the truth.</summary>

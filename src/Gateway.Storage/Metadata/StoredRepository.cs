@@ -199,6 +199,9 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
         if (operation is Operation.LinkBlob { Upload: null } blob && Root.Lifetime != Lifetime.Cached
             && _links.Find(this, LinkKind.Blob, blob.Digest) is not { IsAlias: true })
             await _content.BorrowAsync(Root.Lifetime, blob.Digest, blob.Size, cancellationToken);
+        // In a bucket, many GB may have to be copied; other changes do not wait for that.
+        if (operation is Operation.LinkBlob { Upload: { } upload } finished)
+            await _uploads.PlaceAsync(upload, finished.Digest, cancellationToken);
         return operation;
     }
 

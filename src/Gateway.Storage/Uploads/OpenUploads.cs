@@ -51,6 +51,12 @@ internal sealed class OpenUploads
         lock (_owners) _owners.Remove(id);
     }
 
+    /// <summary>The ids of all sessions.</summary>
+    public HashSet<string> All()
+    {
+        lock (_owners) return [.. _owners.Keys];
+    }
+
     private static void Check(int count, int limit, string whose)
     {
         if (count >= limit)

@@ -19,14 +19,14 @@ public sealed class Upload : IAsyncDisposable
     private const int HashedAtOnce = 32 * 1024;
 
     private readonly Uploads _uploads;
-    private readonly long _lengthOnDisk;
+    private readonly long _storedLength;
     private UploadSession _session;
     private IUploadData? _data;
     private CancellationTokenSource? _turn;
 
-    /// <param name="lengthOnDisk">The length of the file, if this process has not read the session yet.</param>
-    internal Upload(Uploads uploads, UploadSession session, long lengthOnDisk) =>
-        (_uploads, _session, _lengthOnDisk) = (uploads, session, lengthOnDisk);
+    /// <param name="storedLength">Bytes in the store, which count if this process has not received later ones.</param>
+    internal Upload(Uploads uploads, UploadSession session, long storedLength) =>
+        (_uploads, _session, _storedLength) = (uploads, session, storedLength);
 
     /// <summary>A session whose turn this caller has.</summary>
     internal Upload(Uploads uploads, HeldSession held) : this(uploads, held.Session, 0) => (_data, _turn) = (held.Data, held.Turn);
@@ -35,7 +35,7 @@ public sealed class Upload : IAsyncDisposable
     public string Id => _session.Id;
 
     /// <summary>Bytes received so far, also while another caller writes.</summary>
-    public long Length => _turn is null && _session.Length == 0 ? _lengthOnDisk : _session.Length;
+    public long Length => _turn is null ? _uploads.LengthOf(_session, _storedLength) : _session.Length;
 
     /// <summary>The account that opened it.</summary>
     public string Actor => _session.Note.Actor;
@@ -65,6 +65,49 @@ public sealed class Upload : IAsyncDisposable
     /// <param name="most">The largest number of bytes to read; returns false when the stream has more.</param>
     public async ValueTask<bool> AppendAsync(Stream body, CancellationToken cancellationToken, long most = long.MaxValue)
     {
+        var before = Length;
+        try
+        {
+            var isWhole = await ReceiveAsync(body, most, cancellationToken);
+            await NoteAsync(cancellationToken);
+            return isWhole;
+        }
+        catch
+        {
+            // A client that broke off may ask where to go on. What the store did not take does not belong to the session.
+            if (Length > before && !await TryNoteAsync()) _session.Forget(before);
+            throw;
+        }
+    }
+
+    private async ValueTask NoteAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await Data.NoteAsync(() => Digest.FromHash(Algorithm, _session.Hash.GetCurrentHash()), cancellationToken);
+        }
+        catch (IOException e) when (e is not UploadTakenOverException)
+        {
+            _uploads.Doubt(e);
+            throw new StoreReadOnlyException($"the upload could not be stored: {Disk.WhyOf(e)}", e);
+        }
+    }
+
+    private async ValueTask<bool> TryNoteAsync()
+    {
+        try
+        {
+            await NoteAsync(CancellationToken.None);
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
+    private async ValueTask<bool> ReceiveAsync(Stream body, long most, CancellationToken cancellationToken)
+    {
         // Two in turn: the bytes of one are hashed on another core while the other is filled and written.
         var (buffer, other) = (ArrayPool<byte>.Shared.Rent(Step), ArrayPool<byte>.Shared.Rent(Step));
         var hashing = Task.CompletedTask;
@@ -77,8 +120,10 @@ public sealed class Upload : IAsyncDisposable
                 if (step == 0) return await body.ReadAsync(buffer.AsMemory(0, 1), stop.Token) == 0;
                 var count = await body.ReadAtLeastAsync(buffer.AsMemory(0, step), step, throwOnEndOfStream: false, stop.Token);
                 if (count == 0) return true;
+                await _session.CatchUpAsync(Data, cancellationToken);
                 await WriteAsync(buffer.AsMemory(0, count));
                 await hashing;
+                _session.Hashed += count;
                 if (count <= HashedAtOnce) _session.Hash.AppendData(buffer, 0, count);
                 else hashing = HashAsync(buffer, count);
                 (buffer, other) = (other, buffer);
@@ -107,7 +152,7 @@ public sealed class Upload : IAsyncDisposable
         {
             await Data.AppendAsync(bytes, CancellationToken.None);
         }
-        catch (IOException e)
+        catch (IOException e) when (e is not UploadTakenOverException)
         {
             _uploads.Doubt(e);
             throw new StoreReadOnlyException($"the upload could not be written: {Disk.WhyOf(e)}", e);
@@ -121,9 +166,7 @@ public sealed class Upload : IAsyncDisposable
     /// </summary>
     public async ValueTask<Digest> FinishAsync(DigestAlgorithm algorithm, CancellationToken cancellationToken)
     {
-        var hash = algorithm == Algorithm
-            ? _session.Hash.GetCurrentHash()
-            : await UploadSession.HashAsync(Data, algorithm, cancellationToken);
+        var hash = await HashAsync(algorithm, cancellationToken);
         try
         {
             await Data.FlushAsync();
@@ -139,7 +182,16 @@ public sealed class Upload : IAsyncDisposable
             _uploads.Doubt(e);
             throw new StoreReadOnlyException($"the upload could not be flushed: {Disk.WhyOf(e)}", e);
         }
-        return Digest.FromHash(algorithm, hash);
+        return hash;
+    }
+
+    private async ValueTask<Digest> HashAsync(DigestAlgorithm algorithm, CancellationToken cancellationToken)
+    {
+        if (algorithm != Algorithm) return Digest.FromHash(algorithm, await UploadSession.HashAsync(Data, algorithm, cancellationToken));
+        // Another process received the last bytes, and noted the digest of all.
+        if (_session.Hashed != Length && Data.Noted is { } noted) return noted;
+        await _session.CatchUpAsync(Data, cancellationToken);
+        return Digest.FromHash(algorithm, _session.Hash.GetCurrentHash());
     }
 
     private async ValueTask TryCancelAsync()

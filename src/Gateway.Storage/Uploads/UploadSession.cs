@@ -3,14 +3,16 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>The content of an upload's <c>.json</c>; the length is that of the data file.</summary>
+/// <summary>Whose upload it is; stored with its bytes, whose number is the upload's length.</summary>
 internal sealed record UploadNote(string Repository, string Actor, string Algorithm, DateTimeOffset Started);
 
 [JsonSerializable(typeof(UploadNote))]
 [JsonSourceGenerationOptions(RespectRequiredConstructorParameters = true, RespectNullableAnnotations = true)]
 internal sealed partial class UploadNoteJson : JsonSerializerContext;
 
-/// <summary>An upload in memory: its hash so far, and the turn of its callers. It is restored from the data file after a restart.</summary>
+/// <summary>
+/// An upload in memory: its hash so far, and the turn of its callers. It is restored from the stored bytes after a restart.
+/// </summary>
 internal sealed class UploadSession : IDisposable
 {
     /// <summary>The cancellation of the request that asked for the turn last.</summary>
@@ -33,6 +35,9 @@ internal sealed class UploadSession : IDisposable
 
     public long Length { get; set; }
 
+    /// <summary>Bytes that are hashed; the upload begins with them.</summary>
+    public long Hashed { get; set; }
+
     /// <summary>Unix milliseconds of the last use, for removing idle sessions from memory.</summary>
     public long LastUse { get; set; }
 
@@ -50,19 +55,49 @@ internal sealed class UploadSession : IDisposable
         return await Turn.WaitAsync(patience, cancellationToken) ? own : null;
     }
 
-    /// <summary>Hashes the stored bytes after a restart; the session then continues where it stopped.</summary>
-    public async ValueTask TakeUpAsync(IUploadData data, CancellationToken cancellationToken)
+    /// <summary>
+    /// Hashes the stored bytes that were not hashed here: all of them after a restart, or those that another process received.
+    /// </summary>
+    public async ValueTask CatchUpAsync(IUploadData data, CancellationToken cancellationToken)
     {
-        // A client that disconnected during an earlier try has left a partial hash.
+        if (Hashed == data.Length) return;
+        if (Hashed > data.Length) Forget();
+        try
+        {
+            await data.ReadAsync(Hashed, Add, cancellationToken);
+        }
+        catch
+        {
+            // A client that disconnected during an earlier try has left a partial hash.
+            Forget();
+            throw;
+        }
+
+        void Add(ReadOnlyMemory<byte> bytes)
+        {
+            Hash.AppendData(bytes.Span);
+            Hashed += bytes.Length;
+        }
+    }
+
+    /// <summary>Forgets the hash: some of the bytes do not belong to the upload.</summary>
+    /// <param name="length">Bytes that do, as far as this process knows.</param>
+    public void Forget(long length)
+    {
+        Length = length;
+        Forget();
+    }
+
+    private void Forget()
+    {
         _ = Hash.GetHashAndReset();
-        await data.ReadAsync(bytes => Hash.AppendData(bytes.Span), cancellationToken);
-        Length = data.Length;
+        Hashed = 0;
     }
 
     public static async ValueTask<byte[]> HashAsync(IUploadData data, DigestAlgorithm algorithm, CancellationToken cancellationToken)
     {
         using var hash = new ContentHash(algorithm);
-        await data.ReadAsync(bytes => hash.AppendData(bytes.Span), cancellationToken);
+        await data.ReadAsync(0, bytes => hash.AppendData(bytes.Span), cancellationToken);
         return hash.GetHashAndReset();
     }
 

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
-using System.Text.Json;
 using Gateway.Oci;
 
 namespace Gateway.Storage;
@@ -10,25 +9,24 @@ namespace Gateway.Storage;
 internal sealed record HeldSession(UploadSession Session, IUploadData Data, CancellationTokenSource Turn);
 
 /// <summary>
-/// <c>gateway/uploads/</c>: the upload sessions. The note of each is a <c>.json</c>; its bytes are in a store of content. Nothing is
-/// flushed before a session is finished.
+/// The upload sessions, whose notes and bytes are in a store of content: on the local disk in <c>gateway/uploads/</c>, where nothing is
+/// flushed before a session is finished, or in a bucket, where any gateway can continue what another one began.
 /// </summary>
 public sealed class Uploads
 {
-    /// <summary>The number of sessions whose hash stays in memory; for other sessions it is computed again from the file.</summary>
+    /// <summary>The number of sessions whose hash stays in memory; for other sessions it is computed again from the bytes.</summary>
     private const int MaxInMemory = 1024;
-
-    /// <summary>
-    /// The largest note in bytes: a name of 255 characters, and an actor with a token's longest subject, both escaped. Chosen.
-    /// </summary>
-    private const int MaxNoteBytes = 64 * 1024;
 
     /// <summary>
     /// How long a request waits for an earlier one that is completing the session: the time of a flush, and of hashing again by sha512.
     /// </summary>
     private static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(30);
 
-    private readonly string _folder;
+    /// <summary>
+    /// How often a reached limit makes this process ask which sessions other ones have ended. Chosen: a list of ten thousand takes seconds.
+    /// </summary>
+    private static readonly TimeSpan SweepAgain = TimeSpan.FromMinutes(1);
+
     private readonly IContentStore _store;
     private readonly VolumeHealth _health;
     private readonly TimeProvider _clock;
@@ -39,29 +37,50 @@ public sealed class Uploads
     // The defaults of the configuration, until it is read.
     private volatile UploadLimits _limits = new(10_000, 1_000, 5_000, TimeSpan.FromDays(7));
     private bool _counted;
+    private long _sweptAt;
 
-    internal Uploads(string folder, IContentStore store, VolumeHealth health, TimeProvider clock, ILogger logger) =>
-        (_folder, _store, _health, _clock, _logger) = (folder, store, health, clock, logger);
+    internal Uploads(IContentStore store, VolumeHealth health, TimeProvider clock, ILogger logger) =>
+        (_store, _health, _clock, _logger) = (store, health, clock, logger);
 
     /// <summary>The number of open sessions, in memory or not.</summary>
-    public int Count => _open.Count;
+    public int Count => _open.Count + (Staged?.Count ?? 0);
 
     /// <summary>How many sessions may be open, and how long an idle one stays.</summary>
-    public UploadLimits Limits { set => _limits = value; }
+    public UploadLimits Limits
+    {
+        set
+        {
+            _limits = value;
+            if (Staged is { } staged) staged.Limits = value;
+        }
+    }
 
-    private string NoteFile(string id) => $"{_folder}/{id}.json";
+    /// <summary>The sessions of staged repositories, when their bytes are in another store; null when they are in this one.</summary>
+    internal Uploads? Staged { get; init; }
+
+    /// <summary>The sessions of the repositories of a root.</summary>
+    internal Uploads Of(Lifetime lifetime) => lifetime == Lifetime.Staged && Staged is { } staged ? staged : this;
+
+    /// <summary>The length of a session for a caller that does not have its turn.</summary>
+    /// <param name="stored">Bytes in the store.</param>
+    internal long LengthOf(UploadSession session, long stored) =>
+        _store.SharesUploads ? Math.Max(session.Length, stored) : session.Length == 0 ? stored : session.Length;
 
     /// <summary>
-    /// Removes sessions that are too old, and files without a session. The first call also counts the sessions of earlier processes.
+    /// Removes sessions that are too old, and bytes without a session. It also counts the sessions of earlier processes, and those that
+    /// other processes began and ended.
     /// </summary>
-    public void Sweep()
+    public async ValueTask SweepAsync(CancellationToken cancellationToken)
     {
         UnreadableException? unreadable = null;
-        foreach (var file in Disk.FilesIn(_folder))
+        var oldest = _clock.GetUtcNow() - _limits.Idle;
+        var known = _open.All();
+        await foreach (var id in _store.UploadsAsync(cancellationToken))
         {
+            known.Remove(id);
             try
             {
-                Sweep(file, _clock.GetUtcNow() - _limits.Idle);
+                await SweepAsync(id, oldest, cancellationToken);
             }
             catch (UnreadableException e)
             {
@@ -69,48 +88,68 @@ public sealed class Uploads
                 unreadable = e;
             }
         }
+        if (_store.SharesUploads)
+        {
+            // Another process has ended them; a list may not show a new one yet.
+            foreach (var id in known)
+            {
+                if (await _store.FindUploadAsync(id, cancellationToken) is null) _open.Remove(id);
+            }
+        }
         _counted = true;
+        if (Staged is not null) await Staged.SweepAsync(cancellationToken);
         if (unreadable is not null) throw unreadable;
     }
 
-    /// <summary>The number of sessions that <see cref="Sweep()"/> would remove because of their age.</summary>
-    public int CountExpired()
+    /// <summary>The number of sessions that <see cref="SweepAsync(CancellationToken)"/> would remove because of their age.</summary>
+    public async ValueTask<int> CountExpiredAsync(CancellationToken cancellationToken)
     {
         var oldest = _clock.GetUtcNow() - _limits.Idle;
-        return Disk.FilesIn(_folder).Count(file =>
-            file.EndsWith(".data", StringComparison.Ordinal) && Disk.Find(file)?.Written < oldest);
+        var count = await _store.UploadsAsync(cancellationToken).Distinct().CountAsync(
+            async (id, token) => (await _store.FindUploadAsync(id, token))?.Written < oldest, cancellationToken);
+        return count + (Staged is null ? 0 : await Staged.CountExpiredAsync(cancellationToken));
     }
 
-    private void Sweep(string file, DateTimeOffset oldest)
+    private async ValueTask SweepAsync(string id, DateTimeOffset oldest, CancellationToken cancellationToken)
     {
-        var id = Path.GetFileNameWithoutExtension(file);
-        var (note, data) = (Disk.Find(NoteFile(id)), _store.FindUploadAsync(id, CancellationToken.None).Wait());
-        // A session that is being opened has its note before its data.
-        var isYoung = Disk.Find(file)?.Written > _clock.GetUtcNow().AddMinutes(-1);
-        if (note is not null && data is not null ? data.Value.Written < oldest : !isYoung) EndIdle(id, oldest);
-        else if (!_counted && file.EndsWith(".data", StringComparison.Ordinal) && ReadNote(id) is { } noted) _open.Keep(id, noted);
+        var (note, data) = (await _store.ReadUploadNoteAsync(id, cancellationToken), await _store.FindUploadAsync(id, cancellationToken));
+        if (note is null || data is null)
+        {
+            if (await _store.RemoveLeftoversAsync(id, _clock.GetUtcNow().AddMinutes(-1), cancellationToken)) Forget(id);
+        }
+        else if (data.Value.Written < oldest) await EndIdleAsync(id, oldest, cancellationToken);
+        else if (!_counted || _store.SharesUploads) _open.Keep(id, note);
+    }
+
+    private void Forget(string id)
+    {
+        _sessions.TryRemove(id, out _);
+        _open.Remove(id);
     }
 
     /// <summary>Removes an old session, unless a request has its turn or has used it since it was listed.</summary>
-    private void EndIdle(string id, DateTimeOffset oldest)
+    private async ValueTask EndIdleAsync(string id, DateTimeOffset oldest, CancellationToken cancellationToken)
     {
-        var session = _sessions.TryGetValue(id, out var known) ? known : Read(id);
+        var session = await ReadAsync(id, cancellationToken);
         if (session is null)
         {
-            EndAsync(id).Wait();
+            await EndAsync(id);
             return;
         }
-        if (!session.Turn.Wait(0)) return;
+        if (!session.Turn.Wait(0, CancellationToken.None)) return;
         try
         {
             // A request that waits for the turn finds that the session has ended.
-            if (_store.FindUploadAsync(id, CancellationToken.None).Wait() is not { } data || data.Written < oldest) EndAsync(id).Wait();
+            if (await _store.FindUploadAsync(id, cancellationToken) is not { } data || data.Written < oldest) await EndAsync(id);
         }
         finally
         {
             session.Turn.Release();
         }
     }
+
+    /// <summary>Whether other processes can continue and end the sessions.</summary>
+    internal bool AreShared => _store.SharesUploads;
 
     /// <summary>Whether a session has data.</summary>
     internal async ValueTask<bool> HasDataAsync(string id) => await _store.FindUploadAsync(id, CancellationToken.None) is not null;
@@ -122,14 +161,11 @@ public sealed class Uploads
         CheckRoom();
         var note = new UploadNote(repository, actor, Digest.NameOf(algorithm), _clock.GetUtcNow());
         var id = RandomNumberGenerator.GetHexString(32, lowercase: true);
-        _open.Add(id, note, _limits);
+        await AddAsync(id, note, cancellationToken);
         var session = new UploadSession(id, note);
         try
         {
-            await File.WriteAllBytesAsync(
-                NoteFile(session.Id), JsonSerializer.SerializeToUtf8Bytes(session.Note, UploadNoteJson.Default.UploadNote),
-                cancellationToken);
-            var data = await _store.CreateUploadAsync(session.Id, cancellationToken);
+            var data = await _store.CreateUploadAsync(session.Id, note, cancellationToken);
             // No other caller knows the session yet.
             var turn = await session.EnterAsync(MaxWait, CancellationToken.None);
             Remember(session);
@@ -140,10 +176,24 @@ public sealed class Uploads
             // A client that disconnects leaves no session behind.
             _open.Remove(session.Id);
             session.Dispose();
-            if (Disk.HasFile(NoteFile(session.Id))) File.Delete(NoteFile(session.Id));
             if (e is not (IOException or UnauthorizedAccessException)) throw;
             Doubt(e);
             throw new StoreReadOnlyException($"an upload session could not be opened: {Disk.WhyOf(e)}", e);
+        }
+    }
+
+    // Other processes may have ended sessions since the last sweep.
+    private async ValueTask AddAsync(string id, UploadNote note, CancellationToken cancellationToken)
+    {
+        try
+        {
+            _open.Add(id, note, _limits);
+        }
+        catch (TooManyUploadsException) when (_store.SharesUploads && _clock.GetElapsedTime(_sweptAt) > SweepAgain)
+        {
+            _sweptAt = _clock.GetTimestamp();
+            await SweepAsync(cancellationToken);
+            _open.Add(id, note, _limits);
         }
     }
 
@@ -153,7 +203,7 @@ public sealed class Uploads
     public async ValueTask<Upload?> FindAsync(string repository, string id, CancellationToken cancellationToken)
     {
         if (!IsId(id)) return null;
-        var session = _sessions.TryGetValue(id, out var known) ? known : Read(id);
+        var session = await ReadAsync(id, cancellationToken);
         if (session is null || session.Note.Repository != repository) return null;
         if (await _store.FindUploadAsync(id, cancellationToken) is not { } stored) return null;
         Remember(session);
@@ -181,10 +231,11 @@ public sealed class Uploads
         IUploadData? data = null;
         try
         {
-            data = await _store.OpenUploadAsync(session.Id, session.Length == 0 ? -1 : session.Length, cancellationToken);
+            var length = session.Length == 0 || _store.SharesUploads ? -1 : session.Length;
+            data = await _store.OpenUploadAsync(session.Id, length, cancellationToken);
             if (data is not null)
             {
-                if (session.Length == 0) await session.TakeUpAsync(data, cancellationToken);
+                session.Length = data.Length;
                 Remember(session);
                 return new(session, data, turn);
             }
@@ -200,19 +251,12 @@ public sealed class Uploads
         return null;
     }
 
-    private UploadSession? Read(string id) => ReadNote(id) is { } note ? _sessions.GetOrAdd(id, new UploadSession(id, note)) : null;
-
-    private UploadNote? ReadNote(string id)
+    private async ValueTask<UploadSession?> ReadAsync(string id, CancellationToken cancellationToken)
     {
-        try
-        {
-            if (Disk.Bytes(NoteFile(id), MaxNoteBytes) is not { } note) return null;
-            return JsonSerializer.Deserialize(note, UploadNoteJson.Default.UploadNote);
-        }
-        catch (JsonException)
-        {
-            return null;
-        }
+        if (_sessions.TryGetValue(id, out var known)) return known;
+        return await _store.ReadUploadNoteAsync(id, cancellationToken) is { } note
+            ? _sessions.GetOrAdd(id, new UploadSession(id, note))
+            : null;
     }
 
     private void Remember(UploadSession session)
@@ -234,11 +278,13 @@ public sealed class Uploads
     public async ValueTask EndAsync(string id)
     {
         _sessions.TryRemove(id, out _);
-        var hadData = await _store.RemoveUploadAsync(id, CancellationToken.None);
-        if (!hadData && !Disk.HasFile(NoteFile(id))) return;
-        File.Delete(NoteFile(id));
+        await _store.RemoveUploadAsync(id, CancellationToken.None);
         _open.Remove(id);
     }
+
+    /// <summary>Does ahead what takes long of <see cref="CommitAsync"/>; the session stays.</summary>
+    internal ValueTask PlaceAsync(string id, Digest digest, CancellationToken cancellationToken) =>
+        _store.PlaceUploadAsync(id, digest, cancellationToken);
 
     /// <summary>Makes a finished session's data the bytes of a digest, and ends the session. Doing it twice has the same result.</summary>
     internal async ValueTask CommitAsync(string id, IContentStore store, Digest digest)

@@ -4,5 +4,6 @@ namespace Gateway.Storage.Tests;
 internal static class SharedRig
 {
     public static Task<VolumeRig> OpenAsync(IBucket bucket, TimeProvider? clock = null, TimeSpan? staleFor = null) =>
-        VolumeRig.OpenAsync(clock, () => new ObjectContents(bucket), new SharedStore(bucket, "", staleFor ?? TimeSpan.FromMinutes(10)));
+        VolumeRig.OpenAsync(
+            clock, copies => new BucketContents(bucket, "", copies, TimeProvider.System, partBytes: 2048), new SharedStore(bucket, "", staleFor ?? TimeSpan.FromMinutes(10)));
 }

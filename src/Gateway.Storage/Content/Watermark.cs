@@ -1,7 +1,7 @@
-namespace Gateway.PullThrough;
+namespace Gateway.Storage;
 
 /// <summary>How far readers may read a growing file. One writer moves it; any number of readers wait. A failure ends all waits.</summary>
-internal sealed class Watermark
+public sealed class Watermark
 {
     private readonly Lock _gate = new();
     private TaskCompletionSource? _moved;

@@ -1,0 +1,122 @@
+using System.Collections.Concurrent;
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>Uploads in a _bucket. A commit joins the chunks in the store; nothing is downloaded if the store can copy.</summary>
+internal sealed partial class BucketContents
+{
+    /// <summary>Parts that the store copies at a time. Chosen: the store does the work, and a few hide its latency.</summary>
+    private const int MaxCopying = 8;
+
+    // Uploads whose bytes are content already, until their session is removed. Bounded by the sessions that this process commits at a time.
+    private readonly ConcurrentDictionary<string, Digest> _placed = new(StringComparer.Ordinal);
+    private readonly UploadObjects _uploads;
+
+    public bool SharesUploads => true;
+
+    public async ValueTask<IUploadData> CreateUploadAsync(string id, UploadNote note, CancellationToken cancellationToken) =>
+        new BucketUpload(
+            _uploads, id, await _uploads.CreateAsync(id, new(note, _uploads.Holder, "", [], [], null), cancellationToken));
+
+    public async ValueTask<IUploadData?> OpenUploadAsync(string id, long length, CancellationToken cancellationToken) =>
+        await _uploads.ReadAsync(id, cancellationToken) is { } held ? new BucketUpload(_uploads, id, held) : null;
+
+    public async ValueTask<UploadFacts?> FindUploadAsync(string id, CancellationToken cancellationToken) =>
+        await _uploads.ReadAsync(id, cancellationToken) is { } held
+        && await _uploads.WrittenAsync(id, cancellationToken) is { } written
+            ? new UploadFacts(held.Record.Length, written)
+            : null;
+
+    public async ValueTask<UploadNote?> ReadUploadNoteAsync(string id, CancellationToken cancellationToken) =>
+        (await _uploads.ReadAsync(id, cancellationToken))?.Record.Note;
+
+    public IAsyncEnumerable<string> UploadsAsync(CancellationToken cancellationToken) => _uploads.ListAsync(cancellationToken);
+
+    public async ValueTask<bool> RemoveLeftoversAsync(string id, DateTimeOffset oldest, CancellationToken cancellationToken) =>
+        await _uploads.ReadAsync(id, cancellationToken) is null
+        && await _uploads.RemoveLeftoversAsync(id, oldest, cancellationToken);
+
+    public async ValueTask PlaceUploadAsync(string id, Digest digest, CancellationToken cancellationToken)
+    {
+        if (_placed.TryGetValue(id, out var placed) && placed == digest) return;
+        if (await _uploads.ReadAsync(id, cancellationToken) is not { Record: var record }) return;
+        try
+        {
+            if (record.Length <= _buffers.Bytes || !await TryCopyAsync(id, record, digest, cancellationToken))
+                await PassAsync(id, record, digest, cancellationToken);
+        }
+        catch (FileNotFoundException)
+        {
+            // Another process may have committed the same upload meanwhile, and removed its chunks.
+            if (await _uploads.ReadAsync(id, cancellationToken) is not null) throw;
+            return;
+        }
+        Stored(digest, null, 0);
+        _placed[id] = digest;
+    }
+
+    /// <summary>Lets the store join the chunks; false when it could not.</summary>
+    private async ValueTask<bool> TryCopyAsync(string id, UploadRecord record, Digest digest, CancellationToken cancellationToken)
+    {
+        var key = Data(digest);
+        var upload = await _bucket.CreateMultipartAsync(key, cancellationToken);
+        var parts = new (int Number, string ETag)[record.Chunks.Count + (record.Tail.Length > 0 ? 1 : 0)];
+        try
+        {
+            var copying = new ParallelOptions { MaxDegreeOfParallelism = MaxCopying, CancellationToken = cancellationToken };
+            await Parallel.ForEachAsync(Enumerable.Range(0, record.Chunks.Count), copying, async (i, token) =>
+            {
+                var from = _uploads.ChunkOf(id, record.Chunks[i]);
+                parts[i] = (i + 1, await _bucket.CopyPartAsync(key, upload, i + 1, from, 0, null, token));
+            });
+            if (record.Tail.Length > 0)
+                parts[^1] = (parts.Length, await _bucket.UploadPartAsync(key, upload, parts.Length, record.Tail, cancellationToken));
+            await _bucket.CompleteMultipartAsync(key, upload, parts, cancellationToken);
+            return true;
+        }
+        catch (Exception e)
+        {
+            await TryAbortAsync(key, upload);
+            if (e is not IOException) throw;
+            return false;
+        }
+    }
+
+    private async ValueTask TryAbortAsync(string key, string upload)
+    {
+        try
+        {
+            await _bucket.AbortMultipartAsync(key, upload, CancellationToken.None);
+        }
+        catch (IOException)
+        {
+            // The bucket's rule for incomplete multipart uploads removes the parts.
+        }
+    }
+
+    /// <summary>Writes the bytes of an upload once more, from the local disk or else from the chunks.</summary>
+    private async ValueTask PassAsync(string id, UploadRecord record, Digest digest, CancellationToken cancellationToken)
+    {
+        await using var writer = new ObjectWriter(_bucket, Data(digest), _buffers);
+        if (_uploads.WholeSpool(id, record.Length) is { } local)
+        {
+            await local.CopyToAsync(writer, cancellationToken);
+            await writer.CompleteAsync(cancellationToken);
+            return;
+        }
+        foreach (var chunk in record.Chunks) await writer.CopyAsync(_uploads.ChunkOf(id, chunk), chunk.Length, cancellationToken);
+        await writer.WriteAsync(record.Tail, cancellationToken);
+        await writer.CompleteAsync(cancellationToken);
+    }
+
+    public async ValueTask CommitUploadAsync(string id, Digest digest, CancellationToken cancellationToken)
+    {
+        await PlaceUploadAsync(id, digest, cancellationToken);
+        await _uploads.RemoveAsync(id, digest, cancellationToken);
+        _placed.TryRemove(id, out _);
+    }
+
+    public ValueTask<bool> RemoveUploadAsync(string id, CancellationToken cancellationToken) =>
+        _uploads.RemoveAsync(id, _placed.TryRemove(id, out var digest) ? digest : default, cancellationToken);
+}
