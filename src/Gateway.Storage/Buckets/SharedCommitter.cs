@@ -21,7 +21,7 @@ internal sealed class SharedCommitter(
             {
                 if (operation is Operation.StoreManifest { Bytes.IsEmpty: false } stored) await StoreAsync(stored, cancellationToken);
                 if (operation is not Operation.LinkBlob { Upload: { } upload } blob) continue;
-                await content.Of(Lifetime.Pushed).CommitUploadAsync(upload, blob.Digest, cancellationToken);
+                await uploads.PlaceAsync(upload, blob.Digest, cancellationToken);
                 placed.Add(upload);
             }
         }
