@@ -22,6 +22,9 @@ internal sealed class SharedCommitter(
                 if (operation is Operation.StoreManifest { Bytes.IsEmpty: false } stored) await StoreAsync(stored, cancellationToken);
                 if (operation is not Operation.LinkBlob { Upload: { } upload } blob) continue;
                 await uploads.PlaceAsync(upload, blob.Digest, cancellationToken);
+                // Another replica may have ended the session.
+                if (await content.Of(Lifetime.Pushed).FindAsync(blob.Digest, blob.Size, cancellationToken) is null)
+                    return new CommitResult.Missing(blob.Digest);
                 placed.Add(upload);
             }
         }

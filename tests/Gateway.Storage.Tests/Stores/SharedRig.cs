@@ -5,5 +5,6 @@ internal static class SharedRig
 {
     public static Task<VolumeRig> OpenAsync(IBucket bucket, TimeProvider? clock = null, TimeSpan? staleFor = null) =>
         VolumeRig.OpenAsync(
-            clock, copies => new BucketContents(bucket, "", copies, TimeProvider.System, partBytes: 2048), new SharedStore(bucket, "", staleFor ?? TimeSpan.FromMinutes(10)));
+            clock, copies => new BucketContents(bucket, "", copies, TimeProvider.System, partBytes: 2048),
+            new SharedStore(bucket, "", staleFor ?? TimeSpan.FromMinutes(10)));
 }
