@@ -21,6 +21,12 @@ public sealed partial class StoredRepository
         Disk.Find(Root.Revisions(Path, Digest.NameOf(DigestAlgorithm.Sha256)))?.Written,
         Disk.Find(Root.Layers(Path, Digest.NameOf(DigestAlgorithm.Sha256)))?.Written);
 
+    /// <summary>Whether the repository links a blob, as its folder says: nothing is noted in the lookup index.</summary>
+    public bool HasBlob(Digest digest) => Disk.HasFile(Root.BlobLink(Path, digest));
+
+    /// <summary>The length of the file of some content in the root of this repository; 0 when there is none.</summary>
+    public long BytesOf(Digest digest) => Disk.LengthOf(Root.Data(digest)) ?? 0;
+
     /// <summary>Counts tags and bytes on the disk, each up to a limit, so that the work is bounded.</summary>
     /// <param name="mostTags">Tags to count at most.</param>
     /// <param name="mostLinks">Manifests and blobs to measure at most.</param>

@@ -58,7 +58,7 @@ internal static class OpenApiDocument
         },
         new("get", "pages/tags", "The page Tags", PageJson.Default.TagPage)
         {
-            Query = ["repository", "search", "type", "signature", "platform", "olderThan", "last", "n"],
+            Query = ["repository", "search", "type", "signature", "platform", "olderThan", "sort", "last", "n"],
         },
         new("get", "pages/image", "The page of one manifest", PageJson.Default.ImagePage) { Query = ["repository", "reference"] },
         new("get", "pages/deletion", "What deleting some tags frees", PageJson.Default.DeletionPlan) { Query = ["repository", "tag"] },

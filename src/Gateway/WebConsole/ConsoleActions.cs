@@ -57,8 +57,10 @@ internal sealed class ConsoleActions(
                 new(visit.To("/repositories"), "Repositories"));
         }
         var (isScrub, dryRun) = (form["what"] == "scrub", form["what"] != "gc");
-        var (job, problem) = jobs.Start(isScrub, dryRun, visitor.Viewer.Actor);
-        answers.Tell(context, visitor, "admin", problem is null, detail: isScrub ? "scrub" : dryRun ? "gc (dry run)" : "gc");
+        var untagged = form["untagged"] is { Length: > 0 } age ? age : null;
+        var (job, problem) = jobs.Start(isScrub, dryRun, untagged, visitor.Viewer.Actor);
+        var detail = isScrub ? "scrub" : $"gc{(untagged is null ? "" : $", untagged {untagged}")}{(dryRun ? " (dry run)" : "")}";
+        answers.Tell(context, visitor, "admin", problem is null, detail: problem is null ? detail : $"gc: {problem}");
         return answers.SayAsync(
             context, visit, problem is null ? Status200OK : Status409Conflict, "Start a job",
             [new(problem is null, problem ?? $"Job {job} has started.")], new(visit.To("/upkeep"), "Back to upkeep"));

@@ -8,11 +8,27 @@ namespace Gateway.WebConsole;
 internal sealed class UndoActions(ActionAnswers answers, RollbackApi rollbacks, TrashApi trash)
 {
     /// <summary>Whether an action has this path.</summary>
-    public static bool Has(string path) => path is "/rollback" or "/trash/restore";
+    public static bool Has(string path) => path is "/rollback" or "/trash/restore" or "/trash/empty";
 
     /// <summary>Does what a form asks for.</summary>
-    public Task AnswerAsync(HttpContext context, Visitor visitor, Form form, string path) =>
-        path == "/rollback" ? RollBackAsync(context, visitor, form) : RestoreAsync(context, visitor, form);
+    public Task AnswerAsync(HttpContext context, Visitor visitor, Form form, string path) => path switch
+    {
+        "/rollback" => RollBackAsync(context, visitor, form),
+        _ when !visitor.Viewer.IsOperator => answers.SayAsync(
+            context, visitor.Visit, Status403Forbidden, "Not done", [new(false, "The trash is a matter of the operator.")],
+            new(visitor.Visit.To("/repositories"), "Repositories")),
+        "/trash/empty" => EmptyAsync(context, visitor),
+        _ => RestoreAsync(context, visitor, form),
+    };
+
+    private async Task EmptyAsync(HttpContext context, Visitor visitor)
+    {
+        var bytes = await trash.EmptyAsync();
+        answers.Tell(context, visitor, "admin", isDone: true, detail: "empty the trash");
+        await answers.SayAsync(
+            context, visitor.Visit, Status200OK, "Empty the trash", [new(true, $"{Text.Bytes(bytes)} were deleted.")],
+            new(visitor.Visit.To("/trash"), "The trash"));
+    }
 
     private async Task RollBackAsync(HttpContext context, Visitor visitor, Form form)
     {
@@ -49,13 +65,6 @@ internal sealed class UndoActions(ActionAnswers answers, RollbackApi rollbacks, 
     private async Task RestoreAsync(HttpContext context, Visitor visitor, Form form)
     {
         var visit = visitor.Visit;
-        if (!visitor.Viewer.IsOperator)
-        {
-            await answers.SayAsync(
-                context, visit, Status403Forbidden, "Not done", [new(false, "Only the operator can restore from the trash.")],
-                new(visit.To("/repositories"), "Repositories"));
-            return;
-        }
         var (repository, digest, tag) = (form["repository"], form["digest"], form["tag"]);
         var reference = $"{repository}@{digest}";
         var (status, result, problem) = await trash.RestoreAsync(reference, context.RequestAborted);

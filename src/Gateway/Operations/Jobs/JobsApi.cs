@@ -73,14 +73,17 @@ internal sealed class JobsApi(Jobs jobs)
 
     /// <summary>Starts a scrub, or a collection: the id of the job, or why it was not started.</summary>
     /// <param name="dryRun">Whether the collection only reports.</param>
+    /// <param name="untagged">The age of manifests without a tag that are removed, such as <c>7d</c>; null for none.</param>
     /// <param name="startedBy">The account, for the list of jobs.</param>
-    public (string? Id, string? Problem) Start(bool isScrub, bool dryRun, string startedBy)
+    public (string? Id, string? Problem) Start(bool isScrub, bool dryRun, string? untagged, string startedBy)
     {
+        if (untagged is not null && !Durations.TryParse(untagged, out _))
+            return (null, $"untagged: expected a duration such as 30d, got '{Printed(untagged)}'");
         try
         {
             var request = isScrub
                 ? JsonSerializer.SerializeToElement(new(), AdminJson.Default.EmptyRequest)
-                : JsonSerializer.SerializeToElement(new GcRequest(dryRun), AdminJson.Default.GcRequest);
+                : JsonSerializer.SerializeToElement(new GcRequest(dryRun, untagged), AdminJson.Default.GcRequest);
             return (jobs.Start(isScrub ? ScrubJob.Kind : GcJob.Kind, request, startedBy).Id, null);
         }
         catch (JobRunningException e)

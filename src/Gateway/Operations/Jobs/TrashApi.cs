@@ -72,11 +72,14 @@ internal sealed class TrashApi(TrashContents trash)
         }
     }
 
+    /// <summary>Deletes everything in the trash. Returns the bytes that were deleted.</summary>
+    public Task<long> EmptyAsync() => Task.Run(() => trash.Empty());
+
     private async Task EmptyAsync(HttpContext context)
     {
         if (await AdminApi.ReadAsync(context, AdminJson.Default.EmptyRequest) is null) return;
         context.Features.Set(new AdminSubject("empty the trash"));
-        var bytes = await Task.Run(() => trash.Empty());
+        var bytes = await EmptyAsync();
         await AdminApi.WriteAsync(context, StatusCodes.Status200OK, new EmptiedTrash(bytes), AdminJson.Default.EmptiedTrash);
     }
 }

@@ -6,11 +6,15 @@ namespace Gateway.Operations.ReadModels;
 
 /// <summary>What deleting some tags of a repository removes, before it is done.</summary>
 /// <param name="IsCached">Whether the content is cached, so that it is purged and the next pull fetches it again.</param>
-/// <param name="Bytes">Bytes that are freed at most: content that other repositories share stays.</param>
-/// <param name="IsEstimate">Whether the repository has more tags and manifests than were compared, which may share more content.</param>
+/// <param name="Bytes">Bytes that are freed.</param>
+/// <param name="SharedBytes">Bytes of theirs that stay, because other tags or other repositories need them.</param>
+/// <param name="IsEstimate">
+/// Whether fewer bytes may be freed: there are more tags, manifests or repositories than were compared.
+/// </param>
 /// <param name="Changed">Tags that are bound to another manifest than the one that was confirmed, so that they are not deleted.</param>
 public sealed record DeletionPlan(
-    string Repository, bool IsCached, IReadOnlyList<DeletedTag> Tags, long Bytes, bool IsEstimate, IReadOnlyList<string> Changed);
+    string Repository, bool IsCached, IReadOnlyList<DeletedTag> Tags, long Bytes, long SharedBytes, bool IsEstimate,
+    IReadOnlyList<string> Changed);
 
 /// <summary>A tag to delete.</summary>
 public sealed record DeletedTag(string Tag, string Digest)
@@ -20,7 +24,7 @@ public sealed record DeletedTag(string Tag, string Digest)
 }
 
 /// <summary>Makes plans of deletions.</summary>
-internal sealed class Deletions(StoredGates gates, RepositoryPages repositories, TagPages tags)
+internal sealed class Deletions(StoredGates gates, RepositoryPages repositories, TagPages tags, Elsewhere elsewhere)
 {
     /// <summary>Most tags of one deletion: as many as a page shows.</summary>
     public const int MostTags = TagPages.MostRows;
@@ -56,26 +60,35 @@ internal sealed class Deletions(StoredGates gates, RepositoryPages repositories,
             removed.Add(digest);
         }
         if (chosen.Count + changed.Count == 0) return null;
-        var (bytes, isEstimate) = await FreedAsync(inspection, chosen, removed, cancellationToken);
-        return new(routed.CanonicalName.Value, repositories.SourceOf(routed) == "cached", chosen, bytes, isEstimate, changed);
+        var (gone, kept, isEstimate) = await FreedAsync(inspection, chosen, removed, cancellationToken);
+        // Whether another repository has given content is a matter of the operator.
+        var (shared, isComplete) = viewer.IsOperator
+            ? await elsewhere.FindAsync(routed.CanonicalName, gone.Keys, cancellationToken) : ([], false);
+        return new(
+            routed.CanonicalName.Value, repositories.SourceOf(routed) == "cached", chosen,
+            Sizes.Sum(gone.Where(blob => !shared.Contains(blob.Key)).Select(static blob => blob.Value)),
+            Sizes.Sum(gone.Where(blob => shared.Contains(blob.Key)).Select(static blob => blob.Value).Append(kept)),
+            isEstimate || !isComplete, changed);
     }
 
-    /// <summary>The bytes of the manifests that no other tag keeps, and of their blobs that no other manifest names.</summary>
-    private static async ValueTask<(long Bytes, bool IsEstimate)> FreedAsync(
+    /// <summary>
+    /// The blobs of the manifests that no other tag keeps, without those that another manifest names, and the bytes of the latter.
+    /// </summary>
+    private static async ValueTask<(Dictionary<Digest, long> Gone, long Kept, bool IsEstimate)> FreedAsync(
         Inspection inspection, List<DeletedTag> chosen, HashSet<Digest> removed, CancellationToken cancellationToken)
     {
         var chosenTags = chosen.Select(static c => c.Tag).ToHashSet(StringComparer.Ordinal);
-        var (bound, isEstimate) = await inspection.TagsOfAsync(removed, int.MaxValue, cancellationToken);
-        foreach (var (tag, digest) in bound)
+        var isEstimate = await KeepTaggedAsync(inspection, removed, chosenTags, cancellationToken);
+        var below = new HashSet<Digest>();
+        foreach (var digest in removed)
         {
-            if (!chosenTags.Contains(tag.Value)) removed.Remove(digest);
+            if (await inspection.ReadAsync(digest, cancellationToken) is { } stored)
+                below.UnionWith(stored.Manifest.Children.Select(static c => c.Digest));
         }
-        var (gone, kept, compared) = (new Dictionary<Digest, long>(), new HashSet<Digest>(), 0);
-        foreach (var digest in removed.ToArray())
-        {
-            if (await inspection.ReadAsync(digest, cancellationToken) is not { } stored) continue;
-            removed.UnionWith(stored.Manifest.Children.Select(static c => c.Digest));
-        }
+        if (below.Count > 0) isEstimate |= await KeepTaggedAsync(inspection, below, chosenTags, cancellationToken);
+        removed.UnionWith(below);
+        var (ending, kept, stillNamed) = (new List<(Digest Digest, Manifest Manifest)>(), new HashSet<Digest>(), new HashSet<Digest>());
+        var compared = 0;
         await foreach (var digest in inspection.ManifestsAsync().WithCancellation(cancellationToken))
         {
             if (++compared > MostCompared)
@@ -83,13 +96,30 @@ internal sealed class Deletions(StoredGates gates, RepositoryPages repositories,
                 isEstimate = true;
                 break;
             }
-            if (await inspection.ReadAsync(digest, cancellationToken) is not { } stored) continue;
-            foreach (var blob in stored.Manifest.Blobs)
+            if (await inspection.ReadAsync(digest, cancellationToken) is not { Manifest: var manifest }) continue;
+            if (removed.Contains(digest))
             {
-                if (removed.Contains(digest)) gone[blob.Digest] = blob.Size;
-                else kept.Add(blob.Digest);
+                ending.Add((digest, manifest));
+                continue;
             }
+            kept.UnionWith(manifest.Blobs.Select(static blob => blob.Digest));
+            stillNamed.UnionWith(manifest.Children.Select(static child => child.Digest));
         }
-        return (Sizes.Sum(gone.Where(blob => !kept.Contains(blob.Key)).Select(static blob => blob.Value)), isEstimate);
+        // An index that stays keeps its images.
+        foreach (var (_, manifest) in ending.Where(each => stillNamed.Contains(each.Digest)))
+            kept.UnionWith(manifest.Blobs.Select(static blob => blob.Digest));
+        var (gone, stays) = (new Dictionary<Digest, long>(), new Dictionary<Digest, long>());
+        foreach (var blob in ending.SelectMany(static each => each.Manifest.Blobs))
+            (kept.Contains(blob.Digest) ? stays : gone)[blob.Digest] = blob.Size;
+        return (gone, Sizes.Sum(stays.Values), isEstimate);
+    }
+
+    // Leaves out the manifests that a tag keeps which is not to be deleted. True when there are more tags than were looked at.
+    private static async ValueTask<bool> KeepTaggedAsync(
+        Inspection inspection, HashSet<Digest> manifests, HashSet<string> chosen, CancellationToken cancellationToken)
+    {
+        var (bound, hasMore) = await inspection.TagsOfAsync(manifests, int.MaxValue, cancellationToken);
+        manifests.ExceptWith(bound.Where(each => !chosen.Contains(each.Tag.Value)).Select(static each => each.Digest));
+        return hasMore;
     }
 }

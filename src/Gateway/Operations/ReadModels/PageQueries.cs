@@ -10,14 +10,14 @@ internal static class PageQueries
 
     /// <summary>The question for a page of repositories.</summary>
     public static RepositoryQuestion Repositories(IQueryCollection query) => new(
-        Text(query, "search"), OneOf(query, "source", "stored", "cached", "fronted"), OneOf(query, "sort", "size") ?? "name",
+        Text(query, "search"), OneOf(query, "source", "stored", "cached", "fronted"), OneOf(query, "sort", "size", "own") ?? "name",
         Text(query, "last"), Number(query, "n", RepositoryPages.MostRows) ?? RepositoryPages.Rows);
 
     /// <summary>The question for a page of tags.</summary>
     public static TagQuestion Tags(IQueryCollection query) => new(
         Text(query, "repository") ?? "", Text(query, "type"), Text(query, "signature"), Text(query, "platform"),
         Number(query, "olderThan", 100_000), Text(query, "search"), Text(query, "last"),
-        Number(query, "n", TagPages.MostRows) ?? TagPages.Rows);
+        Number(query, "n", TagPages.MostRows) ?? TagPages.Rows, OneOf(query, "sort", "own") ?? "name");
 
     /// <summary>The question about the policy; null when none is asked.</summary>
     public static PolicyQuestion? Trial(IQueryCollection query) => Text(query, "reference") is { } reference

@@ -9,7 +9,9 @@ namespace Gateway.Operations.ReadModels;
 /// <summary>A question for a page of repositories.</summary>
 /// <param name="Search">A part of the name; null for all.</param>
 /// <param name="Source"><c>stored</c>, <c>cached</c> or <c>fronted</c>; null for all.</param>
-/// <param name="Sort"><c>name</c>, or <c>size</c> for the largest ones, which have one page.</param>
+/// <param name="Sort">
+/// <c>name</c>; <c>size</c> for the largest ones, or <c>own</c> for those that free most when they are deleted, which have one page.
+/// </param>
 /// <param name="Last">The name before the page; null for the first page.</param>
 /// <param name="Count">Rows, 1 to <see cref="RepositoryPages.MostRows"/>.</param>
 public sealed record RepositoryQuestion(
@@ -28,10 +30,18 @@ public sealed record RepositoryPage(IReadOnlyList<RepositoryRow> Items, string? 
 /// <param name="Held">Number of held pushes that the viewer sees.</param>
 /// <param name="Rules">The rules of the policy that are about it.</param>
 public sealed record RepositoryRow(
-    string Name, string Source, string? Upstream, RepositorySummary? Summary, int Held, IReadOnlyList<string> Rules);
+    string Name, string Source, string? Upstream, RepositorySummary? Summary, int Held, IReadOnlyList<string> Rules)
+{
+    /// <summary>Bytes that no other repository has; null when they are not counted.</summary>
+    public long? OwnBytes { get; init; }
+
+    /// <summary>Bytes that other repositories have too; null when they are not counted.</summary>
+    public long? SharedBytes { get; init; }
+}
+
 
 /// <summary>Makes pages of repositories.</summary>
-internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known, RepositorySizes sizes)
+internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known, RepositorySizes sizes, OwnSizes own)
 {
     /// <summary>Rows of a page that names no number.</summary>
     public const int Rows = 50;
@@ -53,9 +63,36 @@ internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known
     /// <summary>The page that answers a question.</summary>
     public async ValueTask<RepositoryPage> ReadAsync(Viewer viewer, RepositoryQuestion question, CancellationToken cancellationToken)
     {
-        if (question.Sort == "size") return await BySizeAsync(viewer, question, cancellationToken);
+        // What others share is a matter of the operator: it tells whether some other repository has given content.
+        if (question.Sort == "own" && viewer.IsOperator) return await ByOwnAsync(viewer, question, cancellationToken);
+        if (question.Sort != "name") return WithOwn(viewer, await BySizeAsync(viewer, question, cancellationToken));
         var (names, isComplete) = await known.AfterAsync(gates.Router, question.Last);
-        return await ByNameAsync(viewer, question, names.Where(each => Matches(each, question)), NoticeOf(isComplete), cancellationToken);
+        names = names.Where(each => Matches(each, question));
+        var page = await ByNameAsync(viewer, question, names, NoticeOf(isComplete), cancellationToken);
+        // A store that fits on a page is counted at once; a large one when somebody orders by it.
+        if (viewer.IsOperator && page is { Next: null, Items.Count: > 0 } && question is { Search: null, Source: null, Last: null })
+            await own.ReadAsync(gates.Router, cancellationToken);
+        return WithOwn(viewer, page);
+    }
+
+    private RepositoryPage WithOwn(Viewer viewer, RepositoryPage page) =>
+        !viewer.IsOperator || own.Last(gates.Router) is not { } order ? page : page with
+    {
+        Items =
+        [
+            .. page.Items.Select(row => order.ByName.TryGetValue(RepositoryName.Parse(row.Name), out var size)
+                ? row with { OwnBytes = size.Own, SharedBytes = size.Shared } : row),
+        ],
+    };
+
+    private async ValueTask<RepositoryPage> ByOwnAsync(
+        Viewer viewer, RepositoryQuestion question, CancellationToken cancellationToken)
+    {
+        if (await own.ReadAsync(gates.Router, cancellationToken) is not { } order)
+            return new([], null, "What each repository has for itself is being counted; reload the page in a moment.");
+        var sized = order.Sorted.Select(each => new SizedRepository(each.Known, sizes.Of(each.Known, mayCount: true)));
+        var (rows, notice) = await FirstAsync(viewer, question, sized, cancellationToken);
+        return WithOwn(viewer, new(rows, null, notice ?? $"Counted at {order.At.UtcDateTime:HH:mm:ss} UTC."));
     }
 
     private static string? NoticeOf(bool isComplete) =>
@@ -102,24 +139,31 @@ internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known
         Viewer viewer, RepositoryQuestion question, CancellationToken cancellationToken)
     {
         var order = await sizes.OrderAsync(gates.Router, cancellationToken);
+        var (rows, late) = await FirstAsync(viewer, question, order.Sorted, cancellationToken);
+        var uncounted = order.Uncounted.Count(known => IsAsked(viewer, question, known));
+        return new(
+            rows, null, uncounted == 0
+                ? NoticeOf(order.IsComplete) ?? late
+                : $"{uncounted} repositories are not counted yet; reload the page for more.");
+    }
+
+    private static bool IsAsked(Viewer viewer, RepositoryQuestion question, KnownRepository known) =>
+        Matches(known, question) && viewer.In(known.Name).MayPull;
+
+    // In their order, until the page is full: those that the viewer does not see take no row.
+    private async ValueTask<(List<RepositoryRow> Rows, string? Notice)> FirstAsync(
+        Viewer viewer, RepositoryQuestion question, IEnumerable<SizedRepository> sorted, CancellationToken cancellationToken)
+    {
         var (rows, look, examined) = (new List<RepositoryRow>(), new Look(viewer, question.Source, NewLooks()), 0);
-        var notice = NoticeOf(order.IsComplete);
-        // From the largest, until the page is full: those that the viewer does not see take no row.
-        foreach (var each in order.Sorted.Where(each => IsAsked(each.Known)).TakeWhile(_ => rows.Count < question.Count))
+        foreach (var each in sorted.Where(each => IsAsked(viewer, question, each.Known)).TakeWhile(_ => rows.Count < question.Count))
         {
             cancellationToken.ThrowIfCancellationRequested();
             var (row, isUnknown) = await RowAsync(look, each.Known, cancellationToken);
             if (row is not null) rows.Add(row with { Summary = each.Summary });
             if (isUnknown || (++examined >= LeastExamined && look.IsLate))
-            {
-                notice ??= "Not all repositories were looked at; reload the page for more.";
-                break;
-            }
+                return (rows, "Not all repositories were looked at; reload the page for more.");
         }
-        var uncounted = order.Uncounted.Count(IsAsked);
-        return new(rows, null, uncounted == 0 ? notice : $"{uncounted} repositories are not counted yet; reload the page for more.");
-
-        bool IsAsked(KnownRepository known) => Matches(known, question) && viewer.In(known.Name).MayPull;
+        return (rows, null);
     }
 
     /// <summary>

@@ -5,8 +5,8 @@ using Gateway.Storage;
 
 namespace Gateway.Operations.ReadModels;
 
-/// <summary>A repository with what was counted of it.</summary>
-internal readonly record struct SizedRepository(KnownRepository Known, RepositorySummary Summary);
+/// <summary>A repository with what was counted of it; null when nothing was.</summary>
+internal readonly record struct SizedRepository(KnownRepository Known, RepositorySummary? Summary);
 
 /// <summary>The repositories by size.</summary>
 /// <param name="Sorted">The largest first.</param>
@@ -93,7 +93,7 @@ internal sealed class RepositorySizes(KnownRepositories known, StoredRepositorie
             else
                 uncounted.Add(each);
         }
-        sized.Sort(static (one, other) => other.Summary.Bytes.CompareTo(one.Summary.Bytes));
+        sized.Sort(static (one, other) => other.Summary!.Bytes.CompareTo(one.Summary!.Bytes));
         _last = new(router, now, new(sized, uncounted, isComplete));
     }
 }

@@ -16,9 +16,10 @@ namespace Gateway.Operations.ReadModels;
 /// <param name="Search">A part of the tag; null for all.</param>
 /// <param name="Last">The tag before the page; null for the first page.</param>
 /// <param name="Count">Rows, 1 to <see cref="TagPages.MostRows"/>.</param>
+/// <param name="Sort"><c>name</c>, or <c>own</c> for the tags that free most when they are deleted, which have one page.</param>
 public sealed record TagQuestion(
     string Repository, string? Type = null, string? Signature = null, string? Platform = null, int? OlderThan = null, string? Search = null,
-    string? Last = null, int Count = TagPages.Rows)
+    string? Last = null, int Count = TagPages.Rows, string Sort = "name")
 {
     /// <summary>Whether tags are left out.</summary>
     public bool IsFiltered => (Type ?? Signature ?? Platform ?? Search) is not null || OlderThan is not null;
@@ -44,7 +45,12 @@ public sealed record TagPage(
 /// <param name="Held">The held push of the tag; null for none, and for viewers without the right to push.</param>
 public sealed record TagRow(
     string Tag, string Digest, ContentKind? Kind, IReadOnlyList<string> Platforms, long Size, DateTimeOffset? SeenAt,
-    SignatureState Signature, string Outcome, HeldSummary? Held);
+    SignatureState Signature, string Outcome, HeldSummary? Held)
+{
+    /// <summary>Bytes that no other tag of the repository needs; null when the tags are not ordered by it.</summary>
+    public long? OwnBytes { get; init; }
+}
+
 
 /// <summary>A held push, in short.</summary>
 /// <param name="Missing">What it waits for, in one line.</param>
@@ -62,6 +68,9 @@ internal sealed class TagPages(StoredGates gates, RepositoryPages repositories, 
     // Tags that are looked at for one page with filters.
     private const int MostLookedAt = 500;
 
+    // Tags that are compared for the order by own size.
+    private const int MostSorted = 1000;
+
     // Names read at a time.
     private const int NamesAtOnce = 100;
 
@@ -72,12 +81,18 @@ internal sealed class TagPages(StoredGates gates, RepositoryPages repositories, 
             return null;
         var caller = viewer.In(routed.CanonicalName);
         var held = inspection.SeesHidden(caller) ? inspection.HeldPushes() : [];
+        if (question.Sort == "own")
+        {
+            return await OwnAsync(inspection, routed.Repository!, caller, question, held, cancellationToken) is not var (sorted, why)
+                ? null
+                : Page(sorted, null, why);
+        }
         var (rows, looked, last) = (new List<TagRow>(), 0, question.Last);
         string? next = null, notice = null;
         for (var more = true; more && next is null && notice is null;)
         {
             if (await NamesAsync(routed.Repository!, caller, last, held, cancellationToken) is not { } page)
-                return rows.Count > 0 || last is not null ? Page() : null;
+                return rows.Count > 0 || last is not null ? Page(rows, next, notice) : null;
             more = page.More && page.Items.Count > 0;
             foreach (var tag in page.Items)
             {
@@ -97,12 +112,41 @@ internal sealed class TagPages(StoredGates gates, RepositoryPages repositories, 
                 if (row is not null && Matches(row, question)) rows.Add(row);
             }
         }
-        return Page();
+        return Page(rows, next, notice);
 
-        TagPage Page() => new(
+        TagPage Page(IReadOnlyList<TagRow> items, string? after, string? why) => new(
             routed.CanonicalName.Value, repositories.SourceOf(routed), routed.Source?.Upstream,
             [.. inspection.Policy?.Rules.Where(rule => rule.IsAbout(name)).Select(static rule => rule.Id) ?? []],
-            MayDelete(viewer, routed, caller), rows, next, notice);
+            MayDelete(viewer, routed, caller), items, after, why);
+    }
+
+    // The rows that free most; null when the viewer sees no such repository.
+    private async ValueTask<(List<TagRow> Rows, string? Notice)?> OwnAsync(
+        Inspection inspection, Repository repository, Caller caller, TagQuestion question, Dictionary<TagName, HeldPush> held,
+        CancellationToken cancellationToken)
+    {
+        var tags = new List<TagName>();
+        string? last = null;
+        for (var more = true; more && tags.Count <= MostSorted;)
+        {
+            if (await NamesAsync(repository, caller, last, held, cancellationToken) is not { } page)
+            {
+                if (last is null) return null;
+                break;
+            }
+            tags.AddRange(page.Items);
+            (more, last) = (page.More && page.Items.Count > 0, page.Items.Count > 0 ? page.Items[^1].Value : last);
+        }
+        var (own, isComplete) = await TagSizes.OfAsync(inspection, tags, cancellationToken);
+        var rows = new List<TagRow>();
+        foreach (var (tag, bytes) in own.OrderByDescending(static each => each.Value).Take(MostLookedAt))
+        {
+            if (rows.Count == question.Count) break;
+            if (question.Search is { } part && !tag.Value.Contains(part, StringComparison.OrdinalIgnoreCase)) continue;
+            var row = await RowAsync(inspection, caller, tag, held.GetValueOrDefault(tag), cancellationToken);
+            if (row is not null && Matches(row, question)) rows.Add(row with { OwnBytes = bytes });
+        }
+        return (rows, isComplete && tags.Count <= MostSorted ? null : "The repository is large: not all of its tags were compared.");
     }
 
     /// <summary>
