@@ -63,7 +63,8 @@ public sealed class FreeingTests : IAsyncLifetime
         await PushAsync("small/own", "more", (4, 4000));
 
         JsonNode page = new JsonObject();
-        await Patience.UntilAsync(async () => (page = await ReadAsync("repositories?sort=own"))["items"]!.AsArray().Count == 3, () => $"{page}");
+        await Patience.UntilAsync(
+            async () => (page = await ReadAsync("repositories?sort=own"))["items"]!.AsArray().Count == 3, () => $"{page}");
         var tags = await ReadAsync("tags?repository=small/own&sort=own");
 
         Assert.Equal(["small/own", "big/too", "big/shared"], page["items"]!.AsArray().Select(static row => (string)row!["name"]!));

@@ -10,7 +10,9 @@ internal sealed class Elsewhere(StoredGates gates, KnownRepositories known, Stor
     // Time for one look. Chosen: a person waits for it without a doubt, and it suffices for some 100,000 files.
     private static readonly TimeSpan Time = TimeSpan.FromMilliseconds(400);
 
-    /// <summary>The blobs of a repository that others need too; the second value is false when not all repositories were looked at.</summary>
+    /// <summary>
+    /// The blobs of a repository that others need too; the second value is false when not all repositories were looked at.
+    /// </summary>
     /// <param name="name">The repository, which does not count.</param>
     /// <param name="blobs">The blobs.</param>
     public async ValueTask<(HashSet<Digest> Shared, bool IsComplete)> FindAsync(
