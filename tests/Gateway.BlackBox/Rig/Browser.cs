@@ -65,15 +65,22 @@ internal sealed class Browser : IAsyncDisposable
         });
         await SendAsync("Emulation.setEmulatedMedia", new()
         {
-            ["features"] = new JsonArray(new JsonObject
-            {
-                ["name"] = "prefers-color-scheme", ["value"] = dark ? "dark" : "light",
-            }),
+            // Without movement, so that what is measured at once is what stays.
+            ["features"] = new JsonArray(
+                new JsonObject { ["name"] = "prefers-color-scheme", ["value"] = dark ? "dark" : "light" },
+                new JsonObject { ["name"] = "prefers-reduced-motion", ["value"] = "reduce" }),
         });
     }
 
     /// <summary>Whether pages may run scripts, from the next page on.</summary>
     public Task ScriptsAsync(bool isAllowed) => SendAsync("Emulation.setScriptExecutionDisabled", new() { ["value"] = !isAllowed });
+
+    /// <summary>Runs a script in each page from the next one on, before the page's own scripts, and outside of its policy.</summary>
+    public async Task BeforeEachPageAsync(string script)
+    {
+        await SendAsync("Page.enable", []);
+        await SendAsync("Page.addScriptToEvaluateOnNewDocument", new() { ["source"] = script });
+    }
 
     /// <summary>Writes a picture of the page to a file, as PNG.</summary>
     /// <param name="whole">Whether to include what is below the window.</param>
