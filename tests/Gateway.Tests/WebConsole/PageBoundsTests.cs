@@ -1,6 +1,7 @@
 using System.Formats.Tar;
 using System.IO.Compression;
 using System.Text;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Gateway.Oci;
 using Gateway.Operations.ReadModels;
@@ -71,6 +72,32 @@ public sealed partial class PageBoundsTests
         {
             using var answer = await rig.Client.GetAsync(new Uri(rig.Operator, path));
             Assert.Equal((path, 200), (path, (int)answer.StatusCode));
+        }
+    }
+
+    /// <summary>Without a policy, a document of 4 MiB can consist of annotations, and each character can become five in HTML.</summary>
+    [Fact]
+    public async Task Manifest_full_of_annotations_makes_a_page_of_bounded_size()
+    {
+        await using var rig = await GatewayRig.StartAsync();
+        var annotations = new JsonObject { ["long"] = new string('\'', 2 << 20) };
+        for (var i = 0; i < 9_900; i++) annotations[$"annotation.{i}"] = "<b>'</b>" + new string('\'', 80);
+        await rig.PushBlobAsync("team/app", "{}"u8.ToArray());
+        var manifest = Encoding.UTF8.GetBytes(new JsonObject
+        {
+            ["schemaVersion"] = 2, ["mediaType"] = MediaTypes.OciManifest,
+            ["config"] = new JsonObject
+            {
+                ["mediaType"] = MediaTypes.OciEmpty, ["digest"] = Digest.Of("{}"u8).ToString(), ["size"] = 2,
+            },
+            ["layers"] = new JsonArray(), ["annotations"] = annotations,
+        }.ToJsonString(new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }));
+        using (var pushed = await rig.PutManifestAsync("team/app", "v1", manifest)) Assert.Equal(201, (int)pushed.StatusCode);
+
+        foreach (var path in (string[])["", "/api/v1/pages"])
+        {
+            var page = await rig.Client.GetStringAsync(new Uri(rig.Operator, $"{path}/image?repository=team/app&reference=v1"));
+            Assert.InRange(page.Length, 1000, 500_000);
         }
     }
 

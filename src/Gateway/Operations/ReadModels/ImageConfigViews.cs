@@ -8,8 +8,10 @@ namespace Gateway.Operations.ReadModels;
 /// <summary>Reads the config of an image for people. A field of an unexpected type is left out.</summary>
 internal static class ImageConfigViews
 {
-    // Most entries of a list, and most characters of one, that the page shows.
-    private const int MostEntries = 200;
+    /// <summary>Most entries of a list that a page shows.</summary>
+    public const int MostEntries = 200;
+
+    // Most characters of one entry.
     private const int MostCharacters = 2000;
 
     /// <summary>The config, and the history line of each layer in order; nothing where the config cannot be read here.</summary>
@@ -71,5 +73,6 @@ internal static class ImageConfigViews
         return read;
     }
 
-    private static string Cut(string text) => text.Length <= MostCharacters ? text : text[..MostCharacters] + "…";
+    /// <summary>The first characters of a text that a client wrote; <c>…</c> marks that there were more.</summary>
+    public static string Cut(string text) => text.Length <= MostCharacters ? text : text[..MostCharacters] + "…";
 }

@@ -14,8 +14,13 @@ public sealed record ImagePage(
     /// <summary>Whether more tags may be bound to it.</summary>
     public required bool HasMoreTags { get; init; }
 
-    /// <summary>The manifest's annotations.</summary>
+    /// <summary>
+    /// The manifest's annotations, at most <see cref="ImageConfigViews.MostEntries"/>, each cut: all of a document could be annotations.
+    /// </summary>
     public required IReadOnlyDictionary<string, string> Annotations { get; init; }
+
+    /// <summary>Whether there are more annotations than are listed.</summary>
+    public required bool HasMoreAnnotations { get; init; }
 
     /// <summary>The entries of an index; empty for a manifest.</summary>
     public required IReadOnlyList<PlatformRow> Platforms { get; init; }

@@ -68,7 +68,10 @@ internal sealed class ImagePages(StoredGates gates, TagPages tags, ManifestReadi
         {
             Tags = shown,
             HasMoreTags = hasMoreTags,
-            Annotations = manifest.Annotations,
+            Annotations = manifest.Annotations.Take(ImageConfigViews.MostEntries)
+                .DistinctBy(static each => ImageConfigViews.Cut(each.Key))
+                .ToDictionary(static each => ImageConfigViews.Cut(each.Key), static each => ImageConfigViews.Cut(each.Value)),
+            HasMoreAnnotations = manifest.Annotations.Count > ImageConfigViews.MostEntries,
             Platforms = await PlatformsAsync(inspection, manifest, cancellationToken),
             Layers = Layers(manifest, history),
             Config = config,
@@ -105,7 +108,7 @@ internal sealed class ImagePages(StoredGates gates, TagPages tags, ManifestReadi
     [
         .. manifest.Layers.Take(MostEntries).Select((layer, i) => new LayerRow(
             layer.Digest.ToString(), layer.MediaType, layer.Size, i < history.Count ? history[i] : null,
-            layer.Annotations.GetValueOrDefault("org.opencontainers.image.title"))),
+            layer.Annotations.GetValueOrDefault("org.opencontainers.image.title") is { } title ? ImageConfigViews.Cut(title) : null)),
     ];
 
     /// <summary>A verdict, for pages.</summary>
