@@ -36,7 +36,8 @@ public sealed class ConsoleHostileTests : IAsyncLifetime
 
     private static IEnumerable<string> Pages =>
     [
-        "/", "/repositories", "/repositories?sort=size", "/holds", "/policy", "/activity", "/upkeep", "/hold?repository=held/hostile&tag=v1",
+        "/", "/repositories", "/repositories?sort=size", "/holds", "/policy", "/activity", "/upkeep",
+        "/hold?repository=held/hostile&tag=v1",
         "/tags?repository=hostile/app", "/tags?repository=hostile/index", "/tags?repository=hostile/broken",
         "/tags?repository=hostile/referrers", $"/tags?repository={HostileContent.LongName}",
         .. HostileContent.References.Select(static reference => $"/image?repository={reference}"),
@@ -114,7 +115,8 @@ public sealed class ConsoleHostileTests : IAsyncLifetime
                 await browser.ViewAsync(width, 800);
                 var state = await browser.ReadAsync(Problems);
                 if (state == "") continue;
-                found.AppendLine(CultureInfo.InvariantCulture, $"{page[..Math.Min(page.Length, 80)]} at {width} px: {state ?? "no answer"}");
+                var name = page[..Math.Min(page.Length, 80)];
+                found.AppendLine(CultureInfo.InvariantCulture, $"{name} at {width} px: {state ?? "no answer"}");
             }
         }
         if (found.Length > 0) Assert.Fail(found.ToString());

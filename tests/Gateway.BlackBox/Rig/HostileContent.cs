@@ -109,8 +109,9 @@ internal sealed class HostileContent(string host) : IDisposable
         await using (var zipped = new GZipStream(packed, CompressionLevel.Fastest, leaveOpen: true))
         await using (var tar = new TarWriter(zipped))
         {
-            foreach (var (name, text) in ((string, string)[])
-                [("Chart.yaml", $"name: {Markup}\n"), ("README.md", string.Concat(Enumerable.Repeat(Markup + Long, 400))), ("values.yaml", Long)])
+            var readme = string.Concat(Enumerable.Repeat(Markup + Long, 400));
+            (string, string)[] files = [("Chart.yaml", $"name: {Markup}\n"), ("README.md", readme), ("values.yaml", Long)];
+            foreach (var (name, text) in files)
             {
                 await tar.WriteEntryAsync(new PaxTarEntry(TarEntryType.RegularFile, $"web/{name}")
                 {
