@@ -61,6 +61,7 @@ internal sealed class RunningGateway : IAsyncDisposable
     public static async Task<RunningGateway> StartAsync(
         GatewayOptions options, Stream accessLog, TimeProvider clock, CancellationToken cancellationToken)
     {
+        if (options.Storage.S3 is not null) throw new IOException("storage.s3 is not supported in this version; remove it");
         // Held until the process ends: what lives as long as the volume logs through it.
         var loggers = LoggerFactory.Create(Logs);
         var volume = await Volume.OpenAsync(options.Storage.Path, clock, loggers.CreateLogger<Volume>(), cancellationToken);

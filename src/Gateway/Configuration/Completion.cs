@@ -22,7 +22,7 @@ internal static class Completion
         return options with
         {
             Upstreams = WithOwnNames(options.Upstreams, options.Routes),
-            Storage = reading.IsWritten("storage.path") ? options.Storage : new() { Path = reading.Absolute("./data") },
+            Storage = reading.IsWritten("storage.path") ? options.Storage : options.Storage with { Path = reading.Absolute("./data") },
             Routes = [.. WithRouteOfEach(options.Upstreams, routes)],
         };
     }

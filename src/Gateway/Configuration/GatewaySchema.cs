@@ -76,8 +76,14 @@ internal static class GatewaySchema
 
     private static readonly Section<StorageOptions> Storage = new(() => new())
     {
-        { "path", Scalars.Folder, "./data", "Folder of all stored content. One process at a time.", (o, v) => o with { Path = v } },
-        { "s3", new NotInThisVersion("; content is stored in files below path") },
+        {
+            "path", Scalars.Folder, "./data",
+            "Folder of all stored content, or with `s3` of all but what clients push. One process at a time.", (o, v) => o with { Path = v }
+        },
+        {
+            "s3", BucketSchema.Bucket!, "(none: files below `path`)",
+            "Bucket with what clients push. Several gateways can share it.", (o, v) => o with { S3 = v }
+        },
     };
 
     private static readonly Section<CacheOptions> Cache = new(() => new())

@@ -55,8 +55,6 @@ internal static class ReferencePage
         page.Append("\n| key | expected | default | meaning |\n|---|---|---|---|\n");
         foreach (var setting in type.Settings)
             page.Append($"| `{setting.Name}` | {Cell(Expected(setting.Type))} | {Cell(Default(setting))} | {Cell(setting.Summary)} |\n");
-        if (type.KnownKeys.Any())
-            page.Append("\nNot supported, and refused: ").AppendJoin(", ", type.KnownKeys.Select(key => $"`{key}`")).Append(".\n");
         foreach (var setting in type.Settings) WriteBelow(page, Reading.Join(path, setting.Name), setting.Type);
     }
 

@@ -10,23 +10,16 @@ namespace Gateway.Configuration;
 internal sealed class Section<T>(Func<T> seed, Action<T, string, Reading>? check = null) : SettingType<T>, IEnumerable
 {
     private readonly List<Key> _keys = [];
-    private readonly Dictionary<string, string> _notYet = new(StringComparer.Ordinal);
 
     public override string Expected => "a section with keys";
 
     public override IReadOnlyList<Setting> Settings => _keys;
-
-    /// <summary>Keys of later versions, which are refused.</summary>
-    public override IEnumerable<string> KnownKeys => _notYet.Keys;
 
     public void Add<TValue>(string name, SettingType<TValue> type, string standard, string summary, Func<T, TValue, T> apply) =>
         _keys.Add(new Key<TValue>(name, type, standard, summary, apply));
 
     public void Add<TValue>(string name, SettingType<TValue> type, Required _, string summary, Func<T, TValue, T> apply) =>
         _keys.Add(new Key<TValue>(name, type, null, summary, apply) { IsRequired = true });
-
-    /// <summary>A key that is refused by name, with a reason.</summary>
-    public void Add(string name, NotInThisVersion refusal) => _notYet.Add(name, refusal.Instead);
 
     public override bool TryRead(ConfigurationNode node, string path, Reading reading, [MaybeNullWhen(false)] out T value) =>
         TryRead(node, path, reading, seed(), out value);
@@ -54,9 +47,8 @@ internal sealed class Section<T>(Func<T> seed, Action<T, string, Reading>? check
     {
         reading.Remember(path, entry.KeyLocation);
         if (_keys.Find(key => key.Name == entry.Key) is { } known) return known.Read(value, entry.Value, path, reading);
-        reading.Add(entry.KeyLocation, path, _notYet.TryGetValue(entry.Key, out var instead)
-            ? $"not supported in this version{instead}"
-            : $"unknown key{MisplacedKey.Hint(entry.Key, path == entry.Key, _keys.Select(key => key.Name))}");
+        reading.Add(
+            entry.KeyLocation, path, $"unknown key{MisplacedKey.Hint(entry.Key, path == entry.Key, _keys.Select(key => key.Name))}");
         return value;
     }
 
@@ -97,7 +89,3 @@ internal sealed class Section<T>(Func<T> seed, Action<T, string, Reading>? check
 
 /// <summary>Marks a key without a default.</summary>
 internal sealed record Required;
-
-/// <summary>Marks a key that this version refuses.</summary>
-/// <param name="Instead">What to do in this version, beginning with punctuation; empty for nothing.</param>
-internal sealed record NotInThisVersion(string Instead = "");

@@ -21,9 +21,7 @@ internal abstract class SettingType
     /// <summary>Type of the values of a map; null for anything else.</summary>
     public virtual SettingType? Value => null;
 
-    /// <summary>
-    /// Keys with a meaning that are not settings: well-known upstreams of a map, keys that a section refuses in this version.
-    /// </summary>
+    /// <summary>Keys with a meaning that are not settings: the well-known upstreams of a map.</summary>
     public virtual IEnumerable<string> KnownKeys => [];
 
     /// <summary>Whether a single value is valid here, not only a list or section.</summary>

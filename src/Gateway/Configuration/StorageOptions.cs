@@ -6,6 +6,9 @@ internal sealed record StorageOptions
 {
     /// <summary>Absolute path of the volume; one process at a time.</summary>
     public string Path { get; init; } = System.IO.Path.GetFullPath("./data");
+
+    /// <summary>The bucket with pushed content; null if it is below <see cref="Path"/>.</summary>
+    public BucketOptions? S3 { get; init; }
 }
 
 internal sealed record CacheOptions

@@ -196,7 +196,6 @@ public sealed class ConfigurationLoaderTests
         "policy.parser.schema1: expected reject, the only choice of this version, got 'accept'")]
     [InlineData(
         "policy: { default: allow, parser: { digestAlgorithms: [sha256] } }", "policy.parser.digestAlgorithms: expected [sha256, sha512]")]
-    [InlineData("storage: { s3: {} }", "storage.s3: not supported in this version")]
     public void Key_of_a_later_version_is_refused_by_name(string text, string expected) =>
         Assert.Contains(expected, Yaml.Mistake(text));
 

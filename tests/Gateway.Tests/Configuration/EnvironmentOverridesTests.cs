@@ -84,7 +84,6 @@ public sealed class EnvironmentOverridesTests
     [InlineData("GATEWAY__LISTEN__7", "x", "GATEWAY__LISTEN__7: expected a place in the list from 0 to 0, got '7'")]
     [InlineData("GATEWAY__LISTEN__X", "x", "GATEWAY__LISTEN__X: expected a place in the list from 0 to 0, got 'X'")]
     [InlineData("GATEWAY__CACHE__MAXSIZE", "plenty", "GATEWAY__CACHE__MAXSIZE: cache.maxSize: expected a size")]
-    [InlineData("GATEWAY__STORAGE__S3", "x", "GATEWAY__STORAGE__S3: storage.s3: not supported in this version")]
     [InlineData(
         "GATEWAY__STORAGE__PATH__FILE", "/nowhere/secret", "GATEWAY__STORAGE__PATH__FILE: expected the path of a file that can be read")]
     [InlineData("GATEWAY__ROUTES", "[{", "GATEWAY__ROUTES:1:2: the bracket { that opens here is not closed")]
