@@ -1,5 +1,3 @@
-using Gateway.Storage;
-
 namespace Gateway.Configuration;
 
 /// <summary>The <c>storage.s3</c> section: a bucket that has what clients push, for one or several gateways.</summary>
@@ -26,25 +24,24 @@ internal sealed record BucketOptions
     /// <summary>Absolute path of the file with the secret key.</summary>
     public string? SecretKeyFile { get; init; }
 
-    public S3Checksums Checksums { get; init; }
+    public BucketChecksums Checksums { get; init; }
 
     /// <summary>Whether pulls of large blobs are redirected to the bucket by signed addresses.</summary>
     public bool RedirectsSigned { get; init; }
 
     /// <summary>How long what was validated last is served while the bucket does not answer.</summary>
     public TimeSpan StaleFor { get; init; } = TimeSpan.FromMinutes(10);
+}
 
-    /// <summary>
-    /// How to reach the bucket. AWS has the bucket in the host name; other stores need DNS for that, so a path is the default.
-    /// </summary>
-    public S3Options Store => new(Bucket)
-    {
-        Endpoint = Endpoint,
-        Region = Region,
-        Prefix = Prefix,
-        IsPathStyle = PathStyle ?? Endpoint is not null,
-        AccessKeyFile = AccessKeyFile,
-        SecretKeyFile = SecretKeyFile,
-        Checksums = Checksums,
-    };
+/// <summary>Whether written objects have a checksum beside their signature.</summary>
+internal enum BucketChecksums
+{
+    /// <summary>Yes, until the store refuses one.</summary>
+    Auto,
+
+    /// <summary>Yes.</summary>
+    On,
+
+    /// <summary>No.</summary>
+    Off,
 }

@@ -42,7 +42,7 @@ public sealed class BucketSchemaTests : IDisposable
                 SecretKeyFile = _key,
                 Checksums = S3Checksums.Off,
             },
-            bucket.Store);
+            bucket.Store());
     }
 
     [Theory]
@@ -52,7 +52,7 @@ public sealed class BucketSchemaTests : IDisposable
     {
         var bucket = Yaml.Good($"storage: {{ s3: {{ bucket: images, {text} }} }}").Storage.S3!;
 
-        Assert.Equal((expected, "", S3Checksums.Auto), (bucket.Store.IsPathStyle, bucket.Store.Prefix, bucket.Store.Checksums));
+        Assert.Equal((expected, "", S3Checksums.Auto), (bucket.Store().IsPathStyle, bucket.Store().Prefix, bucket.Store().Checksums));
         Assert.Equal((false, TimeSpan.FromMinutes(10)), (bucket.RedirectsSigned, bucket.StaleFor));
     }
 
