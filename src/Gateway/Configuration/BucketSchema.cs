@@ -62,7 +62,9 @@ internal static class BucketSchema
             (o, v) => o with { SecretKeyFile = v }
         },
         {
-            "checksums", Scalars.OneOf(("auto", BucketChecksums.Auto), ("on", BucketChecksums.On), ("off", BucketChecksums.Off)), "(`auto`)",
+            "checksums",
+            Scalars.OneOf(("auto", BucketChecksums.Auto), ("on", BucketChecksums.On), ("off", BucketChecksums.Off)),
+            "(`auto`)",
             "Whether objects are written with a CRC-32C that the store checks: `auto` stops when the store refuses one. Signatures cover "
             + "all bytes in any case.",
             (o, v) => o with { Checksums = v }
