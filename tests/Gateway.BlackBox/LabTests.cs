@@ -12,39 +12,57 @@ public sealed class LabTests : IAsyncLifetime
 {
     private static readonly string Lab = Path.Combine(RigFolder.Repository, "deploy", "compose");
 
+    private static readonly string Script = Path.Combine(Lab, "client", "lab.sh");
+
     private readonly Client _client = new();
     private DockerRegistry _registry = null!;
     private GatewayProcess _gateway = null!;
+    private Server _wire = null!;
 
     public async ValueTask InitializeAsync()
     {
         Directory.CreateDirectory(_client.Folder["lab"]);
+        Directory.CreateDirectory(_client.Folder["switch"]);
         // The image has Debian's cosign 2 under its own name.
         _client.Folder.Write("bin/cosign", $"#!/bin/sh\nexec {RigFolder.Root}/bin/cosign2 \"$@\"\n");
         File.SetUnixFileMode(_client.Folder["bin/cosign"], UnixFileMode.UserRead | UnixFileMode.UserExecute);
         _client.Environment["PATH"] = $"{_client.Folder["bin"]}:{_client.Surroundings()["PATH"]}";
         _client.Environment["LAB"] = _client.Folder["lab"];
+        _client.Environment["SWITCH"] = _client.Folder["switch"];
         (await ScriptAsync("setup", _client.Folder["lab"])).Succeeded();
         _registry = await DockerRegistry.StartAsync();
+        var wire = Server.FreePort();
+        _wire = Server.Start(
+            Script, ["wire", $"{wire}", _registry.Host], new Dictionary<string, string>
+            {
+                ["SWITCH"] = _client.Folder["switch"], ["PATH"] = _client.Surroundings()["PATH"],
+            });
         var yaml = (await File.ReadAllTextAsync(Path.Combine(Lab, "gateway", "gateway.yaml")))
             .Replace("/lab/", _client.Folder["lab"] + "/", StringComparison.Ordinal)
-            .Replace("http://registry:5000", _registry.Url.GetLeftPart(UriPartial.Authority), StringComparison.Ordinal);
+            .Replace("http://wire:5000", $"http://127.0.0.1:{wire}", StringComparison.Ordinal);
         // The rig's gateway has its own addresses.
         _gateway = await GatewayProcess.StartAsync(Regex.Replace(yaml, "(?m)^(listen|operator):.*$", ""));
         _client.Environment["OPERATOR"] = _gateway.Operator.Authority;
+        _client.Environment["VOLUME"] = _gateway.Storage;
     }
 
     public async ValueTask DisposeAsync()
     {
         if (_gateway is not null)
             await _gateway.DisposeAsync();
+        // A signal, so that it ends its forwarder too.
+        if (_wire is not null)
+        {
+            await _wire.StopAsync();
+            await _wire.DisposeAsync();
+        }
         if (_registry is not null)
             await _registry.DisposeAsync();
         _client.Dispose();
     }
 
     [Fact]
-    public async Task Client_pushes_is_refused_signs_and_pulls_and_every_query_of_the_dashboard_has_a_result()
+    public async Task Client_plays_the_lab_to_its_end_and_every_query_of_the_dashboard_has_a_result()
     {
         await using var prometheus = await Prometheus.StartAsync(
             Path.Combine(Lab, "prometheus"), _gateway.Operator, _client.Folder["lab/operator-token"]);
@@ -53,7 +71,8 @@ public sealed class LabTests : IAsyncLifetime
 
         foreach (var expected in (string[])[
             "accepted, and the registry behind has it", "denied: policy rule 'artifactTypes'", "accepted; the gateway holds it",
-            "denied: pending since", "every caller can pull it", "Cache-Status: gateway; hit", "verdict=\"quarantine\"", "== done"])
+            "denied: pending since", "every caller can pull it", "Cache-Status: gateway; hit", "during the outage",
+            "back: pushed team/app", "collected sha256:", "healed sha256:", "verdict=\"quarantine\"", "== done"])
             Assert.Contains(expected, said, StringComparison.Ordinal);
         // Rates need two scrapes.
         await Eventually.TrueAsync(
@@ -90,7 +109,7 @@ public sealed class LabTests : IAsyncLifetime
         (await _client.RunAsync("promtool", "check", "rules", Path.Combine(Lab, "prometheus", "alerts.yml"))).Succeeded();
     }
 
-    private Task<Output> ScriptAsync(params string[] arguments) => _client.RunFileAsync(Path.Combine(Lab, "client", "lab.sh"), arguments);
+    private Task<Output> ScriptAsync(params string[] arguments) => _client.RunFileAsync(Script, arguments);
 
     private static IEnumerable<(string Title, string Query)> Queries()
     {

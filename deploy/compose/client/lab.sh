@@ -2,9 +2,11 @@
 # The lab's client.
 #
 #   lab setup FOLDER               makes an account, a signing key and the operator's token, unless they exist
-#   lab try GATEWAY REGISTRY       pushes, is refused, signs, pulls and prints what it saw; FOLDER is $LAB, by default /lab
+#   lab wire PORT REGISTRY         forwards a port to the registry, except while the file $SWITCH/cut exists
+#   lab try GATEWAY REGISTRY       pushes, is refused, signs, pulls, cuts the wire, collects, damages a blob and has it healed
 #
-# It needs skopeo, cosign 2, htpasswd, openssl and curl. Each step that has another result than expected ends it with status 1.
+# FOLDER is $LAB, by default /lab; $SWITCH is by default /switch; $VOLUME is the gateway's volume, by default /var/lib/gateway.
+# It needs skopeo, cosign 2, htpasswd, openssl, curl and haproxy. Each step that has another result than expected ends it with status 1.
 set -eu
 
 export COSIGN_PASSWORD="" # the key is the lab's own
@@ -17,6 +19,29 @@ setup() {
     # The gateway and Prometheus run as users of their own. The volume is the lab's alone.
     chmod 644 htpasswd cosign.key cosign.pub operator-token
     echo "setup: account, key and token are in $1"
+}
+
+# The network between the gateway and the registry.
+wire() {
+    conf=$(mktemp)
+    trap 'rm -f "$conf"' EXIT
+    trap '[ -z "$running" ] || kill "$running"; exit 0' INT TERM
+    printf 'defaults\n mode tcp\n timeout connect 5s\n timeout client 60s\n timeout server 60s\nlisten wire\n bind :%s\n server to %s\n' \
+        "$1" "$2" >"$conf"
+    running=
+    while :; do
+        if [ -e "${SWITCH:-/switch}/cut" ]; then
+            if [ -n "$running" ]; then
+                kill -9 "$running"
+                wait "$running" || true
+                running=
+            fi
+        elif [ -z "$running" ]; then
+            haproxy -db -f "$conf" &
+            running=$!
+        fi
+        sleep 0.2
+    done
 }
 
 say() { printf '\n== %s\n' "$*"; }
@@ -54,11 +79,39 @@ push() { skopeo --insecure-policy copy --quiet --dest-tls-verify=false --dest-cr
 # pull HOST/REPOSITORY:TAG: without an account.
 pull() { skopeo --insecure-policy copy --quiet --src-no-creds --src-tls-verify=false "docker://$1" oci:pulled:1; }
 
+# api PATH [CURL OPTION…]: one request to the gateway's admin API.
+api() {
+    path=$1 && shift
+    curl -sS -H "Authorization: Bearer $(cat "$keys/operator-token")" -H 'Content-Type: application/json' "$@" "http://$operator/$path"
+}
+
+# job KIND BODY: runs a job of the gateway, and prints it when it has ended.
+job() {
+    id=$(api "api/v1/$1" -d "$2" | sed -n 's/^{"id":"\([^"]*\)".*/\1/p')
+    [ -n "$id" ] || fail "the gateway did not start a $1"
+    until api "api/v1/jobs/$id" >job && ! grep -q '"state":"running"' job; do sleep 0.5; done
+    cat job
+}
+
+# within SECONDS COMMAND…: tries a command until it succeeds.
+within() {
+    left=$1 && shift
+    until "$@" 2>problem; do
+        left=$((left - 1))
+        [ "$left" -gt 0 ] || fail "$*: $(cat problem)"
+        sleep 1
+    done
+}
+
+refused() { ! "$@" 2>refusal; }
+
+collected() { job gc '{}' >gc && grep -q "$1" gc; }
+
 manifest() { curl -s -H 'Accept: application/vnd.oci.image.manifest.v1+json' "http://$1/manifests/$2"; }
 
 try() {
     gateway=$1 registry=$2
-    keys=${LAB:-/lab}
+    keys=${LAB:-/lab} switch=${SWITCH:-/switch} volume=${VOLUME:-/var/lib/gateway} operator=${OPERATOR:-${1%:*}:5001}
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
     cd "$work"
@@ -95,9 +148,40 @@ try() {
     say "pull twice: the second answer comes from the cache"
     for _ in 1 2; do curl -sI "http://$gateway/v2/prod/app/manifests/$run" | tr -d '\r' | grep -i '^cache-status'; done
 
+    say "the registry goes away: pulls go on, and a push is refused until it is back"
+    touch "$switch/cut"
+    layout 1 application/vnd.oci.image.config.v1+json "during the outage $run"
+    within 30 refused push 1 "team/app:$run-2"
+    tail -n 1 refusal | cut -c1-300
+    pull "$gateway/prod/app:$run"
+    echo "pulled prod/app:$run during the outage"
+    rm "$switch/cut"
+    within 60 push 1 "team/app:$run-2"
+    manifest "$registry/v2/team/app" "$run-2" | grep -q '"layers"' || fail "the registry behind does not have team/app:$run-2"
+    echo "back: pushed team/app:$run-2, and the registry behind has it"
+
+    say "push an image to built-in storage, delete it, and collect what nothing needs"
+    layout 1 application/vnd.oci.image.config.v1+json "garbage $run"
+    push 1 "scratch/app:$run"
+    gone=$(skopeo inspect --tls-verify=false --creds ci:secret --format '{{.Digest}}' "docker://$gateway/scratch/app:$run")
+    skopeo delete --tls-verify=false --creds ci:secret "docker://$gateway/scratch/app:$run"
+    # The gateway keeps what was used within gc.grace, which is seconds in this lab.
+    within 60 collected "$gone"
+    grep -o '{"root":"pushed","manifests"[^}]*}' gc
+    [ ! -e "$volume/docker/registry/v2/blobs/sha256/$(echo "${gone#*:}" | cut -c1-2)/${gone#*:}" ] || fail "the gateway still has $gone"
+    echo "collected $gone"
+
+    say "damage a cached blob on the disk, and scrub"
+    layer=$(manifest "$gateway/v2/prod/app" "$run" | sed 's/.*"layers"//' | grep -o 'sha256:[0-9a-f]*' | head -n 1)
+    file=$volume/gateway/cache/v2/blobs/sha256/$(echo "${layer#*:}" | cut -c1-2)/${layer#*:}/data
+    printf X | dd of="$file" bs=1 seek=20 conv=notrunc 2>/dev/null
+    job scrub '{}' | grep -o "\"digest\":\"$layer\".*\"isHealed\":true" >healed || fail "the scrub did not heal $layer: $(cat job)"
+    [ "sha256:$(sha256sum "$file" | cut -d' ' -f1)" = "$layer" ] || fail "$file is still damaged"
+    rm -rf pulled && pull "$gateway/prod/app:$run"
+    echo "healed $layer from the registry, and pulled prod/app:$run"
+
     say "what the gateway counted"
-    curl -s -H "Authorization: Bearer $(cat "$keys/operator-token")" "http://${OPERATOR:-${gateway%:*}:5001}/metrics" \
-        | grep -E '^gateway_policy_verdicts_total' || fail "no verdict was counted"
+    api metrics | grep -E '^gateway_policy_verdicts_total' || fail "no verdict was counted"
     say "done: Prometheus is on http://127.0.0.1:9090, Grafana on http://127.0.0.1:3000"
 }
 
@@ -106,6 +190,7 @@ command=${1:-help}
 case $command in
     setup) setup "$@" ;;
     try) try "$@" ;;
-    help) sed -n '2,8s/^# \{0,1\}//p' "$0" ;;
+    wire) wire "$@" ;;
+    help) sed -n '2,10s/^# \{0,1\}//p' "$0" ;;
     *) exec "$command" "$@" ;;
 esac

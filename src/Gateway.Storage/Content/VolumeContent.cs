@@ -164,6 +164,11 @@ public sealed class VolumeContent : IContentLookup
         return default;
     }
 
+    /// <summary>
+    /// Waits until the links of purged content are removed, so that they do not take along those of the same content when it is fetched.
+    /// </summary>
+    internal ValueTask LinksRemovedAsync(TimeSpan most, CancellationToken stop) => _eviction.EvictedNotes.RemovedAsync(most, stop);
+
     /// <summary>Stores the bytes of a document in a root, durably.</summary>
     internal ValueTask WriteAsync(Lifetime lifetime, Digest digest, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {

@@ -44,6 +44,14 @@ internal sealed class EvictedNotes
             await Task.Delay(TimeSpan.FromMilliseconds(1), cancellationToken);
     }
 
+    /// <summary>Waits until the notes of everything that was evicted so far are removed, or for the given time.</summary>
+    public async ValueTask RemovedAsync(TimeSpan most, CancellationToken cancellationToken)
+    {
+        var (added, end) = (Volatile.Read(ref _added), Environment.TickCount64 + (long)most.TotalMilliseconds);
+        while (Volatile.Read(ref _removed) < added && !_isEnded && Environment.TickCount64 < end)
+            await Task.Delay(TimeSpan.FromMilliseconds(1), cancellationToken);
+    }
+
     /// <summary>Takes no more notes.</summary>
     public void Complete() => _waiting.Writer.TryComplete();
 

@@ -27,6 +27,9 @@ internal sealed class ContentHealing(
     /// </summary>
     private const int MaxPlaces = 8;
 
+    /// <summary>Removing links takes milliseconds. Chosen: a scrub goes on beside an eviction that never ends.</summary>
+    private static readonly TimeSpan LinksWithin = TimeSpan.FromSeconds(10);
+
     /// <summary>
     /// The repositories of upstreams that link some content. Looked up before damaged content leaves the cache, because its links go too.
     /// </summary>
@@ -89,6 +92,7 @@ internal sealed class ContentHealing(
             }
         }
         if (fetch is null || wanted.Places.Count == 0) return "no upstream is known to have it";
+        await content.LinksRemovedAsync(LinksWithin, stop);
         if (await fetch(wanted, stop) is { } why) return why;
         if (lifetime == Lifetime.Cached) return null;
         // The fetch checked the digest.

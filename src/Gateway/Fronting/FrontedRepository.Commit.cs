@@ -164,8 +164,9 @@ internal sealed partial class FrontedRepository
         if (staged.FirstSeen(digest) is { } seen) yield return new Operation.Seen(digest, seen);
         foreach (var blob in manifest.Manifest.AllBlobs.Where(b => b.Urls.IsEmpty))
         {
+            // With a parent, the link outlives an eviction of the blob: without it, pullers would get 404 for a blob that the upstream has.
             var parent = staged.FindLink(LinkKind.Blob, blob.Digest)?.Parent ?? default;
-            yield return new Operation.LinkBlob(blob.Digest, blob.Size) { Parent = parent };
+            yield return new Operation.LinkBlob(blob.Digest, blob.Size) { Parent = parent.IsEmpty ? digest : parent };
         }
         yield return new Operation.StoreManifest(digest, manifest.Bytes);
         if (staged.FindLink(LinkKind.Manifest, digest) is { Verdict: { Revision: not 0 } verdict })

@@ -117,6 +117,9 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
         return _unlinked.TryGet(digest, out var unlinked) ? unlinked : null;
     }
 
+    /// <summary>Forgets that the upstream lacked a blob: it was pushed through the gateway.</summary>
+    public void Pushed(Digest digest) => _absent.Remove(digest);
+
     /// <summary>
     /// The size of a blob whose link has none; null if the upstream does not say either. Throws <see cref="UpstreamException"/>.
     /// </summary>

@@ -13,6 +13,9 @@ internal sealed class ColdBlobs(StoredRepository stored, UpstreamRepository sour
     // A fetch can end between the look at the disk and the attempt to join it, and the next one can be given up at that moment.
     private const int MaxTries = 3;
 
+    /// <summary>See <see cref="BlobVouching.Pushed"/>.</summary>
+    public void Pushed(Digest digest) => vouching.Pushed(digest);
+
     /// <summary>Opens a blob that was not found on disk.</summary>
     public async ValueTask<Result<IContent>> OpenAsync(Digest digest, BlobUse use, CancellationToken cancellationToken)
     {

@@ -146,10 +146,12 @@ internal sealed class PullThroughRepository : DelegatingBacking
         {
             if (operation is Operation.RemoveTag tag) _tags.Forget(tag.Tag);
             if (operation is Operation.RemoveManifest manifest) _fetches.Recent.Remove(_source, manifest.Digest, Limits);
+            if (operation is Operation.LinkBlob blob) _blobs.Pushed(blob.Digest);
+            if (operation is Operation.StoreManifest stored) _manifests.Stored(stored.Digest);
         }
         if (change.Operations.Any(o => o is Operation.SetLive or Operation.RemoveTag or Operation.RemoveManifest)) _tagList.Forget();
-        foreach (var stored in change.Operations.OfType<Operation.StoreManifest>())
-            _fetches.Ahead.Admitted(this, _source, _fetches, stored);
+        foreach (var admitted in change.Operations.OfType<Operation.StoreManifest>())
+            _fetches.Ahead.Admitted(this, _source, _fetches, admitted);
         _fetches.Referrers.Admitted(this, _source, change);
         return result;
     }

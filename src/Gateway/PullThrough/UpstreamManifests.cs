@@ -26,6 +26,9 @@ internal sealed class UpstreamManifests(
         return joined ? result with { Handling = result.Handling with { Collapsed = true } } : result;
     }
 
+    /// <summary>Forgets that the upstream lacked a manifest: it was pushed through the gateway, or fetched.</summary>
+    public void Stored(Digest digest) => _absent.Remove(digest);
+
     /// <summary>
     /// Resolves a tag at upstreams whose HEAD cannot be used: reads the tag's manifest, remembers it for the next request, and returns its
     /// digest. For a manifest that can never be accepted, it remembers the failure as the answer to requests for that digest. Throws <see
