@@ -17,6 +17,8 @@ internal sealed class ListOf<T>(SettingType<T> item, bool orOne = false) : Setti
 
     public override bool TakesScalar => orOne && item.TakesScalar;
 
+    public override bool IsSecret => item.IsSecret;
+
     public override bool TryRead(ConfigurationNode node, string path, Reading reading, out ImmutableArray<T> value)
     {
         value = [];
@@ -101,6 +103,8 @@ internal sealed class Either<T>(SettingType<T> brief, SettingType<T> full) : Set
 
     public override bool TakesScalar => true;
 
+    public override bool IsSecret => brief.IsSecret;
+
     public override bool TryRead(ConfigurationNode node, string path, Reading reading, [MaybeNullWhen(false)] out T value) =>
         (node is ScalarNode ? brief : full).TryRead(node, path, reading, out value);
 
@@ -115,6 +119,8 @@ internal sealed class Converted<TFrom, T>(SettingType<TFrom> from, Func<TFrom, P
     public override SettingType? Item => from.Item;
 
     public override bool TakesScalar => from.TakesScalar;
+
+    public override bool IsSecret => from.IsSecret;
 
     public override bool TryRead(ConfigurationNode node, string path, Reading reading, [MaybeNullWhen(false)] out T value)
     {
@@ -136,6 +142,8 @@ internal sealed class OrNull<T>(SettingType<T> type) : SettingType<T?>
     public override string Expected => type.Expected;
 
     public override bool TakesScalar => type.TakesScalar;
+
+    public override bool IsSecret => type.IsSecret;
 
     public override bool TryRead(ConfigurationNode node, string path, Reading reading, out T? value)
     {

@@ -50,7 +50,10 @@ internal static class ConfigurationLoader
         if (document is null) return new(null, source, reading.Mistakes);
         var root = new EnvironmentOverrides(reading).Apply(document, environment);
         GatewaySchema.Root.TryRead(root, "", reading, new(), out var options);
-        options = Completion.Complete(options, reading);
+        options = Completion.Complete(options, reading) with
+        {
+            Origin = new(source, baseDirectory, text, root, reading.FilesRead),
+        };
         return new(reading.Mistakes.Count == 0 ? options : null, source, reading.Mistakes) { Locate = reading.Locate };
     }
 

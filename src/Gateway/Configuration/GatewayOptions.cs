@@ -10,6 +10,9 @@ namespace Gateway.Configuration;
 /// <summary>The checked, immutable options of gateway.yaml. Each property has its default.</summary>
 internal sealed record GatewayOptions
 {
+    /// <summary>Where the configuration was read from; null when it was not read.</summary>
+    public ConfigurationOrigin? Origin { get; init; }
+
     public ImmutableArray<ListenOptions> Listen { get; init; } = [new() { Url = new("http://127.0.0.1:5000") }];
 
     /// <summary>Certificate of every <c>https://</c> listener without its own.</summary>

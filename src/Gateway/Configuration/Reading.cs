@@ -20,9 +20,15 @@ internal sealed class Reading(SourceLocation root, string baseDirectory)
     /// </summary>
     public Func<string, NamedFile>? Files { get; init; }
 
+    /// <summary>The absolute paths of the files that were read.</summary>
+    public HashSet<string> FilesRead { get; } = new(StringComparer.Ordinal);
+
     /// <exception cref="IOException">The file cannot be read.</exception>
-    public NamedFile ReadFile(string path) =>
-        Files is null ? new(BoundedFile.ReadText(path), File.GetLastWriteTimeUtc(path)) : Files(path);
+    public NamedFile ReadFile(string path)
+    {
+        FilesRead.Add(path);
+        return Files is null ? new(BoundedFile.ReadText(path), File.GetLastWriteTimeUtc(path)) : Files(path);
+    }
 
     public static string Join(string path, string key) => path.Length == 0 ? key : $"{path}.{key}";
 

@@ -22,8 +22,10 @@ internal sealed class Scalar<T>(string expected, Func<string, Reading, Parsed<T>
 
     public override bool TakesScalar => true;
 
-    /// <summary>Whether the written value must not appear in any output.</summary>
-    public bool IsSecret { get; init; }
+    public override bool IsSecret => Hides;
+
+    /// <summary>Whether the value is a secret.</summary>
+    public bool Hides { get; init; }
 
     public override bool TryRead(ConfigurationNode node, string path, Reading reading, [MaybeNullWhen(false)] out T value)
     {
@@ -43,13 +45,10 @@ internal sealed class Scalar<T>(string expected, Func<string, Reading, Parsed<T>
 
     public override JsonObject ToJsonSchema() => (JsonObject?)schema?.DeepClone() ?? new() { ["type"] = "string" };
 
-    /// <summary>
-    /// Shows the written value, unless it may contain a secret, such as a URL with a password or a query, or a private key in place of a
-    /// public one.
-    /// </summary>
+    // Shows the written value, unless it may contain a secret.
     private string Received(string text)
     {
-        if (text.Contains("PRIVATE KEY", StringComparison.Ordinal)) return "got a private key";
+        if (Secrets.IsPrivateKey(text)) return "got a private key";
         if (IsSecret || text.AsSpan().ContainsAny('@', '?')) return "got something else";
         return $"got '{(text.Length > 80 ? text[..80] + "…" : text)}'";
     }

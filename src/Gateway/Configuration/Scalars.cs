@@ -18,7 +18,7 @@ internal static class Scalars
 
     public static readonly Scalar<string> Text = new("text", (text, _) => NotEmpty(text));
 
-    public static readonly Scalar<string> Secret = new("a secret, in one line", (text, _) => NotEmpty(text)) { IsSecret = true };
+    public static readonly Scalar<string> Secret = new("a secret, in one line", (text, _) => NotEmpty(text)) { Hides = true };
 
     /// <summary>Absolute path of a file that can be read now.</summary>
     public static readonly Scalar<string> ReadableFile = new("the path of a file that can be read", (text, reading) =>

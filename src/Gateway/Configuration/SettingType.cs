@@ -27,6 +27,9 @@ internal abstract class SettingType
     /// <summary>Whether a single value is valid here, not only a list or section.</summary>
     public virtual bool TakesScalar => false;
 
+    /// <summary>Whether the written value must not appear in any output.</summary>
+    public virtual bool IsSecret => false;
+
     /// <summary>JSON Schema 2020-12 of this place.</summary>
     public abstract JsonObject ToJsonSchema();
 }

@@ -37,7 +37,7 @@ internal static class UpstreamSchema
         "anonymous", (text, _) => text == "anonymous" ? CredentialOptions.Anonymous : Parsed<CredentialOptions>.Not(),
         new() { ["const"] = "anonymous" })
     {
-        IsSecret = true, // Other programs accept name and password in one value.
+        Hides = true, // Other programs accept name and password in one value.
     };
 
     private static readonly Section<TagOptions> Tags = new(() => new())

@@ -66,6 +66,11 @@ internal static class OpenApiDocument
         {
             Query = ["repository", "tag", "digest"],
         },
+        new("post", "policy/diff", "What another policy would change, a line for each tag", AdminJson.Default.PolicyChange)
+        {
+            Body = AdminJson.Default.PolicyComparison, Type = Lines,
+        },
+        new("get", "pages/configuration", "The page Configuration", PageJson.Default.ConfigurationPage) { Query = ["search"] },
         new("get", "pages/trash", "The page Trash", PageJson.Default.TrashPage) { Query = ["search", "last"] },
         new("get", "trash", "Everything in the trash, a line for each", AdminJson.Default.TrashedItem) { Type = Lines },
         new("get", "pages/holds", "The page Held pushes", PageJson.Default.HoldPage) { Query = ["repository", "last"] },

@@ -28,6 +28,7 @@ internal static class OperationsServices
         services.AddSingleton<RepositoryPages>().AddSingleton<TagPages>().AddSingleton<ImagePages>()
             .AddSingleton<Deletions>().AddSingleton<Rollbacks>().AddSingleton<TrashPages>().AddSingleton<HoldPages>()
             .AddSingleton<OverviewPages>().AddSingleton<ActivityPages>().AddSingleton<PolicyPages>().AddSingleton<UpkeepPages>()
+            .AddSingleton<ConfigurationPages>().AddSingleton<PolicyCompare>()
             .AddSingleton<ReplicaPages>().AddSingleton<HoldsApi>().AddSingleton<RollbackApi>().AddSingleton<PagesApi>();
         services.AddSingleton(given => ActivatorUtilities.CreateInstance<SavedSamples>(given, options));
         services.AddHostedService(static given => given.GetRequiredService<SavedSamples>());

@@ -10,7 +10,8 @@ namespace Gateway.Operations;
 /// </summary>
 internal sealed class PagesApi(
     RepositoryPages repositories, TagPages tags, ImagePages images, HoldPages holds, OverviewPages overview, PolicyPages policy,
-    ActivityPages activity, UpkeepPages upkeep, ReplicaPages replicas, TrashPages trash, Rollbacks rollbacks, Deletions deletions)
+    ActivityPages activity, UpkeepPages upkeep, ReplicaPages replicas, TrashPages trash, Rollbacks rollbacks, Deletions deletions,
+    ConfigurationPages configuration)
 {
     private const string Prefix = AdminApi.Prefix + "pages/";
 
@@ -58,11 +59,13 @@ internal sealed class PagesApi(
             "activity" => WriteAsync(
                 context, activity.Read(PageQueries.Text(query, "event"), PageQueries.Text(query, "actor")), PageJson.Default.ActivityPage),
             "upkeep" => WriteAsync(context, upkeep.Read(), PageJson.Default.UpkeepPage),
+            "configuration" => WriteAsync(
+                context, configuration.Read(PageQueries.Text(query, "search")), PageJson.Default.ConfigurationPage),
             "replicas" => WriteAsync(context, replicas.Read(), PageJson.Default.ReplicaPage),
             _ => AdminApi.ProblemAsync(
                 context, StatusCodes.Status404NotFound,
-                "unknown page; expected overview, repositories, tags, deletion, image, rollback, holds, policy, activity, upkeep, trash or "
-                + "replicas below pages/"),
+                "unknown page; expected overview, repositories, tags, deletion, image, rollback, holds, policy, activity, upkeep, trash, "
+                + "configuration or replicas below pages/"),
         });
     }
 
@@ -79,6 +82,7 @@ internal sealed class PagesApi(
 [JsonSerializable(typeof(RollbackPlan))]
 [JsonSerializable(typeof(DeletionPlan))]
 [JsonSerializable(typeof(TrashPage))]
+[JsonSerializable(typeof(ConfigurationPage))]
 [JsonSerializable(typeof(HoldPage))]
 [JsonSerializable(typeof(OverviewPage))]
 [JsonSerializable(typeof(PolicyPage))]

@@ -86,5 +86,5 @@ internal sealed record PolicyComparison(PolicyText Old, PolicyText New)
 /// <param name="Old">Its outcome under the old policy.</param>
 /// <param name="New">Its outcome under the new one.</param>
 /// <param name="Reasons">The reasons of the worse outcome.</param>
-internal sealed record PolicyChange(
+public sealed record PolicyChange(
     string Repository, string Tag, string Digest, string Old, string New, IReadOnlyList<ReasonAnswer> Reasons);

@@ -58,12 +58,16 @@ internal sealed class PolicyTrial(
     }
 
     /// <summary>Each stored tag that the new policy evaluates differently from the old one at a pull, as it is found.</summary>
+    public IAsyncEnumerable<PolicyChange> DiffAsync(
+        GatewayOptions options, PolicyComparison comparison, CancellationToken cancellationToken) =>
+        DiffAsync(options, comparison.Old.Read().Policy, comparison.New.Read().Policy, cancellationToken);
+
+    /// <summary>The same for policies that were read.</summary>
     public async IAsyncEnumerable<PolicyChange> DiffAsync(
-        GatewayOptions options, PolicyComparison comparison, [EnumeratorCancellation] CancellationToken cancellationToken)
+        GatewayOptions options, PolicyOptions? before, PolicyOptions? after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var clock = new StoppedClock(TimeProvider.System.GetUtcNow());
-        var old = routers.Of(options, comparison.Old.Read().Policy, clock);
-        var @new = routers.Of(options, comparison.New.Read().Policy, clock);
+        var (old, @new) = (routers.Of(options, before, clock), routers.Of(options, after, clock));
         await Task.Yield();
         foreach (var routed in All(old, cancellationToken))
         {
@@ -71,13 +75,13 @@ internal sealed class PolicyTrial(
             if (routed.Repository is not { } repository || other is null) continue;
             await foreach (var tag in repository.DryRun.TagsAsync(cancellationToken))
             {
-                if (await repository.DryRun.ExplainAsync(new(tag), Stage.Pull, cancellationToken) is not { } before) continue;
-                if (await other.DryRun.ExplainAsync(new(tag), Stage.Pull, cancellationToken) is not { } after) continue;
-                if (before.Verdict.Outcome == after.Verdict.Outcome) continue;
-                var worse = before.Verdict.Outcome > after.Verdict.Outcome ? before.Verdict : after.Verdict;
+                if (await repository.DryRun.ExplainAsync(new(tag), Stage.Pull, cancellationToken) is not { } was) continue;
+                if (await other.DryRun.ExplainAsync(new(tag), Stage.Pull, cancellationToken) is not { } then) continue;
+                if (was.Verdict.Outcome == then.Verdict.Outcome) continue;
+                var worse = was.Verdict.Outcome > then.Verdict.Outcome ? was.Verdict : then.Verdict;
                 yield return new(
-                    repository.Name.Value, tag.Value, after.Digest.ToString(), ExplanationForm.Name(before.Verdict.Outcome),
-                    ExplanationForm.Name(after.Verdict.Outcome),
+                    repository.Name.Value, tag.Value, then.Digest.ToString(), ExplanationForm.Name(was.Verdict.Outcome),
+                    ExplanationForm.Name(then.Verdict.Outcome),
                     [.. worse.Reasons.Take(3).Select(ExplanationForm.Answer)]);
             }
         }

@@ -15,17 +15,20 @@ namespace Gateway.WebConsole;
 /// </summary>
 internal sealed class ConsoleActions(
     Html html, ICurrent<RepositoryRouter> current, CachedRepositories cached, IUpstreamMemory memory, Deletions deletions, HoldsApi holds,
-    JobsApi jobs, UndoActions undo, ActionAnswers answers, AuditLog audit)
+    JobsApi jobs, OperatorPages whole, UndoActions undo, ActionAnswers answers, AuditLog audit)
 {
+    private const string ComparePath = "/policy/compare";
+
     /// <summary>Whether an action has this path.</summary>
     public static bool Has(string path) => 
-        path is "/delete" or "/collect" or "/holds/release" or "/holds/drop" || UndoActions.Has(path);
+        path is "/delete" or "/collect" or "/holds/release" or "/holds/drop" or ComparePath || UndoActions.Has(path);
 
     /// <summary>Does what a form asks for.</summary>
     public async Task AnswerAsync(HttpContext context, Visitor visitor, string path)
     {
         var visit = visitor.Visit;
-        if (await Form.ReadAsync(context.Request, context.RequestAborted) is not { } form || !form.IsOf(visit.Csrf))
+        var most = path == ComparePath ? Form.MostOfPolicy : Form.MostBytes;
+        if (await Form.ReadAsync(context.Request, context.RequestAborted, most) is not { } form || !form.IsOf(visit.Csrf))
         {
             await answers.SayAsync(context, visit, Status403Forbidden, "Not done", [new(false,
                 "The form did not come from a page of this console, or the page is too old. Go back, reload the page, and try again.")],
@@ -42,9 +45,24 @@ internal sealed class ConsoleActions(
         {
             "/delete" => DeleteAsync(context, visitor, form),
             "/collect" => CollectAsync(context, visitor, form),
+            ComparePath => CompareAsync(context, visitor, form),
             _ when UndoActions.Has(path) => undo.AnswerAsync(context, visitor, form, path),
             _ => EndHoldAsync(context, visitor, form, isRelease: path == "/holds/release"),
         });
+    }
+
+    private async Task CompareAsync(HttpContext context, Visitor visitor, Form form)
+    {
+        if (!visitor.Viewer.IsOperator)
+        {
+            await answers.SayAsync(
+                context, visitor.Visit, Status403Forbidden, "Not done", [new(false, "Only the operator can compare policies.")],
+                new(visitor.Visit.To("/repositories"), "Repositories"));
+            return;
+        }
+        var (status, page) = await whole.CompareAsync(visitor, form["policy"], context.RequestAborted);
+        answers.Tell(context, visitor, "admin", isDone: true, detail: "policy diff");
+        await ConsoleSite.WriteAsync(context, status, page);
     }
 
     private Task CollectAsync(HttpContext context, Visitor visitor, Form form)

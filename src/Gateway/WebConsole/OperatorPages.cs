@@ -7,15 +7,18 @@ namespace Gateway.WebConsole;
 /// <summary>The pages about the whole gateway, which only the operator sees.</summary>
 internal sealed class OperatorPages(
     Html html, OverviewPages overview, PolicyPages policy, ActivityPages activity, UpkeepPages upkeep, TrashPages trash,
-    ReplicaPages replicas)
+    ConfigurationPages configuration, PolicyCompare compare, ReplicaPages replicas)
 {
     /// <summary>Whether one of the pages has this path.</summary>
-    public static bool Has(string path) => path is "/" or "/policy" or "/activity" or "/upkeep" or "/trash" or "/replicas";
+    public static bool Has(string path) => 
+        path is "/" or "/policy" or "/policy/compare" or "/activity" or "/upkeep" or "/trash" or "/configuration" or "/replicas";
 
     /// <summary>The status and the page of a path.</summary>
     public Task<(int Status, string Page)> PageAsync(HttpContext context, Visitor visitor, string path) => path switch
     {
         "/policy" => PolicyAsync(context, visitor),
+        "/policy/compare" => CompareAsync(visitor, null),
+        "/configuration" => ConfigurationAsync(context, visitor),
         "/activity" => ActivityAsync(context, visitor),
         "/upkeep" => UpkeepAsync(visitor),
         "/replicas" => ReplicasAsync(visitor),
@@ -38,6 +41,22 @@ internal sealed class OperatorPages(
         return (Status200OK, await html.RenderAsync<PolicyDetails>(
             (nameof(PolicyDetails.Visit), visitor.Visit), (nameof(PolicyDetails.Page), page)));
     }
+
+    /// <summary>The page that compares policies.</summary>
+    /// <param name="edited">The edited policy; null before one was sent.</param>
+    public async Task<(int Status, string Page)> CompareAsync(
+        Visitor visitor, string? edited, CancellationToken cancellationToken = default)
+    {
+        var compared = edited is null ? null : await compare.RunAsync(edited, cancellationToken);
+        return (Status200OK, await html.RenderAsync<PolicyCompareDetails>(
+            (nameof(PolicyCompareDetails.Visit), visitor.Visit), (nameof(PolicyCompareDetails.Current), compare.Current),
+            (nameof(PolicyCompareDetails.Compared), compared)));
+    }
+
+    private async Task<(int, string)> ConfigurationAsync(HttpContext context, Visitor visitor) =>
+        (Status200OK, await html.RenderAsync<ConfigurationDetails>(
+            (nameof(ConfigurationDetails.Visit), visitor.Visit),
+            (nameof(ConfigurationDetails.Page), configuration.Read(PageQueries.Text(context.Request.Query, "search")))));
 
     private async Task<(int, string)> ActivityAsync(HttpContext context, Visitor visitor)
     {

@@ -10,13 +10,12 @@ namespace Gateway.Operations.ReadModels;
 /// <param name="Damaged">Number of contents whose bytes do not have their digest.</param>
 /// <param name="DamagedContent">Some of them, with where their files were set aside.</param>
 /// <param name="Trash">Disk space of the trash.</param>
-/// <param name="Settings">The configuration in force: each setting and its value. Values of secrets are paths of files.</param>
 /// <param name="Version">The version of this program.</param>
 /// <param name="Runtime">The version of .NET that runs it.</param>
 public sealed record UpkeepPage(
     IReadOnlyList<JobRow> Jobs, IReadOnlyList<string> Problems, int Damaged, IReadOnlyList<DamagedRow> DamagedContent,
     long Trash, IReadOnlyList<CertificateRow> Certificates,
-    IReadOnlyList<SettingRow> Settings, string Version, string Runtime);
+    string Version, string Runtime);
 
 /// <summary>Content whose bytes do not have its digest, so that it is not served.</summary>
 /// <param name="Root"><c>pushed</c> or <c>staged</c>.</param>
@@ -35,9 +34,6 @@ public sealed record JobRow(
 /// <param name="Problem">Why it cannot be read; null when it can.</param>
 public sealed record CertificateRow(string Listener, string File, string? Subject, DateTimeOffset? Until, string? Problem);
 
-/// <summary>A setting of the configuration in force.</summary>
-public sealed record SettingRow(string Name, string Value);
-
 /// <summary>Makes the page of upkeep.</summary>
 internal sealed class UpkeepPages(Jobs jobs, Health health, Damage damage, TrashContents trash, ConfigurationInForce inForce)
 {
@@ -52,7 +48,7 @@ internal sealed class UpkeepPages(Jobs jobs, Health health, Damage damage, Trash
             [.. jobs.All().Take(MostJobs).Select(RowOf)],
             [.. health.Problems().Select(static p => $"{p.Check}: {p.Problem}"), .. health.Warnings()], damage.Count,
             [.. damage.List(MostDamaged).Select(static d => new DamagedRow(d.Root, d.Digest.ToString(), d.Bytes, d.File))], trash.DiskSpace,
-            [.. Certificates(options)], Settings(options), BuildInfo.Version, Environment.Version.ToString());
+            [.. Certificates(options)], BuildInfo.Version, Environment.Version.ToString());
     }
 
     private static JobRow RowOf(Job job) => new(
@@ -82,31 +78,5 @@ internal sealed class UpkeepPages(Jobs jobs, Health health, Damage damage, Trash
         {
             return new(name, file, null, null, e.Message);
         }
-    }
-
-    // The settings that people look for. Secrets are never in the configuration: it names files and commands.
-    private static List<SettingRow> Settings(GatewayOptions options)
-    {
-        var rows = new List<SettingRow>();
-        foreach (var listener in options.Listen)
-            rows.Add(new("listen", $"{listener.Url.GetLeftPart(UriPartial.Authority)}{(listener.PullOnly ? ", pull only" : "")}"));
-        rows.Add(new("operator.url", options.Operator.Url.GetLeftPart(UriPartial.Authority)));
-        rows.Add(new("operator.tokenFile", options.Operator.TokenFile ?? "none"));
-        rows.Add(new("publicUrl", options.PublicUrl?.GetLeftPart(UriPartial.Authority) ?? "from each request"));
-        rows.Add(new("storage.path", options.Storage.Path));
-        rows.Add(new("cache.maxSize", $"{options.Cache.MaxSize} bytes"));
-        rows.Add(new("cache.keepFree", $"{options.Cache.KeepFree} bytes"));
-        foreach (var upstream in options.Upstreams.Values)
-            rows.Add(new($"upstreams.{upstream.Key}", string.Join(", ", upstream.Urls.Select(static u => u.GetLeftPart(UriPartial.Path)))));
-        foreach (var route in options.Routes)
-        {
-            var prefix = route.Prefix.Length == 0 ? "everything else" : route.Prefix;
-            rows.Add(new("routes", $"{prefix}: {route.Upstream ?? "built-in"}{(route.Forwards ? ", push: forward" : "")}"));
-        }
-        rows.Add(new(
-            "access", options.Access is { } access ? $"{access.Rules.Length} rules, htpasswd {access.Htpasswd ?? "none"}" : "open"));
-        rows.Add(new("audit.path", options.Audit?.Path ?? "no audit log"));
-        rows.Add(new("policy", options.Policy is { } policy ? $"{policy.Rules.Length} rules" : "everything is admitted"));
-        return rows;
     }
 }
