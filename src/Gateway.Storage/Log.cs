@@ -81,6 +81,20 @@ internal static partial class Log
         "Store of bucket {Bucket} refused a checksum with {Code} and took the same write without one; writing without from now on")]
     public static partial void BucketHasNoChecksums(ILogger logger, string bucket, string code);
 
+    [LoggerMessage(2062, LogLevel.Information, "Bucket probed in {Milliseconds:0} ms: its store checks conditions, and can be shared")]
+    public static partial void BucketProbed(ILogger logger, double milliseconds);
+
+    [LoggerMessage(2063, LogLevel.Error, "Bucket refused, nothing is written to it: {Problem}")]
+    public static partial void BucketRefused(ILogger logger, string problem);
+
+    [LoggerMessage(2064, LogLevel.Warning, "Bucket could not be probed; pushes are refused until a later probe succeeds: {Problem}")]
+    public static partial void BucketUnreachable(ILogger logger, string problem);
+
+    [LoggerMessage(
+        2065, LogLevel.Warning,
+        "Clock of this machine is {Skew} ahead of the bucket's store; set it by NTP, because stores refuse requests from 15 minutes on")]
+    public static partial void BucketClockOff(ILogger logger, TimeSpan skew);
+
     [LoggerMessage(2040, LogLevel.Warning, "Damaged content {Digest} could not be healed from whole bytes in another place")]
     public static partial void NotHealed(ILogger logger, Exception exception, Gateway.Oci.Digest digest);
 

@@ -69,7 +69,8 @@ internal interface IBucket
     /// not exist. Null when the bucket has no such addresses.
     /// </summary>
     /// <param name="validFor">How long the address is valid, from 1 s to 7 days (S3's documented limit).</param>
-    ValueTask<Uri?> SignAsync(string key, TimeSpan validFor, CancellationToken cancellationToken);
+    /// <param name="contentType">The <c>Content-Type</c> that the store answers with; null for that of the object.</param>
+    ValueTask<Uri?> SignAsync(string key, TimeSpan validFor, string? contentType, CancellationToken cancellationToken);
 
     /// <summary>Least bytes of every part but the last (S3's documented limit: 5 MiB).</summary>
     int MinPart { get; }

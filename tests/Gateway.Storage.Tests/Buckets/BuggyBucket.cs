@@ -83,7 +83,7 @@ internal sealed class BuggyBucket(IBucket network, IBucket truth, SeededBug bug)
 
     public ValueTask AbortMultipartAsync(string key, string id, CancellationToken cancellationToken) => throw new NotSupportedException();
 
-    public ValueTask<Uri?> SignAsync(string key, TimeSpan validFor, CancellationToken cancellationToken) =>
+    public ValueTask<Uri?> SignAsync(string key, TimeSpan validFor, string? contentType, CancellationToken cancellationToken) =>
         throw new NotSupportedException();
 
     private static bool IsHead(string key) => key.StartsWith("gateway/heads/", StringComparison.Ordinal);

@@ -61,7 +61,7 @@ public sealed class FaultyBucketTests
     public async Task Stale_list_lacks_keys()
     {
         foreach (var key in (string[])["a", "b", "c", "d"]) await _inner.PutAsync(key, default, PutCondition.None, default);
-        Assert.Equal(["a", "b", "d"], await new FaultyBucket(_inner, _ => Fault.StaleList).KeysAsync(""));
+        Assert.Equal(["b", "c"], await new FaultyBucket(_inner, _ => Fault.StaleList).KeysAsync(""));
     }
 
     [Fact]

@@ -45,9 +45,11 @@ public abstract class S3BucketSuite : BucketSuite
     public async Task Client_without_credentials_reads_a_signed_address()
     {
         await Bucket.PutAsync("a/b", "signed"u8.ToArray(), PutCondition.None, default);
-        var url = (await Bucket.SignAsync("a/b", TimeSpan.FromMinutes(5), default))!;
+        var url = (await Bucket.SignAsync("a/b", TimeSpan.FromMinutes(5), "application/vnd.test", default))!;
         using var client = new HttpClient();
-        Assert.Equal("signed", await client.GetStringAsync(url));
+        using var answer = await client.GetAsync(url);
+        Assert.Equal("signed", await answer.Content.ReadAsStringAsync());
+        Assert.Equal("application/vnd.test", answer.Content.Headers.ContentType!.ToString());
     }
 }
 

@@ -103,8 +103,8 @@ internal sealed class FaultyBucket(IBucket inner, Func<BucketCall, Fault> choose
         var count = 0;
         await foreach (var found in inner.ListAsync(prefix, after, cancellationToken))
         {
-            // Every third key is one that was written a moment ago.
-            if (isStale && ++count % 3 == 0) continue;
+            // The first key and each third after it are those that were written a moment ago.
+            if (isStale && count++ % 3 == 0) continue;
             yield return found;
         }
     }
@@ -131,8 +131,8 @@ internal sealed class FaultyBucket(IBucket inner, Func<BucketCall, Fault> choose
         await WriteAsync(BucketVerb.AbortMultipart, key, () => Value(inner.AbortMultipartAsync(key, id, default)));
 
     // No request is made, so nothing can fail.
-    public ValueTask<Uri?> SignAsync(string key, TimeSpan validFor, CancellationToken cancellationToken) =>
-        inner.SignAsync(key, validFor, cancellationToken);
+    public ValueTask<Uri?> SignAsync(string key, TimeSpan validFor, string? contentType, CancellationToken cancellationToken) =>
+        inner.SignAsync(key, validFor, contentType, cancellationToken);
 
     private async ValueTask<T> ReadAsync<T>(BucketVerb verb, string key, Func<ValueTask<T>> read)
     {

@@ -78,10 +78,12 @@ internal sealed class MemoryBucket(int minPart = 1024, int page = 1000, Func<Val
     public async ValueTask<string> PutAsync(
         string key, ReadOnlyMemory<byte> bytes, PutCondition condition, CancellationToken cancellationToken)
     {
+        var before = Conditions == ConditionSupport.Raced ? await HeadAsync(key, cancellationToken) : null;
         await PauseAsync(cancellationToken);
         lock (_lock)
         {
-            if (!Holds(_objects.GetValueOrDefault(key)?.Facts.ETag, condition)) throw new PreconditionFailedException(key);
+            var checkedWith = Conditions == ConditionSupport.Raced ? before : _objects.GetValueOrDefault(key)?.Facts;
+            if (!Holds(checkedWith?.ETag, condition)) throw new PreconditionFailedException(key);
             return Store(key, bytes.ToArray(), Hash(bytes.Span));
         }
     }
@@ -89,6 +91,7 @@ internal sealed class MemoryBucket(int minPart = 1024, int page = 1000, Func<Val
     private bool Holds(string? etag, PutCondition condition) => Conditions switch
     {
         ConditionSupport.Ignored => true,
+        ConditionSupport.MatchIgnored when condition.ETag is not null => true,
         ConditionSupport.MatchRefused when condition.ETag is not null => false,
         _ => (condition.ETag is null || condition.ETag == etag) && !(condition.IsAbsent && etag is not null),
     };
@@ -182,10 +185,11 @@ internal sealed class MemoryBucket(int minPart = 1024, int page = 1000, Func<Val
         lock (_lock) _uploads.Remove(id);
     }
 
-    public async ValueTask<Uri?> SignAsync(string key, TimeSpan validFor, CancellationToken cancellationToken)
+    public async ValueTask<Uri?> SignAsync(string key, TimeSpan validFor, string? contentType, CancellationToken cancellationToken)
     {
         await PauseAsync(cancellationToken);
-        return new($"https://bucket.test/{Uri.EscapeDataString(key)}?expires={(_time.GetUtcNow() + validFor).ToUnixTimeSeconds()}");
+        var expires = (_time.GetUtcNow() + validFor).ToUnixTimeSeconds();
+        return new($"https://bucket.test/{Uri.EscapeDataString(key)}?type={contentType}&expires={expires}");
     }
 
     private string StorePart(string key, string id, int number, byte[] bytes)
@@ -242,6 +246,12 @@ internal enum ConditionSupport
 
     /// <summary>It writes whatever they say, as stores did that know no conditions.</summary>
     Ignored,
+
+    /// <summary>It checks <c>If-None-Match</c> only.</summary>
+    MatchIgnored,
+
+    /// <summary>It checks before the write and not with it, so that several of a race succeed.</summary>
+    Raced,
 
     /// <summary>It refuses every <c>If-Match</c>, also the right one, as Ceph 16 does.</summary>
     MatchRefused,

@@ -230,7 +230,7 @@ internal sealed partial class S3Bucket : IBucket, IDisposable
 
     /// <inheritdoc/>
     /// <exception cref="BucketException">There are no credentials to sign with.</exception>
-    public async ValueTask<Uri?> SignAsync(string key, TimeSpan validFor, CancellationToken cancellationToken)
+    public async ValueTask<Uri?> SignAsync(string key, TimeSpan validFor, string? contentType, CancellationToken cancellationToken)
     {
         try
         {
@@ -239,6 +239,7 @@ internal sealed partial class S3Bucket : IBucket, IDisposable
                 BucketName = _options.Bucket,
                 Key = key,
                 Expires = _clock.GetUtcNow().UtcDateTime + validFor,
+                ResponseHeaderOverrides = new() { ContentType = contentType },
                 Protocol = _options.Endpoint?.Scheme == Uri.UriSchemeHttp ? Protocol.HTTP : Protocol.HTTPS,
             }).WaitAsync(AnswerLimit, _clock, cancellationToken));
         }
