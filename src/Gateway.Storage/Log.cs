@@ -73,6 +73,21 @@ internal static partial class Log
     [LoggerMessage(2042, LogLevel.Warning, "Damaged content {Digest} was healed: its bytes are whole again in the {Root} root")]
     public static partial void Healed(ILogger logger, Gateway.Oci.Digest digest, string root);
 
+    [LoggerMessage(
+        2052, LogLevel.Warning,
+        "Links of {Repository} could not be written in distribution's layout; the next push to the repository writes them")]
+    public static partial void NotMirrored(ILogger logger, Exception exception, string repository);
+
+    [LoggerMessage(2053, LogLevel.Warning, "Heads of the bucket could not be read; the next poll tries again")]
+    public static partial void NotPolled(ILogger logger, Exception exception);
+
+    [LoggerMessage(
+        2054, LogLevel.Error, "Change of {Repository} is in the bucket and could not be applied here; the next request tries again")]
+    public static partial void NotApplied(ILogger logger, Exception exception, string repository);
+
+    [LoggerMessage(2055, LogLevel.Information, "Adopted {Count} repositories of the bucket that had no log")]
+    public static partial void Adopted(ILogger logger, int count);
+
     [LoggerMessage(2060, LogLevel.Information, "Read other keys for bucket {Bucket} after the store refused the former")]
     public static partial void BucketKeysRead(ILogger logger, string bucket);
 

@@ -13,6 +13,7 @@ public sealed class Volume : IAsyncDisposable
     private readonly Durability _durability;
     private readonly VolumeSweep _sweep;
     private readonly Trash _trash;
+    private readonly SharedPoll? _poll;
     private readonly LocalCopies _copies;
 
     private Volume(
@@ -73,6 +74,8 @@ public sealed class Volume : IAsyncDisposable
         CachedRepositories = new(CachedRoot, Repositories, Fetches, Eviction);
         _committer.Start(Replay(segments, applier, start.Sequence, logger));
         _cacheNotes = new(Eviction, Repositories, logger);
+        _poll = Logs is null ? null : new(Logs, Repositories, clock, logger);
+        Repositories.Poll = _poll;
         _sweep = new(_trash, Uploads, Fetches, StagedContent, Health, clock, logger);
 
         ContentFiles StoreOf(Root root, Trash? trash) =>
@@ -222,6 +225,8 @@ public sealed class Volume : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        if (_poll is not null) await _poll.DisposeAsync();
+        if (Logs is not null) await Logs.DisposeAsync();
         await _sweep.DisposeAsync();
         await Steady.DisposeAsync();
         // Through the committer.

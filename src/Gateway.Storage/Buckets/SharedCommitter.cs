@@ -34,8 +34,20 @@ internal sealed class SharedCommitter(
         }
         var result = await logs.Of(repository).CommitAsync(change);
         if (result is not CommitResult.Committed) return result;
-        foreach (var upload in placed) await uploads.EndAsync(upload);
+        foreach (var upload in placed) await EndAsync(upload);
         return result;
+    }
+
+    private async Task EndAsync(string upload)
+    {
+        try
+        {
+            await uploads.EndAsync(upload);
+        }
+        catch (IOException)
+        {
+            // The change is made. The session ends when it is too old.
+        }
     }
 
     private async Task StoreAsync(Operation.StoreManifest stored, CancellationToken cancellationToken)

@@ -25,6 +25,26 @@ public sealed class StoredRepositories
     /// <summary>The logs that this gateway shares with others; null when its own disk has the truth.</summary>
     internal SharedLogs? Logs { get; init; }
 
+    /// <summary>Learns what other gateways have changed; null when there are none.</summary>
+    internal SharedPoll? Poll { get; set; }
+
+    /// <summary>
+    /// Makes the list of built-in repositories up to date with other gateways, if there are any. While the bucket does not answer, the list
+    /// stays as it is.
+    /// </summary>
+    public async ValueTask ListAgainAsync(CancellationToken cancellationToken)
+    {
+        if (Poll is not { } poll) return;
+        try
+        {
+            await poll.RunAsync().WaitAsync(cancellationToken);
+        }
+        catch (IOException)
+        {
+            // The last known list is served.
+        }
+    }
+
     /// <summary>A built-in repository as clients see it: up to date with other gateways, where the pushed root is shared.</summary>
     public IBacking BuiltIn(RepositoryName name) => Logs is { } logs ? logs.Backing(Pushed(name)) : Pushed(name);
 

@@ -90,6 +90,7 @@ internal sealed partial class RepositoryRouter
     private async ValueTask<(Page<RepositoryName> Page, string? LookedUpTo)> BuiltInAsync(
         Func<RepositoryName, Caller> callerOf, string? last, int count, CatalogLooks looks, CancellationToken cancellationToken)
     {
+        await stored.ListAgainAsync(cancellationToken);
         var names = new List<RepositoryName>();
         while (true)
         {

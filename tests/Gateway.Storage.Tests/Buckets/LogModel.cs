@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Gateway.Oci;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Gateway.Storage.Tests;
@@ -106,7 +107,8 @@ internal sealed class LogModel
 
     private RepositoryLog LogOf(IBucket bucket, ModelState state) => new(
         new LogObjects(bucket, "", "team/app", NewId), state,
-        new LogClock(TimeProvider.System) { NewId = NewId, PauseAsync = async tries => await _steps.WaitAsync(tries) });
+        new LogClock(TimeProvider.System) { NewId = NewId, PauseAsync = async tries => await _steps.WaitAsync(tries) },
+        NullLogger.Instance);
 
     private Guid NewId() => new(++_number, 0, 0, new byte[8]);
 

@@ -16,7 +16,4 @@ internal sealed record LogClock(TimeProvider Time)
 
     private static TimeSpan Longest(int tries) =>
         TimeSpan.FromMilliseconds(Math.Min(LongestPause.TotalMilliseconds, 10 << Math.Min(tries, 8)));
-
-    /// <summary>Receives why changes that are made could not be applied on the local disk.</summary>
-    public Action<Exception> NotApplied { get; init; } = static _ => { };
 }

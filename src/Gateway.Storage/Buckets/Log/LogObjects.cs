@@ -17,6 +17,9 @@ internal sealed class LogPartMissingException(string key) : IOException($"expect
 /// <param name="newId">Makes random ids.</param>
 internal sealed class LogObjects(IBucket bucket, string prefix, string name, Func<Guid> newId)
 {
+    /// <summary>The name of the repository.</summary>
+    public string Name => name;
+
     /// <summary>
     /// Parts after which they are replaced by a snapshot. Chosen: a replica that was away for some 1,000 changes reads each of them once,
     /// and a snapshot is made once in that many changes.
@@ -50,14 +53,16 @@ internal sealed class LogObjects(IBucket bucket, string prefix, string name, Fun
         return read.ETag is null ? throw new LogPartMissingException(KeyOf(part)) : LogHead.ReadPart(read.Bytes);
     }
 
-    /// <summary>All records of a head, reduced to what matters.</summary>
-    public async ValueTask<ImmutableArray<LogRecord>> FoldAsync(LogHead head)
+    /// <summary>The records of a head that follow a change.</summary>
+    public async ValueTask<IReadOnlyList<LogRecord>> ReadAfterAsync(LogHead head, long sequence)
     {
         var records = new List<LogRecord>();
-        foreach (var part in head.Parts) records.AddRange(await ReadAsync(part));
-        records.AddRange(head.Tail);
-        return LogFold.Of(records);
+        foreach (var part in head.Parts.Where(part => part.Last > sequence)) records.AddRange(await ReadAsync(part));
+        return [.. records.Concat(head.Tail).Where(record => record.Sequence > sequence)];
     }
+
+    /// <summary>All records of a head, reduced to what matters.</summary>
+    public async ValueTask<ImmutableArray<LogRecord>> FoldAsync(LogHead head) => LogFold.Of(await ReadAfterAsync(head, 0));
 
     /// <summary>
     /// The head with a tail that is short enough: the older records of a long one are written as a part first, and many parts as a

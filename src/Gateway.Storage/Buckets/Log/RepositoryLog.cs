@@ -4,7 +4,7 @@ namespace Gateway.Storage;
 /// The log of one repository, which several gateways share, and this replica's copy of what it says (docs/design/0022-buckets.md). One task
 /// at a time reads the head, applies what is new, and appends changes, for all requests that wait.
 /// </summary>
-internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogClock clock)
+internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogClock clock, ILogger logger)
 {
     /// <summary>Changes in one write of the head. Chosen: with more, one slow request would delay many.</summary>
     private const int MaxBatch = 64;
@@ -26,17 +26,11 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
 
     private sealed record Pending(Guid Id, Change Change, TaskCompletionSource<CommitResult> Done);
 
-    /// <summary>
-    /// Makes the links of a head's changes up to a number in distribution's layout; the log calls it before they leave the tail. Null for
-    /// no such layout.
-    /// </summary>
-    public Func<LogHead, long, Task>? Mirror { get; init; }
+    /// <summary>Keeps distribution's layout up to date; null for no such layout.</summary>
+    public RepositoryMirror? Mirror { get; init; }
 
     /// <summary>Makes a head for a repository that has none, where its links exist; null when they do not.</summary>
     public Func<Task<LogHead?>>? Adopt { get; init; }
-
-    /// <summary>Receives each head that this replica wrote. It must return at once.</summary>
-    public Action<LogHead>? Written { get; init; }
 
     /// <summary>How long ago the read began that last showed the copy to be up to date; null when none did.</summary>
     public TimeSpan? SinceValidated =>
@@ -196,7 +190,7 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
             if (isApplied) Volatile.Write(ref _validatedAt, began);
             for (var i = 0; i < changes.Count; i++) changes[i].Done.TrySetResult(new CommitResult.Committed(records[i].Sequence));
             _ = objects.DropAsync(known.Head, now.Head);
-            Written?.Invoke(now.Head);
+            Mirror?.Written(now.Head);
             return isApplied ? now : null;
         }
         throw new StoreReadOnlyException("other replicas changed the repository at the same time; push again");
@@ -225,11 +219,10 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
     private async Task<LogHead> ShortenAsync(LogHead before, LogHead next)
     {
         var shorter = await objects.ShortenAsync(next);
+        if (Mirror is not { } mirror) return shorter;
         // The changes that leave the tail, but not those of this write, which are not made yet.
-        var last = Math.Min(shorter.TailFirst - 1, before.Sequence);
-        if (Mirror is not { } mirror || last <= before.Mirrored) return shorter;
-        await mirror(before, last);
-        return shorter with { Mirrored = last };
+        await mirror.CompleteAsync(before, Math.Min(shorter.TailFirst - 1, before.Sequence));
+        return shorter with { Mirrored = Math.Clamp(mirror.Done, before.Mirrored, before.Sequence) };
     }
 
     /// <summary>
@@ -245,7 +238,7 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            clock.NotApplied(e);
+            Log.NotApplied(logger, e, objects.Name);
             return false;
         }
     }

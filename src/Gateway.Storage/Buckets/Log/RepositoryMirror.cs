@@ -1,0 +1,76 @@
+namespace Gateway.Storage;
+
+/// <summary>
+/// Keeps the links of one repository in distribution's layout up to date, in the background after each commit. What a replica leaves undone
+/// because it ends, another one does before the changes leave the tail of the head.
+/// </summary>
+/// <param name="started">Receives each task that writes links.</param>
+internal sealed class RepositoryMirror(LinkMirror mirror, LogObjects objects, Action<Task> started, ILogger logger)
+{
+    private readonly Lock _lock = new();
+    private LogHead? _next;
+    private long _done;
+
+    /// <summary>The links of all changes up to this one were made here; 0 for none.</summary>
+    public long Done => Volatile.Read(ref _done);
+
+    /// <summary>Makes the links of a head that was written, soon.</summary>
+    public void Written(LogHead head)
+    {
+        lock (_lock)
+        {
+            (var isIdle, _next) = (_next is null, head);
+            if (isIdle) started(Task.Run(WriteAllAsync));
+        }
+    }
+
+    /// <summary>Makes the links of a head's changes up to one, if they are not made yet.</summary>
+    public async Task CompleteAsync(LogHead head, long last)
+    {
+        var before = Math.Max(head.Mirrored, Done);
+        if (last <= before) return;
+        LogRecord[] records = [.. (await objects.ReadAfterAsync(head, before)).TakeWhile(record => record.Sequence <= last)];
+        await mirror.WriteAsync(objects.Name, records, CancellationToken.None);
+        Note(last);
+    }
+
+    private async Task WriteAllAsync()
+    {
+        try
+        {
+            while (Next() is { } head)
+            {
+                // A link that another replica wrote for a later change was perhaps just overwritten: then it is written again.
+                for (LogHead now = head, made = LogHead.Empty; now.Sequence > made.Sequence; now = (await objects.ReadAsync(null)).Head!)
+                {
+                    await CompleteAsync(now, now.Sequence);
+                    made = now;
+                }
+                Finish(head);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Log.NotMirrored(logger, e, objects.Name);
+            lock (_lock) _next = null;
+        }
+    }
+
+    private LogHead? Next()
+    {
+        lock (_lock) return _next;
+    }
+
+    private void Finish(LogHead head)
+    {
+        lock (_lock)
+        {
+            if (_next == head) _next = null;
+        }
+    }
+
+    private void Note(long last)
+    {
+        lock (_lock) _done = Math.Max(_done, last);
+    }
+}

@@ -1,0 +1,140 @@
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// Learns from a list of all heads which repositories other gateways have changed, and makes this gateway's copies of them up to date: so
+/// the catalog, the pages of the operator, and reads from memory are at most some seconds old. Requests for a repository do not wait for it.
+/// </summary>
+internal sealed class SharedPoll : IAsyncDisposable
+{
+    /// <summary>How often the heads are listed. Chosen: at 1,000 heads for each request, 10,000 repositories cost two requests per second.</summary>
+    private static readonly TimeSpan Every = TimeSpan.FromSeconds(5);
+
+    /// <summary>Repositories that are read at the same time. Chosen: it leaves most of the store's attention to requests.</summary>
+    private const int AtOnce = 8;
+
+    private readonly SharedLogs _logs;
+    private readonly StoredRepositories _repositories;
+    private readonly ILogger _logger;
+    private readonly Dictionary<string, string> _seen = new(StringComparer.Ordinal);
+    private readonly Lock _lock = new();
+    private readonly CancellationTokenSource _stop = new();
+    private readonly ITimer _timer;
+    private Task _running = Task.CompletedTask;
+    private Task? _next;
+    private bool _isAdopted;
+
+    public SharedPoll(SharedLogs logs, StoredRepositories repositories, TimeProvider clock, ILogger logger)
+    {
+        (_logs, _repositories, _logger) = (logs, repositories, logger);
+        _timer = clock.CreateTimer(_ => _ = TryRunAsync(), null, TimeSpan.Zero, Every);
+    }
+
+    private SharedStore Shared => _logs.Shared;
+
+    /// <summary>
+    /// Makes all copies up to date, as of a list that begins after the call. Concurrent callers share a list. Throws <see
+    /// cref="IOException"/> when the bucket does not answer.
+    /// </summary>
+    public Task RunAsync()
+    {
+        lock (_lock)
+        {
+            if (_next is { } next) return next;
+            return _next = RunAfterAsync(_running);
+        }
+    }
+
+    private async Task RunAfterAsync(Task running)
+    {
+        await Task.Yield();
+        await running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Task task;
+        lock (_lock)
+        {
+            _next = null;
+            task = _running = ListAsync(_stop.Token);
+        }
+        await task;
+    }
+
+    private async Task TryRunAsync()
+    {
+        lock (_lock)
+        {
+            // A slow bucket is not asked faster than it answers.
+            if (!_running.IsCompleted || _next is not null) return;
+        }
+        try
+        {
+            await RunAsync();
+            if (!_isAdopted) await AdoptAllAsync(_stop.Token);
+            _isAdopted = true;
+        }
+        catch (OperationCanceledException)
+        {
+            // The gateway stops.
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Log.NotPolled(_logger, e);
+        }
+    }
+
+    private async Task ListAsync(CancellationToken cancellationToken)
+    {
+        var heads = LogObjects.HeadsPrefix(Shared.Prefix);
+        var changed = new List<(RepositoryName Name, string ETag)>();
+        await foreach (var found in Shared.Bucket.ListAsync(heads, null, cancellationToken))
+        {
+            if (RepositoryName.TryParse(found.Key[heads.Length..], out var name) && _seen.GetValueOrDefault(name.Value) != found.Facts.ETag)
+                changed.Add((name, found.Facts.ETag));
+        }
+        await Parallel.ForEachAsync(
+            changed, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken }, RefreshAsync);
+        foreach (var (name, etag) in changed) _seen[name.Value] = etag;
+    }
+
+    private async ValueTask RefreshAsync((RepositoryName Name, string ETag) changed, CancellationToken cancellationToken)
+    {
+        var log = _logs.Of(_repositories.Pushed(changed.Name));
+        if (log.ETag != changed.ETag) await log.ValidateAsync().WaitAsync(cancellationToken);
+    }
+
+    /// <summary>Makes logs of the repositories that distribution has filled, so that the catalog has them. Once for a bucket.</summary>
+    private async Task AdoptAllAsync(CancellationToken cancellationToken)
+    {
+        var mark = $"{Shared.Prefix}gateway/adopted";
+        if (await Shared.Bucket.HeadAsync(mark, cancellationToken) is not null) return;
+        var count = 0;
+        for (var name = await NextAsync(null); name is not null; name = await NextAsync(name))
+        {
+            if (!RepositoryName.TryParse(name, out var parsed)) continue;
+            await _logs.Of(_repositories.Pushed(parsed)).ValidateAsync().WaitAsync(cancellationToken);
+            count++;
+        }
+        if (count > 0) Log.Adopted(_logger, count);
+        await Shared.Bucket.PutAsync(mark, "1\n"u8.ToArray(), PutCondition.None, cancellationToken);
+
+        async ValueTask<string?> NextAsync(string? after)
+        {
+            var all = $"{Shared.Prefix}docker/registry/v2/repositories/";
+            // Behind every key of this repository, and before those of the repositories below it, which do not begin with an underscore.
+            var from = after is null ? null : $"{all}{after}/_\uffff";
+            await foreach (var found in Shared.Bucket.ListAsync(all, from, cancellationToken))
+            {
+                if (found.Key.IndexOf("/_", all.Length, StringComparison.Ordinal) is var end && end > 0) return found.Key[all.Length..end];
+            }
+            return null;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _timer.DisposeAsync();
+        await _stop.CancelAsync();
+        await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _stop.Dispose();
+    }
+}
