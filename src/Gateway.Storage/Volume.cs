@@ -240,5 +240,6 @@ public sealed class Volume : IAsyncDisposable
         _trash.Dispose();
         if (_lock is not null) await _lock.DisposeAsync();
         _durability.Dispose();
+        (Logs?.Shared.Bucket as IDisposable)?.Dispose();
     }
 }

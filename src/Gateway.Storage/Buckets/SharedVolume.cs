@@ -1,0 +1,29 @@
+namespace Gateway.Storage;
+
+/// <summary>Opens volumes whose pushed content and metadata are in a bucket that several gateways share.</summary>
+public static class SharedVolume
+{
+    /// <summary>
+    /// Opens a volume. Its own disk has the cache, staged content, and a copy of the metadata. Throws as <see
+    /// cref="Volume.OpenAsync(string, TimeProvider, ILogger, CancellationToken)"/>. The bucket is not asked yet.
+    /// </summary>
+    /// <param name="path">The volume's folder, which this gateway has for itself.</param>
+    /// <param name="s3">How to reach the bucket.</param>
+    /// <param name="staleFor">How long the last known state is served while the bucket does not answer.</param>
+    public static async ValueTask<Volume> OpenAsync(
+        string path, S3Options s3, TimeSpan staleFor, TimeProvider clock, ILogger logger, CancellationToken cancellationToken)
+    {
+        var bucket = S3Bucket.Open(s3, clock, logger);
+        try
+        {
+            return await Volume.OpenAsync(
+                path, clock, logger, copies => new BucketContents(bucket, s3.Prefix, copies, clock), new(bucket, s3.Prefix, staleFor),
+                cancellationToken);
+        }
+        catch
+        {
+            bucket.Dispose();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,167 @@
+using System.Text;
+using Gateway.Oci;
+using Xunit;
+
+namespace Gateway.Storage.Tests;
+
+/// <summary>Replicas with disks of their own on one bucket.</summary>
+public sealed class SharedRepositoryTests : IAsyncLifetime
+{
+    private readonly MemoryBucket _bucket = new();
+    private readonly List<VolumeRig> _rigs = [];
+
+    public ValueTask InitializeAsync() => default;
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var rig in _rigs) await rig.DisposeAsync();
+    }
+
+    private async Task<VolumeRig> ReplicaAsync(IBucket? bucket = null, TimeProvider? clock = null)
+    {
+        var rig = await SharedRig.OpenAsync(bucket ?? _bucket, clock);
+        _rigs.Add(rig);
+        return rig;
+    }
+
+    private static IBacking Of(VolumeRig rig) => rig.Volume.Repositories.BuiltIn(VolumeRig.Name);
+
+    [Fact]
+    public async Task Push_to_one_replica_is_read_whole_from_another_at_once()
+    {
+        var (one, two) = (Of(await ReplicaAsync()), Of(await ReplicaAsync()));
+        for (var i = 0; i < 5; i++)
+        {
+            var digest = await VolumeRig.PushAsync(i % 2 == 0 ? one : two, "v1", $"text {i}");
+            var reader = i % 2 == 0 ? two : one;
+            Assert.Equal(digest, await VolumeRig.LiveAsync(reader, "v1"));
+            var manifest = Assert.IsType<Result<StoredManifest>.Found>(await reader.ReadManifestAsync(digest, default)).Value;
+            Assert.Equal($"text {i}", await VolumeRig.ReadAsync(reader, manifest.Manifest.Blobs.First().Digest));
+        }
+    }
+
+    [Fact]
+    public async Task Removal_at_one_replica_is_seen_by_another()
+    {
+        var (one, two) = (Of(await ReplicaAsync()), Of(await ReplicaAsync()));
+        var digest = await VolumeRig.PushAsync(one, "v1", "text");
+        Assert.Equal(digest, await VolumeRig.LiveAsync(two, "v1"));
+        Assert.IsType<CommitResult.Committed>(await two.CommitAsync(new([new Operation.RemoveManifest(digest)]), default));
+        Assert.True((await VolumeRig.LiveAsync(one, "v1")).IsEmpty);
+        Assert.IsType<Result<StoredManifest>.Absent>(await one.ReadManifestAsync(digest, default));
+    }
+
+    [Fact]
+    public async Task Replica_that_was_away_for_many_changes_reads_the_snapshot_and_what_follows()
+    {
+        var (here, away) = (await ReplicaAsync(), await ReplicaAsync());
+        var gone = await VolumeRig.PushAsync(Of(away), "gone", "gone");
+        var kept = await VolumeRig.PushAsync(Of(away), "kept", "kept");
+        await VolumeRig.LiveAsync(Of(here), "kept");
+        await Of(here).CommitAsync(new([new Operation.RemoveManifest(gone)]), default);
+        // Records of 2 KiB: some 128 fill a tail.
+        for (var i = 0; i < 24; i++)
+        {
+            await Task.WhenAll(Enumerable.Range(0, 64).Select(j => Of(here).CommitAsync(
+                new([
+                    new Operation.SetLive(TagName.Parse($"t{j}"), kept),
+                    new Operation.Hold(TagName.Parse($"h{j}"), kept, "ci", default, new('x', 4000)),
+                ]), default).AsTask()));
+        }
+        Assert.Contains(_bucket.Keys, key => key.Contains("-snapshot-", StringComparison.Ordinal));
+        Assert.True((await VolumeRig.LiveAsync(Of(away), "gone")).IsEmpty);
+        Assert.Equal(kept, await VolumeRig.LiveAsync(Of(away), "t63"));
+        Assert.Equal([kept], await Of(away).ManifestsAsync().ToArrayAsync());
+        Assert.Equal(Held(here), Held(away));
+        Assert.Equal(64, Held(here).Count());
+
+        static IEnumerable<(TagName, long)> Held(VolumeRig rig) =>
+            Of(rig).HeldPushes().Select(h => (h.Tag, h.Sequence)).OrderBy(h => h.Tag.Value, StringComparer.Ordinal);
+    }
+
+    [Fact]
+    public async Task Repository_of_distribution_is_adopted_with_tags_and_referrers()
+    {
+        var first = await ReplicaAsync();
+        var subject = await VolumeRig.PushAsync(Of(first), "v1", "text");
+        var signature = await VolumeRig.PushAsync(Of(first), "other", "signature", new(MediaTypes.OciManifest, subject, 5));
+        await first.Volume.Logs!.DisposeAsync();
+        foreach (var key in _bucket.Keys.Where(k => k.StartsWith("gateway/", StringComparison.Ordinal)))
+            await _bucket.DeleteAsync(key, default);
+        var second = Of(await ReplicaAsync());
+        Assert.Equal(subject, await VolumeRig.LiveAsync(second, "v1"));
+        var manifest = Assert.IsType<Result<StoredManifest>.Found>(await second.ReadManifestAsync(subject, default)).Value;
+        Assert.Equal("text", await VolumeRig.ReadAsync(second, manifest.Manifest.Blobs.First().Digest));
+        var referrers = Assert.IsType<Result<IReadOnlyList<Descriptor>>.Found>(await second.ReferrersAsync(subject, default));
+        Assert.Equal([signature], referrers.Value.Select(d => d.Digest));
+        await VolumeRig.PushAsync(second, "v2", "more");
+        // The first one finds another log than the one that it has applied.
+        Assert.Equal(subject, await VolumeRig.LiveAsync(Of(first), "v1"));
+        Assert.False((await VolumeRig.LiveAsync(Of(first), "v2")).IsEmpty);
+    }
+
+    [Fact]
+    public async Task Repositories_of_distribution_are_in_the_catalog()
+    {
+        string[] names = ["a/b", "a", "a-b", "z/0/1"];
+        var hex = Digest.Of("m"u8).Hex;
+        foreach (var name in names)
+        {
+            var link = $"docker/registry/v2/repositories/{name}/_manifests/revisions/sha256/{hex}/link";
+            await _bucket.PutAsync(link, Encoding.ASCII.GetBytes($"sha256:{hex}"), PutCondition.None, default);
+        }
+        var rig = await ReplicaAsync();
+        await Patience.UntilAsync(
+            () => Task.FromResult(rig.Volume.Repositories.PushedAfter(null, 10).Items.Count == 4), () => "four repositories are adopted");
+        Assert.Equal(
+            names.Order(StringComparer.Ordinal), rig.Volume.Repositories.PushedAfter(null, 10).Items.Select(n => n.Value));
+    }
+
+    [Fact]
+    public async Task Links_in_the_layout_of_distribution_follow_the_log()
+    {
+        var rig = await ReplicaAsync();
+        var one = await VolumeRig.PushAsync(Of(rig), "v1", "one");
+        var two = await VolumeRig.PushAsync(Of(rig), "v1", "two");
+        await VolumeRig.PushAsync(Of(rig), "v2", "three");
+        await Of(rig).CommitAsync(new([new Operation.RemoveTag(TagName.Parse("v2"))]), default);
+        await rig.Volume.Logs!.DisposeAsync();
+        const string Tags = "docker/registry/v2/repositories/team/app/_manifests/tags";
+        var current = await TextAsync($"{Tags}/v1/current/link");
+        var index = await TextAsync($"{Tags}/v1/index/sha256/{one.Hex}/link");
+        Assert.Equal((two.ToString(), one.ToString()), (current, index));
+        Assert.DoesNotContain(_bucket.Keys, key => key.StartsWith($"{Tags}/v2", StringComparison.Ordinal));
+        Assert.Equal(3, _bucket.Keys.Count(key => key.Contains("/_manifests/revisions/", StringComparison.Ordinal)));
+        Assert.Equal(3, _bucket.Keys.Count(key => key.Contains("/_layers/", StringComparison.Ordinal)));
+    }
+
+    private async Task<string> TextAsync(string key) =>
+        Encoding.ASCII.GetString((await _bucket.ReadAsync(key, 1000, null, default)).Bytes.Span);
+
+    [Fact]
+    public async Task Last_state_is_served_with_a_notice_while_the_bucket_is_away_and_then_no_more()
+    {
+        var (isAway, clock) = (false, new AdvancedClock());
+        var faulty = new FaultyBucket(_bucket, _ => isAway ? Fault.Unavailable : Fault.None);
+        var rig = await ReplicaAsync(faulty, clock);
+        var digest = await VolumeRig.PushAsync(Of(rig), "v1", "text");
+        Assert.Equal(digest, await VolumeRig.LiveAsync(Of(rig), "v1"));
+        isAway = true;
+        clock.Advance(TimeSpan.FromMinutes(9));
+        var stale = Assert.IsType<Result<TagState>.Found>(await Of(rig).ResolveAsync(TagName.Parse("v1"), default));
+        Assert.Equal((digest, ForwardReason.Stale), (stale.Value.Live, stale.Handling.Forward));
+        await Assert.ThrowsAsync<StoreReadOnlyException>(() => VolumeRig.PushAsync(Of(rig), "v2", "more"));
+        clock.Advance(TimeSpan.FromMinutes(2));
+        Assert.IsType<Result<TagState>.Unavailable>(await Of(rig).ResolveAsync(TagName.Parse("v1"), default));
+        isAway = false;
+        Assert.Equal(digest, await VolumeRig.LiveAsync(Of(rig), "v1"));
+    }
+
+    [Fact]
+    public async Task Names_without_a_repository_leave_nothing_in_the_bucket()
+    {
+        var rig = await ReplicaAsync();
+        Assert.True((await VolumeRig.LiveAsync(Of(rig), "v1")).IsEmpty);
+        Assert.DoesNotContain(_bucket.Keys, key => key.Contains("team/app", StringComparison.Ordinal));
+    }
+}
