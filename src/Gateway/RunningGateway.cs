@@ -61,10 +61,9 @@ internal sealed class RunningGateway : IAsyncDisposable
     public static async Task<RunningGateway> StartAsync(
         GatewayOptions options, Stream accessLog, TimeProvider clock, CancellationToken cancellationToken)
     {
-        if (options.Storage.S3 is not null) throw new IOException("storage.s3 is not supported in this version; remove it");
         // Held until the process ends: what lives as long as the volume logs through it.
         var loggers = LoggerFactory.Create(Logs);
-        var volume = await Volume.OpenAsync(options.Storage.Path, clock, loggers.CreateLogger<Volume>(), cancellationToken);
+        var volume = await OpenAsync(options.Storage, clock, loggers.CreateLogger<Volume>(), cancellationToken);
         WebApplication? app = null;
         try
         {
@@ -84,6 +83,11 @@ internal sealed class RunningGateway : IAsyncDisposable
             throw;
         }
     }
+
+    private static ValueTask<Volume> OpenAsync(
+        StorageOptions storage, TimeProvider clock, ILogger logger, CancellationToken cancellationToken) => storage.S3 is { } s3
+        ? SharedVolume.OpenAsync(storage.Path, s3.Store(), s3.StaleFor, clock, logger, cancellationToken)
+        : Volume.OpenAsync(storage.Path, clock, logger, cancellationToken);
 
     /// <summary>Returns when the gateway was told to end and every request under way has ended, or has had its time.</summary>
     public Task WaitForEndAsync(CancellationToken stop) => _app.WaitForShutdownAsync(stop);

@@ -8,7 +8,9 @@ namespace Gateway.Storage;
 /// </summary>
 internal sealed class SharedPoll : IAsyncDisposable
 {
-    /// <summary>How often the heads are listed. Chosen: at 1,000 heads for each request, 10,000 repositories cost two requests per second.</summary>
+    /// <summary>
+    /// How often the heads are listed. Chosen: at 1,000 heads for each request, 10,000 repositories cost two requests per second.
+    /// </summary>
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(5);
 
     /// <summary>Repositories that are read at the same time. Chosen: it leaves most of the store's attention to requests.</summary>

@@ -91,8 +91,8 @@ public sealed class LogFoldTests
                 break;
             case Operation.RemoveManifest o:
                 state.Remove($"manifest {o.Digest}");
-                foreach (var about in state.Keys.Where(k => k.StartsWith("about ", StringComparison.Ordinal) && k.EndsWith($"{o.Digest}")).ToArray())
-                    state.Remove(about);
+                var notes = state.Keys.Where(k => k.StartsWith("about ", StringComparison.Ordinal) && k.EndsWith($"{o.Digest}", StringComparison.Ordinal)).ToArray();
+                foreach (var about in notes) state.Remove(about);
                 break;
         }
     }

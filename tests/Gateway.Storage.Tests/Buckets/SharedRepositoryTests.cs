@@ -104,7 +104,7 @@ public sealed class SharedRepositoryTests : IAsyncLifetime
     public async Task Repositories_of_distribution_are_in_the_catalog()
     {
         string[] names = ["a/b", "a", "a-b", "z/0/1"];
-        var hex = Digest.Of("m"u8).Hex;
+        var hex = Digest.Of("m"u8).Hex.ToString();
         foreach (var name in names)
         {
             var link = $"docker/registry/v2/repositories/{name}/_manifests/revisions/sha256/{hex}/link";
