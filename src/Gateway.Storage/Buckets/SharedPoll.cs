@@ -3,8 +3,9 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>
-/// Learns from a list of all heads which repositories other gateways have changed, and makes this gateway's copies of them up to date: so
-/// the catalog, the pages of the operator, and reads from memory are at most some seconds old. Requests for a repository do not wait for it.
+/// Learns from a list of all heads which repositories other gateways have changed, and makes this gateway's copies of them up to date.
+/// So the catalog, the pages of the operator, and reads from memory are at most some seconds old. Requests for a repository do not wait
+/// for it.
 /// </summary>
 internal sealed class SharedPoll : IAsyncDisposable
 {

@@ -91,8 +91,10 @@ public sealed class LogFoldTests
                 break;
             case Operation.RemoveManifest o:
                 state.Remove($"manifest {o.Digest}");
-                var notes = state.Keys.Where(k => k.StartsWith("about ", StringComparison.Ordinal) && k.EndsWith($"{o.Digest}", StringComparison.Ordinal)).ToArray();
-                foreach (var about in notes) state.Remove(about);
+                foreach (var about in state.Keys.Where(k => k.StartsWith("about ", StringComparison.Ordinal)).ToArray())
+                {
+                    if (about.EndsWith($"{o.Digest}", StringComparison.Ordinal)) state.Remove(about);
+                }
                 break;
         }
     }
