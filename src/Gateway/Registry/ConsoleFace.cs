@@ -51,7 +51,7 @@ internal sealed class ConsoleFace(ListenerConsole console)
         }
         var certificate = x.Request.HttpContext.Features.Get<ClientCertificate>();
         var asked = new ListenerRequest(
-            x.Snapshot.Access, baseUrl, x.RemoteAddress, certificate, Identified, CallerOf, x.Listener.PullOnly);
+            x.Snapshot.Access, baseUrl, x.RemoteAddress, certificate, Identified, CallerOf, () => x.IsInForce, x.Listener.PullOnly);
         await console.AnswerAsync(x.Request.HttpContext, asked, path);
 
         void Identified(Identity identity, string? proof)

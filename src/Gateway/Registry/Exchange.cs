@@ -81,7 +81,7 @@ internal sealed class Exchange(
         {
             try
             {
-                return ReferenceEquals(Snapshot, current.Value) && Snapshot.Access.StillKnows(Identity, Proof);
+                return IsInForce && Snapshot.Access.StillKnows(Identity, Proof);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
@@ -95,6 +95,9 @@ internal sealed class Exchange(
 
     /// <summary>Goes on with the configuration in force. The caller of this method checks the rights again.</summary>
     public void TakeCurrent() => Snapshot = current.Value;
+
+    /// <summary>Whether the configuration of the request is still in force.</summary>
+    public bool IsInForce => ReferenceEquals(Snapshot, current.Value);
 
     /// <summary>The client as a repository sees it, by the name that access rules see.</summary>
     public Caller CallerOf(Gateway.Oci.RepositoryName canonicalName) => Snapshot.Access.For(Identity, canonicalName, this);

@@ -16,10 +16,11 @@ namespace Gateway.WebConsole;
 /// <param name="Certificate">The client's certificate; null for none.</param>
 /// <param name="Identified">Is told who the person is, and what proves it, before anything is shown.</param>
 /// <param name="CallerOf">The caller with its rights in a repository; checked again before a change is committed.</param>
+/// <param name="IsInForce">Whether the configuration of the request, with its rights, is still in force.</param>
 /// <param name="IsReadOnly">Whether the listener accepts no changes.</param>
 internal sealed record ListenerRequest(
     AccessControl Access, Uri BaseUrl, IPAddress? Remote, ClientCertificate? Certificate, Action<Identity, string?> Identified,
-    Func<RepositoryName, Caller> CallerOf, bool IsReadOnly);
+    Func<RepositoryName, Caller> CallerOf, Func<bool> IsInForce, bool IsReadOnly);
 
 /// <summary>The console on the listeners: each person logs in, and sees what access rules allow.</summary>
 internal sealed class ListenerConsole(
@@ -61,7 +62,9 @@ internal sealed class ListenerConsole(
         var visit = VisitOf(asked, session?.Account, isOperator, session?.Csrf ?? _csrf);
         var visitor = new Visitor(visit, new(actor, isOperator, asked.CallerOf))
         {
-            IsStillIn = () => session is null || IsValid(session, asked), Source = session?.Id ?? $"{asked.Remote}",
+            // After a change of the configuration, the browser connects again, and the rights of then apply.
+            IsStillIn = () => asked.IsInForce() && (session is null || IsValid(session, asked)),
+            Source = session?.Id ?? $"{asked.Remote}", Account = (known as Identity.Known)?.Actor,
         };
         await site.AnswerAsync(context, visitor, path.Length == 0 ? "/" : path);
     }

@@ -26,8 +26,12 @@ internal sealed class LiveParts(IHostApplicationLifetime lifetime, TimeProvider 
     // Browsers keep six connections to a server with HTTP/1.1. Two of them remain for other pages.
     private const int MostOfSource = 4;
 
+    // Chosen: one account follows pages in some browsers, and cannot take every stream of the others with its 16 sessions.
+    private const int MostOfAccount = 12;
+
     private readonly Lock _counting = new();
     private readonly Dictionary<string, int> _open = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, int> _ofAccounts = new(StringComparer.Ordinal);
     private int _all;
 
     /// <summary>Whether a page with this path changes by itself, so that it can be followed.</summary>
@@ -54,7 +58,7 @@ internal sealed class LiveParts(IHostApplicationLifetime lifetime, TimeProvider 
         }
         finally
         {
-            Leave(visitor.Source);
+            lock (_counting) Count(visitor, -1);
         }
     }
 
@@ -63,21 +67,26 @@ internal sealed class LiveParts(IHostApplicationLifetime lifetime, TimeProvider 
     {
         lock (_counting)
         {
-            var own = _open.GetValueOrDefault(visitor.Source);
-            if (own >= MostOfSource || _all >= MostAtOnce - (visitor.IsAtOperatorPort ? 0 : ReservedForOperator)) return false;
-            _open[visitor.Source] = own + 1;
-            _all++;
+            if (_open.GetValueOrDefault(visitor.Source) >= MostOfSource) return false;
+            if (visitor.Account is { } account && _ofAccounts.GetValueOrDefault(account) >= MostOfAccount) return false;
+            if (_all >= MostAtOnce - (visitor.IsAtOperatorPort ? 0 : ReservedForOperator)) return false;
+            Count(visitor, 1);
             return true;
         }
     }
 
-    private void Leave(string source)
+    private void Count(Visitor visitor, int change)
     {
-        lock (_counting)
-        {
-            _all--;
-            if (--_open[source] == 0) _open.Remove(source);
-        }
+        _all += change;
+        Count(_open, visitor.Source, change);
+        if (visitor.Account is { } account) Count(_ofAccounts, account, change);
+    }
+
+    private static void Count(Dictionary<string, int> open, string key, int change)
+    {
+        var now = open.GetValueOrDefault(key) + change;
+        if (now == 0) open.Remove(key);
+        else open[key] = now;
     }
 
     private async Task SendAsync(HttpContext context, Func<Task<(int Status, string Page)>> render, CancellationToken stop)

@@ -85,9 +85,11 @@ internal sealed class OperatorConsole(
     {
         var options = current.Value.Options;
         var request = context.Request;
-        return new("", RegistryOf(options, request.Host.Host), IsPlain(options), session?.Account, IsOperator: true, session?.Csrf ?? _csrf)
+        // Commands of the pages contain the host, and a shell must read it as one.
+        var host = IsPlainHost(request.Host.Host) ? request.Host : new("GATEWAY", request.Host.Port ?? options.Operator.Url.Port);
+        return new("", RegistryOf(options, host.Host), IsPlain(options), session?.Account, IsOperator: true, session?.Csrf ?? _csrf)
         {
-            Api = $"{request.Scheme}://{request.Host}", Now = clock.GetUtcNow(), HasReplicas = options.Replicas is not null,
+            Api = $"{request.Scheme}://{host}", Now = clock.GetUtcNow(), HasReplicas = options.Replicas is not null,
         };
     }
 
@@ -99,6 +101,10 @@ internal sealed class OperatorConsole(
         if (listener.Hosts.FirstOrDefault() is { } name) return $"{name}:{listener.Url.Port}";
         return listener.Url.Host is "0.0.0.0" or "[::]" ? $"{host}:{listener.Url.Port}" : listener.Url.Authority;
     }
+
+    // With a token, any host is admitted, and browsers allow more characters in one than a shell reads as text.
+    private static bool IsPlainHost(string host) =>
+        host.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' or ':' or '[' or ']');
 
     private static bool IsPlain(GatewayOptions options) => (options.PublicUrl ?? options.Listen[0].Url).Scheme == Uri.UriSchemeHttp;
 }

@@ -10,6 +10,9 @@ internal sealed record Visitor(Visit Visit, Viewer Viewer)
     /// <summary>What the streams of one person are counted by: the session, or the address where there is none.</summary>
     public required string Source { get; init; }
 
+    /// <summary>The account, whose streams are counted together however many sessions it has; null where nobody logs in.</summary>
+    public string? Account { get; init; }
+
     /// <summary>Whether the request is for the operator port.</summary>
     public bool IsAtOperatorPort { get; init; }
 

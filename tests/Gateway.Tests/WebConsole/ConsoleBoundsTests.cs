@@ -1,3 +1,5 @@
+using System.Net.Sockets;
+using System.Text;
 using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Operations;
@@ -25,6 +27,44 @@ public sealed class ConsoleBoundsTests
         Assert.True(live.TryEnter(At("operator", isOperator: true)));
 
         static Visitor At(string source, bool isOperator = false) => new(null!, null!) { Source = source, IsAtOperatorPort = isOperator };
+    }
+
+    [Fact]
+    public void One_account_has_twelve_streams_in_all_its_sessions()
+    {
+        var live = new LiveParts(null!, TimeProvider.System);
+
+        for (var i = 0; i < 12; i++) Assert.True(live.TryEnter(At($"session {i}", "ann")));
+        Assert.False(live.TryEnter(At("session 13", "ann")));
+        Assert.True(live.TryEnter(At("session 14", "bob")));
+
+        static Visitor At(string source, string account) => new(null!, null!) { Source = source, Account = account };
+    }
+
+    [Fact]
+    public async Task Host_that_a_shell_would_run_is_not_in_the_commands_of_a_page()
+    {
+        var token = Path.GetTempFileName();
+        try
+        {
+            await File.WriteAllTextAsync(token, "0123456789abcdef");
+            await using var rig = await GatewayRig.StartAsync(o => o with { Operator = o.Operator with { TokenFile = token } });
+            using var connection = new TcpClient(rig.Operator.Host, rig.Operator.Port);
+            await connection.GetStream().WriteAsync(Encoding.ASCII.GetBytes(
+                "GET /repositories HTTP/1.1\r\nHost: a'$(id).example:5001\r\nAuthorization: Bearer 0123456789abcdef\r\n"
+                + "Connection: close\r\n\r\n"));
+
+            using var reader = new StreamReader(connection.GetStream());
+            var answer = await reader.ReadToEndAsync();
+
+            Assert.StartsWith("HTTP/1.1 200", answer, StringComparison.Ordinal);
+            Assert.DoesNotContain("$(id)", answer, StringComparison.Ordinal);
+            Assert.Contains("docker push", answer, StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.Delete(token);
+        }
     }
 
     [Fact]

@@ -49,6 +49,22 @@ public sealed partial class ListenerConsoleTests
     }
 
     [Fact]
+    public async Task Followed_page_ends_when_the_configuration_changes_the_rights()
+    {
+        using var pusher = new Person(_rig.Url);
+        await pusher.LogInAsync("pusher", Password);
+        using var answer = await pusher.FollowAsync("/live/holds");
+        await using var stream = await answer.Content.ReadAsStreamAsync();
+        var buffer = new byte[1 << 20];
+        Assert.NotEqual(0, await stream.ReadAsync(buffer));
+
+        await _rig.UseAsync(options => options with { Access = options.Access! with { Rules = [] } });
+
+        using var late = Patience.Limit(30);
+        while (await stream.ReadAsync(buffer, late.Token) > 0) Assert.False(late.IsCancellationRequested);
+    }
+
+    [Fact]
     public async Task Host_with_an_impossible_port_is_a_bad_request()
     {
         using var answer = await _rig.SendAsync("GET", "/-/console/", null, ("Host", "a:99999"));

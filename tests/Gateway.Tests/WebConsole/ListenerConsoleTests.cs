@@ -253,6 +253,14 @@ public sealed partial class ListenerConsoleTests : IAsyncLifetime
             return (int)answer.StatusCode;
         }
 
+        /// <summary>The answer as soon as it has begun.</summary>
+        public Task<HttpResponseMessage> FollowAsync(string path)
+        {
+            var request = new HttpRequestMessage(HttpMethod.Get, new Uri(url, "/-/console" + path));
+            request.Headers.Add("Cookie", string.Join("; ", Cookies.Select(c => $"{c.Key}={c.Value}")));
+            return _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+        }
+
         public async Task<HttpResponseMessage> SendAsync(
             string method, string path, Dictionary<string, string>? form, params (string Name, string Value)[] headers)
         {

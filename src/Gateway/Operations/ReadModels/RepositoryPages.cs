@@ -58,6 +58,7 @@ internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known
     // Names that a page examines however long it takes, so that a busy machine makes progress too.
     private const int LeastExamined = 20;
 
+    private readonly PagePlaces _places = new();
     private readonly ConcurrentLru<RepositoryName, (Basis Basis, DateTimeOffset Until)> _unlisted = new(CatalogLooks.MaxRemembered);
 
     /// <summary>The page that answers a question.</summary>
@@ -66,7 +67,7 @@ internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known
         // What others share is a matter of the operator: it tells whether some other repository has given content.
         if (question.Sort == "own" && viewer.IsOperator) return await ByOwnAsync(viewer, question, cancellationToken);
         if (question.Sort != "name") return WithOwn(viewer, await BySizeAsync(viewer, question, cancellationToken));
-        var (names, isComplete) = await known.AfterAsync(gates.Router, question.Last);
+        var (names, isComplete) = await known.AfterAsync(gates.Router, _places.Read(question.Last));
         names = names.Where(each => Matches(each, question));
         var page = await ByNameAsync(viewer, question, names, NoticeOf(isComplete), cancellationToken);
         // A store that fits on a page is counted at once; a large one when somebody orders by it.
@@ -110,9 +111,9 @@ internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known
         foreach (var each in names)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            if (examined++ >= LeastExamined && look.IsLate) return new(rows, last, MoreNotice(notice));
+            if (examined++ >= LeastExamined && look.IsLate) return new(rows, Place(), MoreNotice(notice));
             var (found, isUnknown) = await RowAsync(look, each, cancellationToken);
-            if (isUnknown && last is not null) return new(rows, last, MoreNotice(notice));
+            if (isUnknown && last is not null) return new(rows, Place(), MoreNotice(notice));
             last = each.Name.Value;
             if (found is not { } row) continue;
             if (rows.Count == question.Count) return new(rows, rows[^1].Name, notice);
@@ -121,6 +122,8 @@ internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known
             counting += Stopwatch.GetElapsedTime(begun);
         }
         return new(rows, null, notice);
+
+        string Place() => rows.Count > 0 && rows[^1].Name == last ? last : _places.Hide(last!);
     }
 
     private static string MoreNotice(string? notice) => notice ?? "Not all repositories were looked at; the next page looks further.";
