@@ -217,12 +217,8 @@ internal sealed class BucketUpload : IUploadData
         if (!_isBroken && _held.Record.Length != Length) await TryStoreAsync();
         await Task.WhenAll(_sending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         // Bytes that the record does not name do not belong to the upload.
-        if (_isBroken) _spool.Delete();
-        else
-        {
-            _spool.Close();
-            _objects.LeaveSpool(_id, _spool);
-        }
+        if (_isBroken) _objects.DropSpool(_id, _spool);
+        else _spool.Leave();
         _spool = null;
     }
 }

@@ -97,24 +97,25 @@ internal sealed class UploadObjects(IBucket bucket, string prefix, PartBuffers b
     /// </summary>
     public UploadSpool TakeSpool(string id, long length)
     {
-        if (_spools.TryRemove(id, out var spool))
+        if (!_spools.TryGetValue(id, out var spool) || spool.Reached != length)
         {
-            if (spool.End == length) return spool;
-            spool.Delete();
+            spool?.Delete();
+            _spools[id] = spool = new(copies.NewFile(), length);
         }
-        return new(copies.NewFile(), length);
+        spool.Use();
+        return spool;
     }
 
-    /// <summary>Gives a spool back, for the next request of the session.</summary>
-    public void LeaveSpool(string id, UploadSpool spool)
+    /// <summary>Removes a spool that has bytes which do not belong to the upload.</summary>
+    public void DropSpool(string id, UploadSpool spool)
     {
-        // The session may have ended meanwhile.
-        if (spool.IsEmpty || !_known.ContainsKey(id) || !_spools.TryAdd(id, spool)) spool.Delete();
+        _spools.TryRemove(new(id, spool));
+        spool.Delete();
     }
 
-    /// <summary>Whether all bytes of a session are in its local file.</summary>
+    /// <summary>The local file of a session if it has all bytes; null if it does not.</summary>
     public UploadSpool? WholeSpool(string id, long length) =>
-        _spools.TryGetValue(id, out var spool) && spool.Start == 0 && spool.End == length ? spool : null;
+        _spools.TryGetValue(id, out var spool) && spool.Start == 0 && spool.Reached == length ? spool : null;
 
     /// <summary>Whether a file of this length may become a local copy.</summary>
     public bool CanKeep(long length) => copies.CanKeep(length);
@@ -130,9 +131,8 @@ internal sealed class UploadObjects(IBucket bucket, string prefix, PartBuffers b
         _known.TryRemove(id, out _);
         if (_spools.TryRemove(id, out var spool))
         {
-            var isWhole = spool.Start == 0 && held?.Record.Length == spool.End;
-            if (isWhole && !keep.IsEmpty) spool.Give(path => copies.Keep(keep, path, spool.End));
-            else spool.Delete();
+            var isWhole = !keep.IsEmpty && spool.Start == 0 && held?.Record.Length == spool.Reached;
+            spool.End(isWhole ? path => copies.Keep(keep, path, spool.Reached) : null);
         }
         if (held is null) return false;
         await bucket.DeleteAsync(SessionOf(id), cancellationToken);
@@ -157,7 +157,7 @@ internal sealed class UploadObjects(IBucket bucket, string prefix, PartBuffers b
         }
         foreach (var id in local.Where(id => !found.Contains(id)))
         {
-            if (_spools.TryRemove(id, out var spool)) spool.Delete();
+            if (_spools.TryRemove(id, out var spool)) spool.End(null);
         }
     }
 

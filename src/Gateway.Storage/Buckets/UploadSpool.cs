@@ -10,23 +10,24 @@ namespace Gateway.Storage;
 /// <param name="start">The offset of its first byte in the upload.</param>
 internal sealed class UploadSpool(string path, long start)
 {
+    private readonly Lock _gate = new();
     private SafeFileHandle? _file;
+    private Action<string>? _take;
+    private bool _isUsed;
+    private bool _isEnded;
 
     /// <summary>The offset of its first byte in the upload.</summary>
     public long Start { get; private set; } = start;
 
     /// <summary>The offset after its last byte.</summary>
-    public long End { get; private set; } = start;
-
-    /// <summary>Whether it has no bytes.</summary>
-    public bool IsEmpty => Start == End;
+    public long Reached { get; private set; } = start;
 
     // It blocks, as the platform's asynchronous write does on another thread.
     public void Append(ReadOnlySpan<byte> bytes)
     {
         _file ??= File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-        RandomAccess.Write(_file, bytes, End - Start);
-        End += bytes.Length;
+        RandomAccess.Write(_file, bytes, Reached - Start);
+        Reached += bytes.Length;
     }
 
     /// <summary>Fills a buffer with the bytes from an offset. Throws <see cref="EndOfStreamException"/> when some are missing.</summary>
@@ -36,7 +37,7 @@ internal sealed class UploadSpool(string path, long start)
         for (var at = offset - Start; !buffer.IsEmpty;)
         {
             var read = await RandomAccess.ReadAsync(_file, buffer, at, cancellationToken);
-            if (read == 0) throw new EndOfStreamException($"expected {End - Start} bytes in the local file of the upload, got {at}");
+            if (read == 0) throw new EndOfStreamException($"expected {Reached - Start} bytes in the local file of the upload, got {at}");
             (at, buffer) = (at + read, buffer[read..]);
         }
     }
@@ -45,28 +46,56 @@ internal sealed class UploadSpool(string path, long start)
     public ValueTask CopyToAsync(IBodyWriter writer, CancellationToken cancellationToken)
     {
         _file ??= File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-        return writer.SendFileAsync(_file, 0, End - Start, cancellationToken);
+        return writer.SendFileAsync(_file, 0, Reached - Start, cancellationToken);
     }
 
     /// <summary>Drops the bytes before an offset, all of which are in the bucket. Bytes after it must not exist.</summary>
     public void Restart(long offset)
     {
         if (_file is not null) RandomAccess.SetLength(_file, 0);
-        Start = End = offset;
+        Start = Reached = offset;
     }
 
-    /// <summary>Closes the file between two requests.</summary>
-    public void Close()
+    private void Close()
     {
         _file?.Dispose();
         _file = null;
     }
 
-    /// <summary>Gives the file away.</summary>
-    public void Give(Action<string> take)
+    /// <summary>Begins a request. One at a time has the spool.</summary>
+    public void Use()
+    {
+        lock (_gate) _isUsed = true;
+    }
+
+    /// <summary>Ends a request: the file is closed, and given away or removed if the session has ended meanwhile.</summary>
+    public void Leave()
     {
         Close();
-        take(path);
+        lock (_gate)
+        {
+            _isUsed = false;
+            if (!_isEnded) return;
+        }
+        Finish();
+    }
+
+    /// <summary>Ends the spool with its session, at once or when the request that uses it has ended.</summary>
+    /// <param name="take">Gets the file; null to remove it.</param>
+    public void End(Action<string>? take)
+    {
+        lock (_gate)
+        {
+            (_isEnded, _take) = (true, take);
+            if (_isUsed) return;
+        }
+        Finish();
+    }
+
+    private void Finish()
+    {
+        if (_take is not null) _take(path);
+        else Delete();
     }
 
     /// <summary>Removes the file.</summary>
