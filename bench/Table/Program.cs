@@ -26,12 +26,12 @@ static int Run(Settings settings)
     var (warm, start) = (new WarmRows(settings, peers), new StartRows(settings, peers));
     using var console = new ConsoleRows(settings, peers);
     Row[] all = [.. cold.All(), .. warm.All(), .. push.All(), .. start.All(), .. console.All(), .. warm.BesideIdle()];
-    var rows = all.Where(row => row.Name.Contains(settings.Pattern, StringComparison.OrdinalIgnoreCase)).ToArray();
+    var rows = all.Where(row => settings.Measures(row.Name)).ToArray();
     // The servers end with this process. A second signal does not end it before them: a shell may pass on what its group got too.
     AppDomain.CurrentDomain.ProcessExit += (_, _) => End(work);
     using var terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
     using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
-    if (rows.Length == 0) throw new UsageException($"expected --rows to match a row, got {settings.Pattern}; bench/run --list prints all");
+    if (rows.Length == 0) throw new UsageException("expected --rows and --except to leave a row, got none; bench/run --list prints all");
     if (settings.OnlyList)
     {
         foreach (var row in rows) Console.WriteLine(row.Name);

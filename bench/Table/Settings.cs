@@ -9,6 +9,9 @@ internal sealed class Settings
     /// <summary>Only rows whose name contains this are measured.</summary>
     public string Pattern { get; private init; } = "";
 
+    /// <summary>Rows whose name contains one of these are left out.</summary>
+    public IReadOnlyList<string> Except { get; private init; } = [];
+
     /// <summary>Only print the names of the rows.</summary>
     public bool OnlyList { get; private init; }
 
@@ -19,7 +22,7 @@ internal sealed class Settings
     public string Work { get; } = Environment.GetEnvironmentVariable("GATEWAY_BENCH_WORK")
         ?? throw new UsageException("expected GATEWAY_BENCH_WORK to name the folder of the run, got nothing; start bench/run");
 
-    /// <summary>The gateway's program: a folder that <c>dotnet publish</c> wrote, as the image and the release have it.</summary>
+    /// <summary>The gateway's program: a folder that <c>dotnet publish</c> wrote, as the image has it.</summary>
     public string Program => Path.Combine(Work, "app");
 
     /// <summary>Folder of the launchers that <c>tests/rig/install.sh --bench</c> wrote.</summary>
@@ -47,9 +50,14 @@ internal sealed class Settings
     /// <summary>Connections that are held open and send nothing.</summary>
     public int Idle => IsQuick ? 1_000 : 10_000;
 
+    /// <summary>Whether a row of this name is measured.</summary>
+    public bool Measures(string row) =>
+        row.Contains(Pattern, StringComparison.OrdinalIgnoreCase)
+        && !Except.Any(text => row.Contains(text, StringComparison.OrdinalIgnoreCase));
+
     public static Settings Read(string[] arguments)
     {
-        var (quick, list, pattern, samples) = (false, false, "", (string?)null);
+        var (quick, list, pattern, except, samples) = (false, false, "", new List<string>(), (string?)null);
         for (var i = 0; i < arguments.Length; i++)
         {
             switch (arguments[i])
@@ -57,12 +65,13 @@ internal sealed class Settings
                 case "--quick": quick = true; break;
                 case "--list": list = true; break;
                 case "--rows" when i + 1 < arguments.Length: pattern = arguments[++i]; break;
+                case "--except" when i + 1 < arguments.Length: except.Add(arguments[++i]); break;
                 case "--samples" when i + 1 < arguments.Length: samples = arguments[++i]; break;
                 default: throw new UsageException(
-                    $"expected --quick, --list, --rows PATTERN or --samples FILE, got {arguments[i]}");
+                    $"expected --quick, --list, --rows PATTERN, --except PATTERN or --samples FILE, got {arguments[i]}");
             }
         }
-        return new() { IsQuick = quick, OnlyList = list, Pattern = pattern, Samples = samples };
+        return new() { IsQuick = quick, OnlyList = list, Pattern = pattern, Except = except, Samples = samples };
     }
 }
 
