@@ -9,7 +9,9 @@ namespace Gateway.Storage;
 /// </remarks>
 internal readonly record struct IndexSizes(long Log, long HashTable)
 {
-    /// <summary>For links: 110,000 of them in memory, and 458,000 without overflow. A lookup among 1 million reads two or three buckets.</summary>
+    /// <summary>
+    /// For links: 110,000 of them in memory, and 458,000 without overflow. A lookup among 1 million reads two or three buckets.
+    /// </summary>
     public static readonly IndexSizes Links = new(16 << 20, 4 << 20);
 
     /// <summary>For content, which is not read on a hit: 37,000 records in memory, and 229,000 without overflow.</summary>
