@@ -225,7 +225,7 @@ public sealed partial class ListenerConsoleTests : IAsyncLifetime
     private static partial Regex HoldLinks();
 
     /// <summary>A browser of one person, as far as cookies and forms go.</summary>
-    private sealed partial class Person(Uri url) : IDisposable
+    private sealed partial class Person(Uri url, string place = "/-/console") : IDisposable
     {
         private readonly HttpClient _client = new(new SocketsHttpHandler { UseCookies = false, AllowAutoRedirect = false });
 
@@ -243,8 +243,8 @@ public sealed partial class ListenerConsoleTests : IAsyncLifetime
 
         public async Task<string> CsrfAsync() => Csrf().Match(await ReadAsync("/repositories")).Groups[1].Value;
 
-        public async Task<int> LogInAsync(string account, string password) =>
-            await PostAsync("/login", new() { ["account"] = account, ["password"] = password });
+        public async Task<int> LogInAsync(string account, string password) => await PostAsync(
+            "/login", new() { ["account"] = account, ["password"] = password }, Csrf().Match(await ReadAsync("/login")).Groups[1].Value);
 
         public async Task<int> PostAsync(string path, Dictionary<string, string> fields, string? csrf = null)
         {
@@ -256,7 +256,7 @@ public sealed partial class ListenerConsoleTests : IAsyncLifetime
         /// <summary>The answer as soon as it has begun.</summary>
         public Task<HttpResponseMessage> FollowAsync(string path)
         {
-            var request = new HttpRequestMessage(HttpMethod.Get, new Uri(url, "/-/console" + path));
+            var request = new HttpRequestMessage(HttpMethod.Get, new Uri(url, place + path));
             request.Headers.Add("Cookie", string.Join("; ", Cookies.Select(c => $"{c.Key}={c.Value}")));
             return _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
         }
@@ -264,7 +264,8 @@ public sealed partial class ListenerConsoleTests : IAsyncLifetime
         public async Task<HttpResponseMessage> SendAsync(
             string method, string path, Dictionary<string, string>? form, params (string Name, string Value)[] headers)
         {
-            using var request = new HttpRequestMessage(new(method), new Uri(url, "/-/console" + path));
+            using var request = new HttpRequestMessage(new(method), new Uri(url, place + path));
+            request.Headers.Add("Accept", "text/html");
             if (form is not null) request.Content = new FormUrlEncodedContent(form);
             foreach (var (name, value) in headers) request.Headers.TryAddWithoutValidation(name, value);
             if (Cookies.Count > 0) request.Headers.Add("Cookie", string.Join("; ", Cookies.Select(c => $"{c.Key}={c.Value}")));
