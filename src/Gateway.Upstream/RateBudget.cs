@@ -55,6 +55,15 @@ internal sealed class RateBudget(TimeProvider clock)
         }
     }
 
+    /// <summary>When the window ends that the upstream stated, so that the limit is whole again; null when it stated none.</summary>
+    public DateTimeOffset? Resets
+    {
+        get
+        {
+            lock (_lock) return Stated is null ? null : _resets;
+        }
+    }
+
     /// <summary>If the limit is used up: the time until its window ends, at most 15 min. Otherwise null.</summary>
     public TimeSpan? EmptyFor
     {

@@ -71,6 +71,10 @@ public sealed class UpstreamRegistries : IAsyncDisposable
     public long? RateLimitRemaining(string key) =>
         _entries.TryGetValue(key, out var entry) ? entry.Registry.RateLimit?.Remaining : null;
 
+    /// <summary>When the first of an upstream's rate limits is whole again, over all accounts; null if unknown.</summary>
+    public DateTimeOffset? RateLimitResets(string key) =>
+        _entries.TryGetValue(key, out var entry) ? entry.Registry.Accounts.Min(static account => account.Budget.Resets) : null;
+
     /// <summary>
     /// Whether requests can be sent to an upstream, and its rate limit (null if it states none). An unknown upstream is down.
     /// </summary>

@@ -71,6 +71,17 @@ public sealed class StoredRepositories
 
     internal StoredRepository CachedAt(string path) => Of(_roots.Cached, path);
 
+    /// <summary>
+    /// The folder and the own name of a staged repository, by its <see cref="StoredRepository.FullName"/>; null for a built-in one.
+    /// </summary>
+    public static (string Folder, RepositoryName Own)? StagedPlace(string fullName)
+    {
+        if (!fullName.StartsWith(StoredRepository.StagedMark, StringComparison.Ordinal)) return null;
+        var path = fullName[StoredRepository.StagedMark.Length..];
+        var slash = path.IndexOf('/', StringComparison.Ordinal);
+        return RepositoryName.TryParse(path.AsSpan(slash + 1), out var own) ? (path[..Math.Max(0, slash)], own) : null;
+    }
+
     /// <summary>A repository whose changes are journaled, by its <see cref="StoredRepository.FullName"/>.</summary>
     internal StoredRepository Journaled(string fullName) => fullName.StartsWith(StoredRepository.StagedMark, StringComparison.Ordinal)
         ? StagedAt(fullName[StoredRepository.StagedMark.Length..])

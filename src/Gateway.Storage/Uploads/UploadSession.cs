@@ -6,6 +6,14 @@ namespace Gateway.Storage;
 /// <summary>Whose upload it is; stored with its bytes, whose number is the upload's length.</summary>
 internal sealed record UploadNote(string Repository, string Actor, string Algorithm, DateTimeOffset Started);
 
+/// <summary>An upload session that is open.</summary>
+/// <param name="Repository">The full name of the stored repository (<see cref="StoredRepository.FullName"/>).</param>
+/// <param name="Actor">The account that pushes.</param>
+/// <param name="Length">Bytes that were received until the last pause of the client.</param>
+/// <param name="Since">When it was opened.</param>
+/// <param name="LastUse">When a request last took it over.</param>
+public sealed record OpenUpload(string Repository, string Actor, long Length, DateTimeOffset Since, DateTimeOffset LastUse);
+
 [JsonSerializable(typeof(UploadNote))]
 [JsonSourceGenerationOptions(RespectRequiredConstructorParameters = true, RespectNullableAnnotations = true)]
 internal sealed partial class UploadNoteJson : JsonSerializerContext;

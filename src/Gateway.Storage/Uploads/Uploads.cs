@@ -45,6 +45,15 @@ public sealed partial class Uploads
     /// <summary>The number of open sessions, in memory or not.</summary>
     public int Count => _open.Count + (Staged?.Count ?? 0);
 
+    /// <summary>The sessions that were used last, the latest first, as far as they are in memory.</summary>
+    /// <param name="most">Returns this many at most.</param>
+    public IReadOnlyList<OpenUpload> Latest(int most) =>
+    [
+        .. _sessions.Values.OrderByDescending(static session => session.LastUse).Take(most).Select(static session => new OpenUpload(
+            session.Note.Repository, session.Note.Actor, session.Length, session.Note.Started,
+            DateTimeOffset.FromUnixTimeMilliseconds(session.LastUse))),
+    ];
+
     /// <summary>How many sessions may be open, and how long an idle one stays.</summary>
     public UploadLimits Limits
     {

@@ -19,7 +19,7 @@ internal static class OperationsServices
         services.AddSingleton(given => new AuditLog(
             options.Audit, given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<AuditLog>>()));
         services.AddSingleton(_ => new AccessLog(accessLog));
-        services.AddSingleton<Reloads>().AddSingleton<RequestMetrics>().AddSingleton<Totals>();
+        services.AddSingleton<Reloads>().AddSingleton<RequestMetrics>().AddSingleton<Totals>().AddSingleton<UpstreamLatencies>();
         services.AddTelemetry();
         services.AddSingleton(HealthOf).AddSingleton<StoredRouter>().AddSingleton<PolicyTrial>().AddSingleton<AdminApi>()
             .AddSingleton(new OperatorDoor(options.Operator.TokenFile));
@@ -32,6 +32,8 @@ internal static class OperationsServices
             .AddSingleton<ReplicaPages>().AddSingleton<HoldsApi>().AddSingleton<RollbackApi>().AddSingleton<PagesApi>();
         services.AddSingleton(given => ActivatorUtilities.CreateInstance<SavedSamples>(given, options));
         services.AddHostedService(static given => given.GetRequiredService<SavedSamples>());
+        services.AddSingleton(given => ActivatorUtilities.CreateInstance<PullCounts>(given, options));
+        services.AddHostedService(static given => given.GetRequiredService<PullCounts>());
         services.AddSingleton<OperatorPort>();
         services.AddSingleton<IJobKind, GcJob>().AddSingleton<IJobKind, ScrubJob>().AddSingleton<Jobs>();
         services.AddSingleton<JobsApi>().AddSingleton<TrashApi>().AddHostedService(given => given.GetRequiredService<Jobs>());

@@ -16,14 +16,17 @@ internal sealed class RequestMetrics : IDisposable
     private static readonly string[] KnownMethods = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"];
 
     private readonly Meter _meter = new("Gateway.Http");
+    private readonly PullCounts? _pulls;
     private readonly Counter<long> _requests;
     private readonly Histogram<double> _duration;
     private readonly UpDownCounter<long> _inFlight;
     private readonly Counter<long> _responseBytes;
     private readonly Counter<long> _requestBytes;
 
-    public RequestMetrics()
+    /// <param name="pulls">Counts pulls; null where nobody asks for them.</param>
+    public RequestMetrics(PullCounts? pulls = null)
     {
+        _pulls = pulls;
         _requests = _meter.CreateCounter<long>("gateway.http.requests", description: "Requests answered or aborted.");
         _duration = _meter.CreateHistogram(
             "gateway.http.request.duration",
@@ -35,11 +38,17 @@ internal sealed class RequestMetrics : IDisposable
         _requestBytes = _meter.CreateCounter<long>("gateway.upload.bytes", "By", description: "Bytes of bodies received from clients.");
     }
 
+    /// <summary>What the pages show of requests.</summary>
+    public RequestPulse Pulse { get; } = new();
+
     public void Began() => _inFlight.Add(1);
 
-    public void Ended(RequestRecord record)
+    /// <param name="canonical">The canonical name of the repository; null when the request was not routed to one.</param>
+    public void Ended(RequestRecord record, string? canonical)
     {
         _inFlight.Add(-1);
+        Pulse.Note(record);
+        _pulls?.Note(record, canonical);
         var method = Array.IndexOf(KnownMethods, record.Method) < 0 ? "OTHER" : record.Method;
         var code = Codes[Math.Clamp(record.Status, 0, Codes.Length - 1)];
         _requests.Add(1, new TagList { { "route", record.Route }, { "method", method }, { "code", code } });

@@ -108,6 +108,9 @@ internal sealed class Exchange(
     /// <summary>Whether a repository was found.</summary>
     public bool IsRouted => _repository is not null;
 
+    /// <summary>The canonical name of the repository; null when none was found.</summary>
+    public string? CanonicalName => _repository?.Name.Value;
+
     /// <summary>Set with the repository.</summary>
     public Caller Caller
     {

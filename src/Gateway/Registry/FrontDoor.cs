@@ -59,7 +59,7 @@ internal sealed partial class FrontDoor(
         {
             var gone = x.Aborted.IsCancellationRequested && !x.Response.HasStarted;
             x.Record.Ended(gone ? Status499ClientClosedRequest : x.Response.StatusCode);
-            metrics.Ended(x.Record);
+            metrics.Ended(x.Record, x.CanonicalName);
             accessLog.Write(x.Record);
             await audit.WriteAsync(x.Record);
         }

@@ -23,6 +23,11 @@ internal static class Text
     public static string Share(double? share) =>
         share is { } value ? (value * 100).ToString("0.#", CultureInfo.InvariantCulture) + " %" : "–";
 
+    /// <summary>Milliseconds with two or three digits, such as <c>0.35 ms</c> or <c>1.4 s</c>.</summary>
+    public static string Milliseconds(double milliseconds) => milliseconds >= 1000
+        ? (milliseconds / 1000).ToString("0.##", CultureInfo.InvariantCulture) + " s"
+        : milliseconds.ToString(milliseconds >= 10 ? "0" : "0.##", CultureInfo.InvariantCulture) + " ms";
+
     /// <summary>The moment in UTC, to the minute.</summary>
     public static string Moment(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture) + " UTC";
 

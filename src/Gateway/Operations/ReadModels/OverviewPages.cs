@@ -15,7 +15,14 @@ namespace Gateway.Operations.ReadModels;
 /// <param name="Problems">What keeps the gateway from working well.</param>
 public sealed record OverviewPage(
     string Window, IReadOnlyList<SavedBucket> Buckets, DiskState Disk, IReadOnlyList<UpstreamState> Upstreams, int Held, bool HasMoreHeld,
-    IReadOnlyList<RefusalRow> Refusals, IReadOnlyList<string> Problems);
+    IReadOnlyList<RefusalRow> Refusals, IReadOnlyList<string> Problems)
+{
+    /// <summary>The time to the first byte of manifests in the last five minutes; null for no request.</summary>
+    public LatencyView? Manifests { get; init; }
+
+    /// <summary>The same for blobs.</summary>
+    public LatencyView? Blobs { get; init; }
+}
 
 /// <summary>The cache and its disk.</summary>
 /// <param name="Cached">Bytes of cached content.</param>
@@ -31,7 +38,14 @@ public sealed record DiskState(long Cached, long MaxBytes, int Contents, long Fr
 /// <param name="RateLimit">Requests that one window allows; null when the upstream states none.</param>
 /// <param name="RateRemaining">Those that remain.</param>
 public sealed record UpstreamState(
-    string Name, bool IsUp, double? HitRatio, long Requests, long Errors, long? RateLimit, long? RateRemaining);
+    string Name, bool IsUp, double? HitRatio, long Requests, long Errors, long? RateLimit, long? RateRemaining)
+{
+    /// <summary>When the rate limit is whole again; null when the upstream states none.</summary>
+    public DateTimeOffset? RateResets { get; init; }
+
+    /// <summary>The time until the headers of its answers in the last five minutes; null for no request.</summary>
+    public LatencyView? Latency { get; init; }
+}
 
 /// <summary>A decision that refused or warned.</summary>
 public sealed record RefusalRow(
@@ -41,7 +55,8 @@ public sealed record RefusalRow(
 /// <summary>Makes the overview.</summary>
 internal sealed class OverviewPages(
     StoredGates gates, SavedSamples samples, HoldPages holds, Decisions decisions, Totals totals, UpstreamRegistries upstreams,
-    Eviction eviction, VolumeHealth storage, Health health, ConfigurationInForce inForce)
+    Eviction eviction, VolumeHealth storage, Health health, ConfigurationInForce inForce, RequestMetrics requests,
+    UpstreamLatencies latencies)
 {
     private const int MostRefusals = 8;
 
@@ -59,16 +74,22 @@ internal sealed class OverviewPages(
                 totals.Sum("gateway.cache.evictions", static (_, _) => true)),
             [.. gates.Options.Upstreams.Values.Select(StateOf)], held.Items.Count, held.Next is not null,
             [.. decisions.Recent().Take(MostRefusals).Select(RowOf)],
-            [.. health.Problems().Select(static p => $"{p.Check}: {p.Problem}"), .. health.Warnings()]);
+            [.. health.Problems().Select(static p => $"{p.Check}: {p.Problem}"), .. health.Warnings()])
+        {
+            Manifests = requests.Pulse.Manifests, Blobs = requests.Pulse.Blobs,
+        };
     }
 
     private UpstreamState StateOf(UpstreamOptions upstream)
     {
         var statistics = Statistics.UpstreamOf(totals, upstream, null);
-        var requests = Statistics.RequestsOf(totals, upstream.Key);
+        var counted = Statistics.RequestsOf(totals, upstream.Key);
         var (isUp, limit) = upstreams.StateOf(upstream.Key);
         return new(
-            upstream.Key, isUp, requests.HitRatio, statistics.Requests, statistics.Errors, limit?.Limit, limit?.Remaining);
+            upstream.Key, isUp, counted.HitRatio, statistics.Requests, statistics.Errors, limit?.Limit, limit?.Remaining)
+        {
+            RateResets = limit is null ? null : upstreams.RateLimitResets(upstream.Key), Latency = latencies.Of(upstream.Key),
+        };
     }
 
     /// <summary>A decision as a row.</summary>

@@ -35,13 +35,16 @@ public sealed record RepositoryRow(
     /// <summary>Bytes that no other repository has; null when they are not counted.</summary>
     public long? OwnBytes { get; init; }
 
+    /// <summary>When a client last got a manifest of it; null when none did, or it is not known any more.</summary>
+    public DateTimeOffset? LastPull { get; init; }
+
     /// <summary>Bytes that other repositories have too; null when they are not counted.</summary>
     public long? SharedBytes { get; init; }
 }
 
 
 /// <summary>Makes pages of repositories.</summary>
-internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known, RepositorySizes sizes, OwnSizes own)
+internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known, RepositorySizes sizes, OwnSizes own, PullCounts pulls)
 {
     /// <summary>Rows of a page that names no number.</summary>
     public const int Rows = 50;
@@ -63,6 +66,16 @@ internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known
 
     /// <summary>The page that answers a question.</summary>
     public async ValueTask<RepositoryPage> ReadAsync(Viewer viewer, RepositoryQuestion question, CancellationToken cancellationToken)
+    {
+        var page = await OfAsync(viewer, question, cancellationToken);
+        var last = pulls.LastByRepository();
+        return page with
+        {
+            Items = [.. page.Items.Select(row => last.TryGetValue(row.Name, out var at) ? row with { LastPull = at } : row)],
+        };
+    }
+
+    private async ValueTask<RepositoryPage> OfAsync(Viewer viewer, RepositoryQuestion question, CancellationToken cancellationToken)
     {
         // What others share is a matter of the operator: it tells whether some other repository has given content.
         if (question.Sort == "own" && viewer.IsOperator) return await ByOwnAsync(viewer, question, cancellationToken);

@@ -47,6 +47,9 @@ public sealed record TagRow(
     string Tag, string Digest, ContentKind? Kind, IReadOnlyList<string> Platforms, long Size, DateTimeOffset? SeenAt,
     SignatureState Signature, string Outcome, HeldSummary? Held)
 {
+    /// <summary>How often clients got its manifest, by the tag or by the digest, and when they last did.</summary>
+    public PullView Pulls { get; init; } = new(0, null);
+
     /// <summary>Bytes that no other tag of the repository needs; null when the tags are not ordered by it.</summary>
     public long? OwnBytes { get; init; }
 }
@@ -57,7 +60,8 @@ public sealed record TagRow(
 public sealed record HeldSummary(string Digest, string Actor, DateTimeOffset PushedAt, DateTimeOffset Expires, string Missing);
 
 /// <summary>Makes pages of tags.</summary>
-internal sealed class TagPages(StoredGates gates, RepositoryPages repositories, ManifestReadings readings, TimeProvider clock)
+internal sealed class TagPages(
+    StoredGates gates, RepositoryPages repositories, ManifestReadings readings, PullCounts pulls, TimeProvider clock)
 {
     /// <summary>Rows of a page that names no number.</summary>
     public const int Rows = 50;
@@ -190,7 +194,10 @@ internal sealed class TagPages(StoredGates gates, RepositoryPages repositories, 
         var seen = await inspection.FirstSeenAsync(digest);
         return new(
             tag.Value, digest.ToString(), ContentKinds.Of(manifest.Manifest, tag), facts.Platforms, facts.Size, seen, signature, outcome,
-            waiting);
+            waiting)
+        {
+            Pulls = pulls.Of(inspection.Name.Value, tag.Value, digest.ToString()),
+        };
     }
 
     /// <summary>A held push, for pages.</summary>
