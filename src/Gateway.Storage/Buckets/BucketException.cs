@@ -4,10 +4,20 @@ namespace Gateway.Storage;
 /// A call to a bucket that did not succeed. The message says which bucket, call and key, what was expected and received, and what to do. It
 /// has no text of the store's own, which can repeat keys and signatures.
 /// </summary>
+/// <param name="store">Which bucket, such as <c>bucket images at https://s3.example.com</c>.</param>
+/// <param name="problem">The call and its key, what was expected and received.</param>
+/// <param name="remedy">What to do, in the imperative.</param>
 /// <param name="status">The HTTP status of the store's answer; null without an answer.</param>
 /// <param name="code">The store's code, such as <c>SlowDown</c> or <c>AccessDenied</c>; empty without one.</param>
-internal sealed class BucketException(string message, int? status, string code, Exception? inner = null) : IOException(message, inner)
+internal sealed class BucketException(string store, string problem, string remedy, int? status, string code, Exception? inner = null)
+    : IOException($"{store}: {problem}; {remedy}", inner)
 {
+    /// <summary>The call and its key, what was expected and received.</summary>
+    public string Problem => problem;
+
+    /// <summary>What to do, in the imperative.</summary>
+    public string Remedy => remedy;
+
     /// <summary>The HTTP status of the store's answer; null without an answer.</summary>
     public int? Status => status;
 

@@ -35,15 +35,19 @@ public static class BucketProbe
         try
         {
             report = await run.TryAsync(cancellationToken) is { } refusal
-                ? new(BucketState.Refused, refusal, run.Skew)
-                : new(BucketState.Good, "", run.Skew);
+                ? new(BucketState.Refused, refusal, "use a store with conditional writes (docs/bucket.md has a list), or remove storage.s3")
+                : new(BucketState.Good, "", "");
+        }
+        catch (BucketException e)
+        {
+            report = new(BucketState.Unreachable, e.Problem, e.Remedy);
         }
         catch (IOException e)
         {
-            report = new(BucketState.Unreachable, e.Message, run.Skew);
+            report = new(BucketState.Unreachable, e.Message, "check that the store runs");
         }
         await run.RemoveAsync(cancellationToken);
-        return report with { Took = Stopwatch.GetElapsedTime(began), IsClockOff = run.Skew.Duration() > MostSkew };
+        return report with { Took = Stopwatch.GetElapsedTime(began), Skew = run.Skew, IsClockOff = run.Skew.Duration() > MostSkew };
     }
 
     /// <summary>One run, with keys of its own.</summary>
@@ -185,9 +189,12 @@ public enum BucketState
 
 /// <summary>The report of a probe.</summary>
 /// <param name="Problem">What was expected and received; empty if the bucket is good.</param>
-/// <param name="Skew">By how much the clock of this machine is ahead of the store's, to a second.</param>
-public sealed record BucketReport(BucketState State, string Problem, TimeSpan Skew)
+/// <param name="Remedy">What to do; empty if the bucket is good.</param>
+public sealed record BucketReport(BucketState State, string Problem, string Remedy)
 {
+    /// <summary>By how much the clock of this machine is ahead of the store's, to a second.</summary>
+    public TimeSpan Skew { get; init; }
+
     /// <summary>How long the probe took.</summary>
     public TimeSpan Took { get; init; }
 

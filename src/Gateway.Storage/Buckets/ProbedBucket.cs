@@ -33,7 +33,7 @@ internal sealed class ProbedBucket : IBucket, IDisposable
     {
         var bucket = new ProbedBucket(inner, prefix, clock, logger);
         var report = await bucket.ProbeAsync(cancellationToken);
-        if (report.State == BucketState.Refused) throw new IOException(Refusal(report));
+        if (report.State == BucketState.Refused) throw new BucketException("storage.s3", report.Problem, report.Remedy, null, "");
         return bucket;
     }
 
@@ -117,10 +117,7 @@ internal sealed class ProbedBucket : IBucket, IDisposable
             if (_report is { State: BucketState.Unreachable } && _clock.GetElapsedTime(_probedAt) >= ProbeAgain)
                 await ProbeAsync(cancellationToken);
             if (_report!.State != BucketState.Good)
-            {
-                var message = _report.State == BucketState.Refused ? Refusal(_report) : _report.Problem;
-                throw new BucketException(message, null, "");
-            }
+                throw new BucketException("storage.s3", _report.Problem, _report.Remedy, null, "");
         }
         finally
         {
@@ -138,7 +135,4 @@ internal sealed class ProbedBucket : IBucket, IDisposable
         if (report.IsClockOff) Log.BucketClockOff(_logger, report.Skew);
         return _report = report;
     }
-
-    private static string Refusal(BucketReport report) =>
-        $"storage.s3: {report.Problem}; use a store with conditional writes (docs/replicas.md has a list), or remove storage.s3";
 }

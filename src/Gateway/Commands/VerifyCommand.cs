@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Gateway.Commands.Doctor;
 using Gateway.Commands.Policy;
 using Gateway.Configuration;
 using Gateway.Policy;
@@ -21,7 +22,7 @@ internal static partial class VerifyCommand
         {
             config, json,
         };
-        command.SetAction(async (parsed, _) =>
+        command.SetAction(async (parsed, cancellationToken) =>
         {
             var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
             var asJson = parsed.GetValue(json);
@@ -36,9 +37,23 @@ internal static partial class VerifyCommand
                     $"warning: replicas.redis: expected an answer of {string.Join(", ", redis.Addresses)}, got: {problem}; "
                     + "until it answers, each replica works alone");
             }
-            return loaded.Options is null ? 1 : 0;
+            if (loaded.Options is not { } options) return 1;
+            return await ProbeBucketAsync(options, error, cancellationToken) ? 0 : 1;
         });
         return command;
+    }
+
+    /// <summary>Writes to the bucket for real. False if the gateway would not start with its store.</summary>
+    private static async Task<bool> ProbeBucketAsync(GatewayOptions options, TextWriter error, CancellationToken cancellationToken)
+    {
+        var isUsable = true;
+        foreach (var found in await BucketChecks.RunAsync(options, cancellationToken))
+        {
+            if (found.Level == Level.Ok) continue;
+            isUsable &= found.Code != "BUCKET_REFUSED";
+            await error.WriteLineAsync($"{(isUsable ? "warning: " : "")}storage.s3: {found.About}: {found.Problem}; {found.Fix}");
+        }
+        return isUsable;
     }
 
     private static async Task WriteAsync(Plan plan, TextWriter output)
@@ -65,7 +80,9 @@ internal static partial class VerifyCommand
             [.. loaded.Mistakes.Select(mistake => mistake.ToString())],
             [.. options.Listen.Select(listener => listener.PullOnly ? $"{listener.Url} (pull-only)" : listener.Url.ToString())],
             options.Operator.TokenFile is null ? options.Operator.Url.ToString() : $"{options.Operator.Url} (requires a token)",
-            options.Storage.Path,
+            options.Storage.S3?.Store() is { } bucket
+                ? $"{options.Storage.Path}, and bucket {bucket.Bucket} at {bucket.Address} for what clients push"
+                : options.Storage.Path,
             [.. options.Upstreams.Values.Select(Describe)],
             [.. options.Routes.Select(Describe)],
             options.Access is { } access ? $"{access.Rules.Length} rules" : "open to everyone who can reach a listener",

@@ -88,7 +88,7 @@ public sealed class BucketProbeTests(S3Servers servers)
     public async Task Refused_store_is_not_opened()
     {
         _memory.Conditions = ConditionSupport.MatchRefused;
-        var refused = await Assert.ThrowsAsync<IOException>(
+        var refused = await Assert.ThrowsAsync<BucketException>(
             () => ProbedBucket.OpenAsync(_memory, "", TimeProvider.System, NullLogger.Instance, default));
         Assert.StartsWith(
             "storage.s3: expected If-Match with the object's ETag to replace it, got a refusal; use a store", refused.Message);

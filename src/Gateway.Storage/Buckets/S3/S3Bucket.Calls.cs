@@ -1,4 +1,3 @@
-using Amazon.Runtime;
 using Amazon.S3;
 
 namespace Gateway.Storage;
@@ -15,17 +14,13 @@ internal sealed partial class S3Bucket
     /// <summary>Mean wait before the first repeat; it doubles with each. AWS recommends full jitter, which this has.</summary>
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>Longest wait for an answer. Chosen: stores answer within a second; ten times that is a fault.</summary>
-    private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(10);
+    private TimeSpan AnswerLimit => _options.AnswerLimit;
 
     /// <summary>Longest wait for the answer to a completion: S3 documents minutes for many parts.</summary>
     private static readonly TimeSpan CompletionLimit = TimeSpan.FromMinutes(3);
 
-    /// <summary>Slowest link that is supported: bytes of a written body for each second beyond <see cref="AnswerLimit"/>.</summary>
+    /// <summary>Slowest link that is supported: bytes of a written body for each second beyond the limit of an answer.</summary>
     private const long LeastBytesPerSecond = 256 << 10;
-
-    /// <summary>Longest wait for the next bytes of a body. Chosen as that for an answer, with room for a store's pause.</summary>
-    private static readonly TimeSpan BodyLimit = TimeSpan.FromSeconds(30);
 
     /// <summary>Calls the store, and again where the call can be repeated.</summary>
     /// <param name="mayRepeat">
@@ -64,18 +59,17 @@ internal sealed partial class S3Bucket
                     continue;
                 }
                 if (!mayRepeat || attempt == Attempts || !S3Errors.IsPassing(e) || _clock.GetElapsedTime(began) >= AttemptsEnd)
-                    throw S3Errors.Describe(_options, $"{operation} {key}", limit, e);
+                    throw S3Errors.Describe(_options, $"{S3Metrics.NameOf(operation)} {key}", limit, e);
             }
             await Task.Delay(Pause(attempt), _clock, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    // What the SDK and the network throw. Others are mistakes of the program.
-    private static bool IsFailure(Exception failure) => failure is AmazonServiceException or AmazonClientException or IOException
-        or UnauthorizedAccessException or OperationCanceledException or TimeoutException or HttpRequestException;
+    // The SDK throws whatever its parsers throw on an answer that is not one of S3, such as a proxy's page.
+    private static bool IsFailure(Exception failure) => failure is not (InvalidDataException or BucketException);
 
     // From nothing to twice the mean, so that writers that failed together do not come back together.
     private static TimeSpan Pause(int attempt) => FirstPause * (1 << (attempt - 1)) * (Random.Shared.NextDouble() * 2);
 
-    private static TimeSpan LimitFor(int bytes) => AnswerLimit + TimeSpan.FromSeconds((double)bytes / LeastBytesPerSecond);
+    private TimeSpan LimitFor(int bytes) => AnswerLimit + TimeSpan.FromSeconds((double)bytes / LeastBytesPerSecond);
 }

@@ -47,7 +47,7 @@ internal static class S3Errors
             : Unanswered(options, limit, failure);
         // The exceptions of answers have what the store wrote, which can repeat the access key or what was signed.
         var inner = failure is AmazonServiceException ? null : failure;
-        return new($"bucket {options.Bucket} at {options.Address}: {call}: expected success, got {got}; {remedy}", status, code, inner);
+        return new(options.Name, $"{call}: expected success, got {got}", remedy, status, code, inner);
     }
 
     private static string RemedyFor(S3Options options, int status, string code) => (status, code) switch

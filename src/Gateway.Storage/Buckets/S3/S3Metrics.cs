@@ -27,7 +27,8 @@ internal static class S3Metrics
         Time.Record(time.TotalSeconds, op);
     }
 
-    private static string NameOf(S3Operation operation) => operation switch
+    /// <summary>The operation's name in labels and messages.</summary>
+    public static string NameOf(S3Operation operation) => operation switch
     {
         S3Operation.Get => "get",
         S3Operation.Put => "put",

@@ -31,6 +31,15 @@ public sealed record S3Options(string Bucket)
     /// <summary>Whether written objects have a CRC-32C that the store checks and keeps.</summary>
     public S3Checksums Checksums { get; init; }
 
+    /// <summary>Longest wait for an answer. Chosen: stores answer within a second; ten times that is a fault.</summary>
+    internal TimeSpan AnswerLimit { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Longest wait for the next bytes of a body. Chosen as that for an answer, with room for a store's pause.</summary>
+    internal TimeSpan BodyLimit { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>What a message calls the bucket.</summary>
+    public string Name => $"bucket {Bucket} at {Address}";
+
     /// <summary>What a message calls the store: its address, or AWS in a region.</summary>
     public string Address => Endpoint?.GetLeftPart(UriPartial.Authority) ?? $"AWS {Region ?? DefaultRegion}";
 }
