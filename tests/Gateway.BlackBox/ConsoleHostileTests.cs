@@ -36,7 +36,8 @@ public sealed class ConsoleHostileTests : IAsyncLifetime
 
     private static IEnumerable<string> Pages =>
     [
-        "/", "/repositories", "/repositories?sort=size", "/holds", "/policy", "/activity", "/upkeep",
+        "/", "/repositories", "/repositories?sort=size", "/repositories?sort=own", "/holds", "/policy", "/activity", "/upkeep",
+        "/trash", "/configuration", "/replicas", $"/trash?search={Query}", $"/policy/compare?policy={Query}",
         "/hold?repository=held/hostile&tag=v1",
         "/tags?repository=hostile/app", "/tags?repository=hostile/index", "/tags?repository=hostile/broken",
         "/tags?repository=hostile/referrers", $"/tags?repository={HostileContent.LongName}",

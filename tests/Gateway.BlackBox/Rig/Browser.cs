@@ -75,6 +75,47 @@ internal sealed class Browser : IAsyncDisposable
     /// <summary>Whether pages may run scripts, from the next page on.</summary>
     public Task ScriptsAsync(bool isAllowed) => SendAsync("Emulation.setScriptExecutionDisabled", new() { ["value"] = !isAllowed });
 
+    /// <summary>Presses and releases a key.</summary>
+    /// <param name="key">The key's name in UI Events, such as <c>Tab</c>, <c>Enter</c> or a space.</param>
+    public async Task PressAsync(string key)
+    {
+        var (code, text) = key switch { "Tab" => (9, ""), "Enter" => (13, "\r"), " " => (32, " "), _ => throw new ArgumentException(key) };
+        foreach (var type in (string[])["keyDown", "keyUp"])
+        {
+            await SendAsync("Input.dispatchKeyEvent", new()
+            {
+                ["type"] = type, ["key"] = key, ["windowsVirtualKeyCode"] = code, ["text"] = type == "keyDown" ? text : "",
+            });
+        }
+    }
+
+    /// <summary>Writes a text where the focus is.</summary>
+    public Task TypeAsync(string text) => SendAsync("Input.insertText", new() { ["text"] = text });
+
+    /// <summary>
+    /// Presses Tab until an element that matches a selector has the focus. On the way, every element with the focus must be visible, and
+    /// show that it has it.
+    /// </summary>
+    public async Task TabToAsync(string selector)
+    {
+        for (var i = 0; i < 60; i++)
+        {
+            await PressAsync("Tab");
+            var state = await ReadAsync($$"""
+                (e => {
+                  const isSeen = e === document.body || (e.checkVisibility() && getComputedStyle(e).outlineStyle !== 'none');
+                  const place = e.matches({{System.Text.Json.JsonSerializer.Serialize(selector)}}) ? 'there' : 'elsewhere';
+                  return isSeen ? place : place + ' unseen ' + e.outerHTML;
+                })(document.activeElement)
+                """);
+            if (state == "there") return;
+            if (state != "elsewhere")
+                throw new InvalidOperationException($"expected a visible focus on the way to {selector}, got {state}");
+        }
+        var last = await ReadAsync("document.activeElement.outerHTML");
+        throw new InvalidOperationException($"expected to reach {selector} with 60 times Tab, got to {last}");
+    }
+
     /// <summary>Runs a script in each page from the next one on, before the page's own scripts, and outside of its policy.</summary>
     public async Task BeforeEachPageAsync(string script)
     {
