@@ -86,7 +86,7 @@ internal sealed class RunningGateway : IAsyncDisposable
 
     private static ValueTask<Volume> OpenAsync(
         StorageOptions storage, TimeProvider clock, ILogger logger, CancellationToken cancellationToken) => storage.S3 is { } s3
-        ? SharedVolume.OpenAsync(storage.Path, s3.Store(), s3.StaleFor, clock, logger, cancellationToken)
+        ? SharedVolume.OpenAsync(storage.Path, s3.Store(), s3.RedirectsSigned, s3.StaleFor, clock, logger, cancellationToken)
         : Volume.OpenAsync(storage.Path, clock, logger, cancellationToken);
 
     /// <summary>Returns when the gateway was told to end and every request under way has ended, or has had its time.</summary>

@@ -30,6 +30,15 @@ internal sealed partial class BucketContents : IContentStore
     /// </summary>
     private static readonly TimeSpan Believed = TimeSpan.FromMinutes(1);
 
+    /// <summary>Bytes. Chosen: for shorter content a second request takes longer than the bytes.</summary>
+    private const long RedirectedFrom = 4 << 20;
+
+    /// <summary>
+    /// For how long an address can be used to begin a download. Chosen: longer than clients wait for a free connection, and than clocks
+    /// differ.
+    /// </summary>
+    private static readonly TimeSpan RedirectedFor = TimeSpan.FromMinutes(15);
+
     // Some 100 bytes each. Chosen: the blobs of a few hundred images.
     private const int MaxFacts = 16_384;
 
@@ -57,6 +66,9 @@ internal sealed partial class BucketContents : IContentStore
         _uploads = new(bucket, prefix, _buffers, copies);
     }
 
+    /// <summary>Whether clients are sent to the bucket for large content.</summary>
+    public bool Redirects { get; init; }
+
     /// <summary>The key of some content.</summary>
     public string Data(Digest digest) =>
         $"{_prefix}docker/registry/v2/blobs/{digest.AlgorithmName}/{digest.Hex[..2]}/{digest.Hex}/data";
@@ -80,6 +92,16 @@ internal sealed partial class BucketContents : IContentStore
         lock (_lock) _readers[digest] = _readers.GetValueOrDefault(digest) + 1;
         return new(new BucketContent(this, digest, requested, found.Length), IsUnfit: false);
     }
+
+    /// <summary>
+    /// An address of large content, for a client without credentials; null for content that the gateway sends itself, as what it does not
+    /// find.
+    /// </summary>
+    /// <param name="size">See <see cref="FindAsync"/>.</param>
+    public async ValueTask<Uri?> RedirectAsync(Digest digest, long size, CancellationToken cancellationToken) =>
+        await FindAsync(digest, size, cancellationToken) >= RedirectedFrom
+            ? await _bucket.SignAsync(Data(digest), RedirectedFor, "application/octet-stream", cancellationToken)
+            : null;
 
     /// <summary>What the bucket has under a digest; null when nothing. Absence is never believed without asking.</summary>
     private async ValueTask<ObjectFacts?> FactsAsync(Digest digest, CancellationToken cancellationToken)

@@ -44,6 +44,12 @@ internal sealed class LocalCopies(
     public async ValueTask CopyToAsync(
         IContentSource source, IBodyWriter writer, long offset, long end, CancellationToken cancellationToken)
     {
+        // It may have been completed since the content was opened.
+        if ((await cached.OpenAsync(source.Digest, source.Digest, source.Length, cancellationToken)).Content is { } whole)
+        {
+            await using (whole) await whole.CopyToAsync(writer, offset, end - offset, cancellationToken);
+            return;
+        }
         if (Join(source) is not { } copy)
         {
             await source.PassAsync(writer, offset, end, cancellationToken);

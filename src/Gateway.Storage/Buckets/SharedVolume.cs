@@ -9,16 +9,18 @@ public static class SharedVolume
     /// </summary>
     /// <param name="path">The volume's folder, which this gateway has for itself.</param>
     /// <param name="s3">How to reach the bucket.</param>
+    /// <param name="redirects">Whether clients are sent to the bucket for large blobs.</param>
     /// <param name="staleFor">How long the last known state is served while the bucket does not answer.</param>
     public static async ValueTask<Volume> OpenAsync(
-        string path, S3Options s3, TimeSpan staleFor, TimeProvider clock, ILogger logger, CancellationToken cancellationToken)
+        string path, S3Options s3, bool redirects, TimeSpan staleFor, TimeProvider clock, ILogger logger,
+        CancellationToken cancellationToken)
     {
         var bucket = S3Bucket.Open(s3, clock, logger);
         try
         {
             return await Volume.OpenAsync(
-                path, clock, logger, copies => new BucketContents(bucket, s3.Prefix, copies, clock), new(bucket, s3.Prefix, staleFor),
-                cancellationToken);
+                path, clock, logger, copies => new BucketContents(bucket, s3.Prefix, copies, clock) { Redirects = redirects },
+                new(bucket, s3.Prefix, staleFor), cancellationToken);
         }
         catch
         {

@@ -95,6 +95,14 @@ public sealed class VolumeContent : IContentLookup
         return new(null, isUnfit);
     }
 
+    /// <summary>Whether clients may be sent to another store for large pushed content.</summary>
+    internal bool Redirects => Of(Lifetime.Pushed) is BucketContents { Redirects: true };
+
+    /// <summary>The address of pushed content in another store; see <see cref="StoredRepository.RedirectAsync"/>.</summary>
+    /// <param name="size">See <see cref="FindAsync"/>.</param>
+    internal ValueTask<Uri?> RedirectAsync(Digest digest, long size, CancellationToken cancellationToken) =>
+        Of(Lifetime.Pushed) is BucketContents { Redirects: true } bucket ? bucket.RedirectAsync(digest, size, cancellationToken) : default;
+
     /// <summary>
     /// Removes the bytes of a root of the local disk that nothing links, unless they are in use; false when they are. Content in another
     /// store is not collected here.

@@ -26,6 +26,10 @@ public abstract class DelegatingBacking(IBacking inner) : IBacking
         inner.OpenBlobAsync(digest, use, cancellationToken);
 
     /// <inheritdoc/>
+    public ValueTask<Uri?> RedirectAsync(Digest digest, CancellationToken cancellationToken) =>
+        inner.RedirectAsync(digest, cancellationToken);
+
+    /// <inheritdoc/>
     public virtual void Requested(Digest digest, Result<StoredManifest> result) => inner.Requested(digest, result);
 
     /// <inheritdoc/>

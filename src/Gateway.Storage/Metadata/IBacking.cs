@@ -29,6 +29,13 @@ public interface IRepositoryContent : IRepositoryLinks
     ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken);
 
     /// <summary>
+    /// An address from which a client reads a large blob of this repository without this gateway, for some minutes; null when the gateway
+    /// sends the bytes itself. Only content that clients pushed has such addresses.
+    /// </summary>
+    /// <param name="digest">A blob that <see cref="OpenBlobAsync"/> has found.</param>
+    ValueTask<Uri?> RedirectAsync(Digest digest, CancellationToken cancellationToken) => default;
+
+    /// <summary>
     /// Records that a client requested a manifest, and that the backing returned this one. The gateway does not call it for its own reads,
     /// so that metrics and prefetch count only requests of clients.
     /// </summary>

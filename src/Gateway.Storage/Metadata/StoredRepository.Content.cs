@@ -73,6 +73,15 @@ public sealed partial class StoredRepository
             : AnswerAsync(opening, digest, target, link, cancellationToken);
     }
 
+    /// <inheritdoc/>
+    public ValueTask<Uri?> RedirectAsync(Digest digest, CancellationToken cancellationToken)
+    {
+        if (!_content.Redirects || Root.Lifetime != Lifetime.Pushed || _links.Find(this, LinkKind.Blob, digest) is not { } link)
+            return default;
+        var target = link.IsAlias ? SmallFiles.ReadLink(Root.BlobLink(Path, digest)) : digest;
+        return _content.RedirectAsync(target, link.Size, cancellationToken);
+    }
+
     private async ValueTask<Result<IContent>> AnswerAsync(
         ValueTask<Opened> opening, Digest digest, Digest target, Link link, CancellationToken cancellationToken) =>
         await Answer(await opening, digest, target, link, cancellationToken);

@@ -29,6 +29,14 @@ internal static class Blobs
         x.Note(found);
         var headers = x.Response.Headers;
         headers[RegistryHeaders.ContentDigest] = digest.ToString();
+        if (!x.IsHead && !known && await x.Repository.RedirectAsync(x.Caller, digest, x.Aborted) is { } there)
+        {
+            // The address is a secret of some minutes.
+            headers.Location = there.AbsoluteUri;
+            headers.CacheControl = "no-store";
+            x.Empty(Status307TemporaryRedirect);
+            return;
+        }
         headers.ETag = Conditional.ETagOf(digest);
         headers.AcceptRanges = "bytes";
         headers.XContentTypeOptions = "nosniff";

@@ -22,6 +22,13 @@ internal sealed partial class Repository
     }
 
     /// <summary>
+    /// An address from which the client reads a blob itself, which <see cref="OpenBlobAsync"/> has found for it; null when the gateway sends
+    /// the bytes. A caller that may push gets none: it also sees content that the policy holds back, and an address can be passed on.
+    /// </summary>
+    public ValueTask<Uri?> RedirectAsync(Caller caller, Digest digest, CancellationToken cancellationToken) =>
+        takesPushes && caller.MayPush ? default : backing.RedirectAsync(digest, cancellationToken);
+
+    /// <summary>
     /// The answer when no manifest admits the blob: absent, unless the upstream could not say whether this client may see the repository.
     /// </summary>
     private async ValueTask<Answer<IContent>> NotAdmittedAsync(Digest digest, CancellationToken cancellationToken)
