@@ -22,8 +22,8 @@ internal sealed partial class Repository
     }
 
     /// <summary>
-    /// An address from which the client reads a blob itself, which <see cref="OpenBlobAsync"/> has found for it; null when the gateway sends
-    /// the bytes. A caller that may push gets none: it also sees content that the policy holds back, and an address can be passed on.
+    /// An address from which the client reads a blob itself, which <see cref="OpenBlobAsync"/> has found for it; null when the gateway
+    /// sends the bytes. A caller that may push gets none: it also sees content that the policy holds back, and an address can be passed on.
     /// </summary>
     public ValueTask<Uri?> RedirectAsync(Caller caller, Digest digest, CancellationToken cancellationToken) =>
         takesPushes && caller.MayPush ? default : backing.RedirectAsync(digest, cancellationToken);

@@ -5,8 +5,8 @@ using Xunit;
 namespace Gateway.Storage.Tests;
 
 /// <summary>
-/// One client whose requests for one upload session reach gateways at random, while the bucket fails as networks do, and gateways are killed
-/// or pause in the middle of a request. What a gateway acknowledged stays, and the blob is whole.
+/// One client whose requests for one upload session reach gateways at random, while the bucket fails as networks do, and gateways are
+/// killed or pause in the middle of a request. What a gateway acknowledged stays, and the blob is whole.
 /// </summary>
 public sealed class MovedUploadTests : IAsyncLifetime
 {
