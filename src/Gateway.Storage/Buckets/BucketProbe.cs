@@ -14,6 +14,9 @@ public static class BucketProbe
     // A store can refuse all writers of a race that it notices; it must not do that again and again.
     private const int Races = 3;
 
+    // Chosen: the start of a gateway does not wait long for a store that failed a call before.
+    private static readonly TimeSpan RemovalLimit = TimeSpan.FromSeconds(2);
+
     // S3 refuses requests whose date differs by 15 minutes.
     private static readonly TimeSpan MostSkew = TimeSpan.FromMinutes(5);
 
@@ -46,7 +49,7 @@ public static class BucketProbe
         {
             report = new(BucketState.Unreachable, e.Message, "check that the store runs");
         }
-        await run.RemoveAsync(cancellationToken);
+        await run.RemoveAsync(report.State == BucketState.Unreachable ? RemovalLimit : Timeout.InfiniteTimeSpan, cancellationToken);
         return report with { Took = Stopwatch.GetElapsedTime(began), Skew = run.Skew, IsClockOff = run.Skew.Duration() > MostSkew };
     }
 
@@ -66,13 +69,15 @@ public static class BucketProbe
             ?? await MultipartAsync(cancellationToken);
 
         /// <summary>Removes what was written. What a failure leaves is small, and is named as a probe's.</summary>
-        public async Task RemoveAsync(CancellationToken cancellationToken)
+        public async Task RemoveAsync(TimeSpan most, CancellationToken cancellationToken)
         {
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            limit.CancelAfter(most);
             try
             {
-                foreach (var key in _written) await bucket.DeleteAsync(key, cancellationToken);
+                foreach (var key in _written) await bucket.DeleteAsync(key, limit.Token);
             }
-            catch (IOException)
+            catch (Exception e) when (e is IOException || e is OperationCanceledException && !cancellationToken.IsCancellationRequested)
             {
                 // The report has the first failure.
             }

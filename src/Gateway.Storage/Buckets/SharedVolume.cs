@@ -5,7 +5,8 @@ public static class SharedVolume
 {
     /// <summary>
     /// Opens a volume. Its own disk has the cache, staged content, and a copy of the metadata. Throws as <see
-    /// cref="Volume.OpenAsync(string, TimeProvider, ILogger, CancellationToken)"/>. The bucket is not asked yet.
+    /// cref="Volume.OpenAsync(string, TimeProvider, ILogger, CancellationToken)"/>. The bucket is probed: a store that cannot be shared
+    /// is refused with an <see cref="IOException"/>, and one that does not answer is opened without writes.
     /// </summary>
     /// <param name="path">The volume's folder, which this gateway has for itself.</param>
     /// <param name="s3">How to reach the bucket.</param>
@@ -15,16 +16,17 @@ public static class SharedVolume
         string path, S3Options s3, bool redirects, TimeSpan staleFor, TimeProvider clock, ILogger logger,
         CancellationToken cancellationToken)
     {
-        var bucket = S3Bucket.Open(s3, clock, logger);
+        var store = S3Bucket.Open(s3, clock, logger);
         try
         {
+            var bucket = await ProbedBucket.OpenAsync(store, s3.Prefix, clock, logger, cancellationToken);
             return await Volume.OpenAsync(
                 path, clock, logger, copies => new BucketContents(bucket, s3.Prefix, copies, clock) { Redirects = redirects },
                 new(bucket, s3.Prefix, staleFor), cancellationToken);
         }
         catch
         {
-            bucket.Dispose();
+            store.Dispose();
             throw;
         }
     }
