@@ -97,10 +97,10 @@ internal static class OperatorChecks
             }
             if (name.StartsWith("gateway_upstream_up{", StringComparison.Ordinal) && value == 0)
             {
+                var upstream = name.Split('"') is [_, var key, ..] ? key : name;
                 found.Add(Finding.Warning(
-                    "UPSTREAM_DOWN", name["gateway_upstream_up".Length..], "the gateway does not ask this endpoint, because requests "
-                        + "failed",
-                    "check the endpoint; the gateway tries it again by itself"));
+                    "UPSTREAM_DOWN", upstream, "the gateway asks none of its endpoints for some seconds, because requests failed",
+                    $"check upstreams.{upstream}.url; the gateway tries again by itself"));
             }
         }
     }

@@ -25,14 +25,8 @@ internal static partial class UpstreamChecks
     {
         var found = new List<Finding>();
         foreach (var url in upstream.Urls) await AskDirectlyAsync(visit, upstream, url, found, cancellationToken);
-        if (visit.View.Upstreams.FirstOrDefault(each => each.Key == upstream.Key) is not { } seen)
-        {
-            found.Add(Finding.Error(
-                "UPSTREAM_UNROUTED", upstream.Key, "no route leads to it",
-                $"add {{ prefix: {upstream.Key}, upstream: {upstream.Key} }} to routes"));
-            return found;
-        }
-        await AskThroughAsync(visit, upstream, seen, found, cancellationToken);
+        // An upstream without a route of its own has one under its key.
+        await AskThroughAsync(visit, upstream, visit.View.Upstreams.First(each => each.Key == upstream.Key), found, cancellationToken);
         return found;
     }
 
@@ -91,14 +85,17 @@ internal static partial class UpstreamChecks
         found.Add(Said(upstream.Key, answer));
     }
 
+    // The gateway answers 503 with the time to wait, because the limit is not the client's; Cache-Status has the upstream's status.
+    private static bool IsLimited(Asked answer) => answer["Cache-Status"]?.Contains("fwd-status=429", StringComparison.Ordinal) == true;
+
     private static Finding Said(string upstream, Asked answer) => answer.Status switch
     {
+        _ when IsLimited(answer) => Finding.Error(
+            "UPSTREAM_RATE_LIMIT", upstream, $"its rate limit is used up: {answer.Says}",
+            $"wait, or add credentials to upstreams.{upstream}"),
         null or >= HttpStatusCode.InternalServerError => Finding.Error(
             "UPSTREAM_UNREACHABLE", upstream, $"expected an answer through the gateway, got {answer.Says}",
             $"check the network, DNS and proxy between the gateway and this upstream, and upstreams.{upstream}.url"),
-        HttpStatusCode.TooManyRequests => Finding.Error(
-            "UPSTREAM_RATE_LIMIT", upstream, $"its rate limit is used up: {answer.Says}",
-            $"wait, or add credentials to upstreams.{upstream}"),
         _ when answer.Took > Slow => Finding.Warning(
             "UPSTREAM_SLOW", upstream, $"the answer took {FrontChecks.Milliseconds(answer)}; clients with a mirror skip the gateway "
                 + "after 2 s",

@@ -26,10 +26,12 @@ internal sealed class DoctorRig : IAsyncDisposable
     /// <summary>Starts a gateway.</summary>
     /// <param name="yaml">The configuration without listen, operator and storage.</param>
     /// <param name="scheme">The scheme of the clients' port.</param>
-    public static async Task<DoctorRig> StartAsync(string yaml = "", string scheme = "http")
+    /// <param name="prepare">Called with the folder of the volume before the gateway opens it.</param>
+    public static async Task<DoctorRig> StartAsync(string yaml = "", string scheme = "http", Action<string>? prepare = null)
     {
         var rig = new DoctorRig();
         rig.Configure(yaml, scheme);
+        prepare?.Invoke(Path.Combine(rig._folder.FullName, "data"));
         var loaded = ConfigurationLoader.Load(rig.Config, []);
         Assert.Empty(loaded.Mistakes.Select(mistake => mistake.ToString()));
         rig._gateway = await GatewayRig.StartAsync(_ => loaded.Options!);
