@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Gateway.BlackBox.Rig;
 using k8s;
 using k8s.Models;
@@ -17,6 +18,7 @@ public sealed class ChartTests : IDisposable
     [
         "tls.secretName=gateway-tls", "access.htpasswdSecret=accounts", "serviceMonitor.enabled=true", "prometheusRule.enabled=true",
         "replicas=3", "cacheOnly=true", "operator.tokenSecret=own",
+        "sharing.secret=set", "sharing.redis.address=redis:6379", "sharing.redis.passwordSecret=redis", "sharing.tls.secretName=set-tls",
         "secretMounts[0].secretName=keys", "secretMounts[0].mountPath=/etc/keys",
         "networkPolicy.clients[0].ipBlock.cidr=10.0.0.0/8", "networkPolicy.upstreams[0].ipBlock.cidr=0.0.0.0/0",
         "nodeSelector.disk=fast", "persistence.storageClass=fast", "imagePullSecrets[0].name=pull",
@@ -74,6 +76,8 @@ public sealed class ChartTests : IDisposable
     [Theory]
     [InlineData]
     [InlineData("tls.secretName=gateway-tls", "access.htpasswdSecret=accounts")]
+    [InlineData("replicas=3", "cacheOnly=true", "sharing.secret=set")]
+    [InlineData("replicas=3", "cacheOnly=true", "sharing.secret=set", "sharing.tls.secretName=set-tls")]
     public async Task Configuration_of_the_pod_is_one_that_the_gateway_accepts(params string[] values)
     {
         var text = (await RenderAsync(values)).OfType<V1ConfigMap>().Single().Data["gateway.yaml"];
@@ -82,21 +86,52 @@ public sealed class ChartTests : IDisposable
         var authority = new Authority(folder);
         _client.Folder.Write("secrets/operator/token", new string('t', 40));
         _client.Folder.Write("secrets/access/htpasswd", "");
+        _client.Folder.Write("secrets/replicas/secret", new string('s', 32));
+        foreach (var (name, made) in (IEnumerable<(string, string)>)[
+            ("tls.crt", authority.CertificateFile), ("tls.key", authority.KeyFile), ("ca.crt", authority.CertificateFile)])
+            _client.Folder.Write($"secrets/replicas-tls/{name}", await File.ReadAllTextAsync(made));
         _client.Folder.Write("secrets/tls/tls.crt", await File.ReadAllTextAsync(authority.CertificateFile));
         _client.Folder.Write("secrets/tls/tls.key", await File.ReadAllTextAsync(authority.KeyFile));
         var file = _client.Folder.Write("gateway.yaml", text.Replace("/run/secrets/gateway", secrets, StringComparison.Ordinal));
+
+        // As in the pod.
+        if (values.Contains("sharing.secret=set"))
+            _client.Environment["GATEWAY__REPLICAS__ADVERTISE"] = Regex.Match(text, @"https?://gw-0\.\S*").Value;
 
         (await _client.RunAsync("dotnet", GatewayProcess.Assembly, "verify", "--config", file)).Succeeded();
     }
 
     [Theory]
     [InlineData("replicas=2", "set cacheOnly: true if clients cannot push")]
+    [InlineData("replicas=2,cacheOnly=true", "set sharing.secret to its name")]
+    [InlineData("sharing.redis.address=redis:6379", "sharing.redis.address: set sharing.secret too")]
+    [InlineData("config.replicas.listen=http://0.0.0.0:5002", "config.replicas: the chart sets it from sharing; remove it")]
     [InlineData("config.listen=http://0.0.0.0:80", "config.listen: the chart sets it; remove it")]
     public async Task Values_that_cannot_work_are_refused(string value, string expected)
     {
         var refused = (await _client.HelmAsync("template", "gw", Chart, "--set", value)).Failed();
 
         Assert.Contains(expected, refused.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Replicas_know_each_other_by_the_names_of_their_pods_and_only_they_reach_the_port_between_them()
+    {
+        var documents = await RenderAsync(Everything);
+
+        var yaml = documents.OfType<V1ConfigMap>().Single().Data["gateway.yaml"];
+        foreach (var pod in (string[])["gw-0", "gw-1", "gw-2"])
+            Assert.Contains($"- https://{pod}.gw-pods.default.svc:5002", yaml, StringComparison.Ordinal);
+        Assert.Contains("address: redis:6379", yaml, StringComparison.Ordinal);
+        var environment = documents.OfType<V1StatefulSet>().Single().Spec.Template.Spec.Containers.Single().Env;
+        var own = environment.Single(static each => each.Name == "GATEWAY__REPLICAS__ADVERTISE");
+        Assert.Equal("https://$(POD_NAME).gw-pods.default.svc:5002", own.Value);
+        var pods = documents.OfType<V1Service>().Single(static each => each.Metadata.Name == "gw-pods");
+        Assert.Contains(pods.Spec.Ports, static port => port is { Name: "replicas", Port: 5002 });
+        var policy = documents.OfType<V1NetworkPolicy>().Single().Spec;
+        var into = policy.Ingress.Single(static rule => rule.Ports.Any(static port => port.Port == "replicas"));
+        Assert.Equal("gw", Assert.Single(into.FromProperty).PodSelector.MatchLabels["app.kubernetes.io/instance"]);
+        Assert.Contains(policy.Egress, static rule => rule.Ports?.Any(static port => port.Port == "5002") == true);
     }
 
     [Fact]
