@@ -168,12 +168,13 @@ internal sealed class Peers(Settings settings, string work)
         Write($"{name}.yml", Configurations.Registry(Path.Combine(work, name), PortOf(name), upstream)));
 
     /// <summary>Starts a gateway as a release does: <c>dotnet gateway.dll</c>, with no setting of the runtime.</summary>
-    public Server StartGateway(string name, string storage, bool hasPolicy)
+    /// <param name="more">Further keys of its configuration.</param>
+    public Server StartGateway(string name, string storage, bool hasPolicy, string more = "")
     {
         var ports = name == Series.Gateway ? PortOf("operator") : PortOf($"{name}-operator");
         var file = Write($"{name}.yaml", Configurations.Gateway(
             work, storage, hasPolicy, (PortOf(name), PortOf($"{name}-tls"), ports),
-            (PortOf(Direct), PortOf("upstream-limited"), PortOf("corp"))));
+            (PortOf(Direct), PortOf("upstream-limited"), PortOf("corp"))) + more);
         return Server.Start(
             work, name, PortOf(name), "dotnet", Path.Combine(settings.Program, "gateway.dll"), "serve", "--config", file);
     }

@@ -25,7 +25,8 @@ static int Run(Settings settings)
     using var push = new PushRows(settings, peers);
     var (warm, start) = (new WarmRows(settings, peers), new StartRows(settings, peers));
     using var console = new ConsoleRows(settings, peers);
-    Row[] all = [.. cold.All(), .. warm.All(), .. push.All(), .. start.All(), .. console.All(), .. warm.BesideIdle()];
+    using var collection = new CollectionRows(settings, peers);
+    Row[] all = [.. cold.All(), .. warm.All(), .. push.All(), .. start.All(), .. console.All(), .. collection.All(), .. warm.BesideIdle()];
     var rows = all.Where(row => settings.Measures(row.Name)).ToArray();
     // The servers end with this process. A second signal does not end it before them: a shell may pass on what its group got too.
     AppDomain.CurrentDomain.ProcessExit += (_, _) => End(work);
