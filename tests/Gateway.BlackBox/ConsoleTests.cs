@@ -28,6 +28,9 @@ public sealed class ConsoleTests(ConsoleFixture fixture) : IClassFixture<Console
         { $"{Image}team/app&reference=v1", ["Signed by release", "3 packages", "by release", "signed-by-release", "Layers"] },
         { $"{Image}team/app&reference=v2", ["Not signed", "SIG_NONE", "held"] },
         { $"{Image}team/app&reference=v3", ["SIG_NO_TRUSTED", "does not count"] },
+        { "/tree?under=team", ["app", "tags"] },
+        { "/layers?repository=team/app&reference=v1", ["Who uses these layers", "(this one)"] },
+        { "/tags?repository=team/app&sort=own", ["own", "what deleting frees most"] },
         { "/holds", ["team/app:v2", "a signature by release"] },
         { "/hold?repository=team/app&tag=v2", ["SIG_NONE", "cosign sign --key release.key", "nothing: the tag is not bound yet"] },
         { $"{Image}charts/web&reference=1.2.3", ["Helm chart", "description: A web server", "replicas: 2", "Serves <b>pages</b>"] },
@@ -132,6 +135,57 @@ public sealed class ConsoleTests(ConsoleFixture fixture) : IClassFixture<Console
 
         var left = await fixture.Client.CraneAsync("ls", "--insecure", fixture.At("old/app"));
         Assert.Equal("c", left.Succeeded().Stdout.Trim());
+    }
+
+    [Fact]
+    public async Task Tag_is_rolled_back_from_its_page_and_clients_then_get_the_earlier_image()
+    {
+        await fixture.PushAsync("rolled/app:v1", 60);
+        var earlier = (await fixture.Client.CraneAsync("digest", "--insecure", fixture.At("rolled/app:v1"))).Succeeded().Stdout.Trim();
+        await fixture.PushAsync("rolled/app:v1", 61);
+        await using var browser = await Browser.StartAsync("console.test");
+        await browser.LoadAsync(fixture.Page($"{Image}rolled/app&reference=v1"));
+
+        await browser.ReadAsync("[...document.querySelectorAll('td.action a')].find(a => a.textContent.startsWith('Roll back')).click()");
+        await browser.UntilAsync("document.querySelector('h1')?.textContent", "Roll back rolled/app:v1?");
+        Assert.Equal("", await browser.AxeAsync());
+        await ShootAsync(browser, "rollback");
+        await browser.ReadAsync("document.querySelector('button.sure').click()");
+        await browser.UntilAsync("document.querySelector('.notice')?.textContent", $"rolled/app:v1 is now {earlier}.");
+
+        var now = await fixture.Client.CraneAsync("digest", "--insecure", fixture.At("rolled/app:v1"));
+        Assert.Equal(earlier, now.Succeeded().Stdout.Trim());
+    }
+
+    [Fact]
+    public async Task Deleted_tag_is_restored_from_the_trash_and_pulled()
+    {
+        await fixture.PushAsync("trashed/app:v1", 65);
+        var digest = (await fixture.Client.CraneAsync("digest", "--insecure", fixture.At("trashed/app:v1"))).Succeeded().Stdout.Trim();
+        (await fixture.Client.CraneAsync("delete", "--insecure", fixture.At($"trashed/app@{digest}"))).Succeeded();
+        (await fixture.Client.CraneAsync("manifest", "--insecure", fixture.At("trashed/app:v1"))).Failed();
+        await using var browser = await Browser.StartAsync("console.test");
+        await browser.LoadAsync(fixture.Page("/trash?search=trashed"));
+        Assert.Equal("", await browser.AxeAsync());
+        await ShootAsync(browser, "trash");
+
+        await browser.ReadAsync("document.querySelector('[aria-label=\"Restore trashed/app:v1\"]').click()");
+        await browser.UntilAsync(
+            "[...document.querySelectorAll('.notice')].at(-1)?.textContent", $"trashed/app:v1 is now {digest}.");
+
+        var pulled = fixture.Client.Folder["trashed.tar"];
+        (await fixture.Client.CraneAsync("pull", "--insecure", fixture.At("trashed/app:v1"), pulled)).Succeeded();
+    }
+
+    // Pictures of a page at two widths, light and dark, in the folder GATEWAY_SHOTS.
+    private static async Task ShootAsync(Browser browser, string name)
+    {
+        if (Environment.GetEnvironmentVariable("GATEWAY_SHOTS") is not { Length: > 0 } folder) return;
+        foreach (var (width, dark) in ((int, bool)[])[(360, true), (1440, false)])
+        {
+            await browser.ViewAsync(width, 900, dark);
+            await browser.ShootAsync($"{folder}/{name}-{width}.png");
+        }
     }
 
     [Fact]

@@ -66,7 +66,7 @@ internal sealed class ConfigurationOrigin(
                 foreach (var setting in type.Settings) Add(rows, Reading.Join(path, setting.Name), setting.Type, null, setting.Default);
                 break;
             case null or ScalarNode { IsNull: true }:
-                if (standard is not null) rows.Add(new(path, standard.Trim('(', ')'), "default", IsDefault: true));
+                if (standard is not null) rows.Add(new(path, standard.Trim('(', ')', '`'), "default", IsDefault: true));
                 break;
             case ScalarNode scalar:
                 rows.Add(new(path, Shown(type, scalar.Value), Place(scalar.Location), IsDefault: false));

@@ -71,6 +71,11 @@ internal static class OpenApiDocument
             Body = AdminJson.Default.PolicyComparison, Type = Lines,
         },
         new("get", "pages/configuration", "The page Configuration", PageJson.Default.ConfigurationPage) { Query = ["search"] },
+        new("get", "pages/tree", "A level of the tree of repositories", PageJson.Default.TreePage) { Query = ["under", "last"] },
+        new("get", "pages/layers", "The repositories that have layers of an image", PageJson.Default.LayerUsePage)
+        {
+            Query = ["repository", "reference", "last"],
+        },
         new("get", "pages/trash", "The page Trash", PageJson.Default.TrashPage) { Query = ["search", "last"] },
         new("get", "trash", "Everything in the trash, a line for each", AdminJson.Default.TrashedItem) { Type = Lines },
         new("get", "pages/holds", "The page Held pushes", PageJson.Default.HoldPage) { Query = ["repository", "last"] },

@@ -24,7 +24,8 @@ internal static class OperationsServices
         services.AddSingleton(HealthOf).AddSingleton<StoredRouter>().AddSingleton<PolicyTrial>().AddSingleton<AdminApi>()
             .AddSingleton(new OperatorDoor(options.Operator.TokenFile));
         services.AddSingleton<StoredGates>().AddSingleton<KnownRepositories>().AddSingleton<RepositorySizes>()
-            .AddSingleton<OwnSizes>().AddSingleton<Elsewhere>().AddSingleton<ManifestReadings>().AddSingleton<ReferrerTrees>();
+            .AddSingleton<OwnSizes>().AddSingleton<Elsewhere>().AddSingleton<LayerUses>().AddSingleton<RepositoryTree>()
+            .AddSingleton<ManifestReadings>().AddSingleton<ReferrerTrees>();
         services.AddSingleton<RepositoryPages>().AddSingleton<TagPages>().AddSingleton<ImagePages>()
             .AddSingleton<Deletions>().AddSingleton<Rollbacks>().AddSingleton<TrashPages>().AddSingleton<HoldPages>()
             .AddSingleton<OverviewPages>().AddSingleton<ActivityPages>().AddSingleton<PolicyPages>().AddSingleton<UpkeepPages>()

@@ -11,7 +11,7 @@ namespace Gateway.Operations;
 internal sealed class PagesApi(
     RepositoryPages repositories, TagPages tags, ImagePages images, HoldPages holds, OverviewPages overview, PolicyPages policy,
     ActivityPages activity, UpkeepPages upkeep, ReplicaPages replicas, TrashPages trash, Rollbacks rollbacks, Deletions deletions,
-    ConfigurationPages configuration)
+    ConfigurationPages configuration, RepositoryTree tree, LayerUses uses)
 {
     private const string Prefix = AdminApi.Prefix + "pages/";
 
@@ -59,13 +59,21 @@ internal sealed class PagesApi(
             "activity" => WriteAsync(
                 context, activity.Read(PageQueries.Text(query, "event"), PageQueries.Text(query, "actor")), PageJson.Default.ActivityPage),
             "upkeep" => WriteAsync(context, upkeep.Read(), PageJson.Default.UpkeepPage),
+            "tree" => WriteAsync(
+                context, await tree.ReadAsync(Viewer.Operator, PageQueries.Under(query), PageQueries.Text(query, "last"), stop),
+                PageJson.Default.TreePage),
+            "layers" => WriteAsync(
+                context, await uses.ReadAsync(
+                    Viewer.Operator, PageQueries.Text(query, "repository") ?? "", PageQueries.Text(query, "reference") ?? "",
+                    PageQueries.Text(query, "last"), stop),
+                PageJson.Default.LayerUsePage),
             "configuration" => WriteAsync(
                 context, configuration.Read(PageQueries.Text(query, "search")), PageJson.Default.ConfigurationPage),
             "replicas" => WriteAsync(context, replicas.Read(), PageJson.Default.ReplicaPage),
             _ => AdminApi.ProblemAsync(
                 context, StatusCodes.Status404NotFound,
-                "unknown page; expected overview, repositories, tags, deletion, image, rollback, holds, policy, activity, upkeep, trash, "
-                + "configuration or replicas below pages/"),
+                "unknown page; expected overview, repositories, tree, tags, deletion, image, layers, rollback, holds, policy, activity, "
+                + "upkeep, trash, configuration or replicas below pages/"),
         });
     }
 
@@ -82,6 +90,8 @@ internal sealed class PagesApi(
 [JsonSerializable(typeof(RollbackPlan))]
 [JsonSerializable(typeof(DeletionPlan))]
 [JsonSerializable(typeof(TrashPage))]
+[JsonSerializable(typeof(TreePage))]
+[JsonSerializable(typeof(LayerUsePage))]
 [JsonSerializable(typeof(ConfigurationPage))]
 [JsonSerializable(typeof(HoldPage))]
 [JsonSerializable(typeof(OverviewPage))]

@@ -9,6 +9,6 @@ internal static class ConsoleServices
     public static IServiceCollection AddGatewayConsole(this IServiceCollection services) => services
         .AddSingleton<Html>().AddSingleton<Sessions>().AddSingleton<ListenerConsole>()
         .AddSingleton<ActionAnswers>().AddSingleton<UndoActions>().AddSingleton<ConsoleActions>().AddSingleton<LiveParts>()
-        .AddSingleton<OperatorPages>().AddSingleton<ConsoleSite>()
+        .AddSingleton<OperatorPages>().AddSingleton<ContentPages>().AddSingleton<ConsoleSite>()
         .AddSingleton<IOperatorPages, OperatorConsole>();
 }

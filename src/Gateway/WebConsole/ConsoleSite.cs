@@ -6,12 +6,13 @@ namespace Gateway.WebConsole;
 
 /// <summary>The pages of the console, for a person who was let in: on the operator port and on the listeners alike.</summary>
 internal sealed class ConsoleSite(
-    Html html, RepositoryPages repositories, TagPages tags, ImagePages images, HoldPages holds, Rollbacks rollbacks, OperatorPages whole,
+    Html html, RepositoryPages repositories, TagPages tags, ImagePages images, HoldPages holds, ContentPages content, OperatorPages whole,
     ConsoleActions actions, LiveParts live, TimeProvider clock)
 {
     /// <summary>The paths of the pages, and of their files.</summary>
     public static bool Has(string path) =>
-        path is "/" or "/repositories" or "/tags" or "/image" or "/holds" or "/hold" || OperatorPages.Has(path) || ConsoleActions.Has(path)
+        path is "/" or "/repositories" or "/tags" or "/image" or "/holds" or "/hold" || ContentPages.Has(path) || OperatorPages.Has(path)
+        || ConsoleActions.Has(path)
         || path.StartsWith("/assets/", StringComparison.Ordinal) || path.StartsWith(LivePrefix, StringComparison.Ordinal);
 
     // Answers that go on: a part of a page, sent again whenever it changed.
@@ -58,7 +59,7 @@ internal sealed class ConsoleSite(
         "/repositories" => RepositoriesAsync(context, visitor),
         "/tags" => TagsAsync(context, visitor),
         "/image" => ImageAsync(context, visitor),
-        "/rollback" => RollbackAsync(context, visitor),
+        _ when ContentPages.Has(path) => ContentAsync(context, visitor, path),
         "/holds" => HoldsAsync(context, visitor),
         "/hold" => HoldAsync(context, visitor),
         "/" when !visitor.Viewer.IsOperator => RepositoriesAsync(context, visitor),
@@ -105,14 +106,8 @@ internal sealed class ConsoleSite(
                 (nameof(ImageDetails.Tool), ToolOf(context))));
     }
 
-    private async Task<(int, string)> RollbackAsync(HttpContext context, Visitor visitor)
-    {
-        var (repository, tag, digest) = (Query(context, "repository") ?? "", Query(context, "tag") ?? "", Query(context, "digest") ?? "");
-        return await rollbacks.PlanAsync(visitor.Viewer, repository, tag, digest, context.RequestAborted) is not { } plan
-            ? await AbsentAsync(visitor.Visit)
-            : (Status200OK, await html.RenderAsync<RollbackDetails>(
-                (nameof(RollbackDetails.Visit), visitor.Visit), (nameof(RollbackDetails.Plan), plan)));
-    }
+    private async Task<(int, string)> ContentAsync(HttpContext context, Visitor visitor, string path) =>
+        await content.PageAsync(context, visitor, path) is { } page ? (Status200OK, page) : await AbsentAsync(visitor.Visit);
 
     private async Task<(int, string)> HoldsAsync(HttpContext context, Visitor visitor)
     {

@@ -43,8 +43,7 @@ internal sealed class KnownRepositories(
     {
         var cached = await CachedAsync(router);
         var from = cached?.Sorted ?? [];
-        var start = last is null ? 0 : Array.FindIndex(from, known => string.CompareOrdinal(known.Name.Value, last) > 0);
-        return (Merge(Pushed(last), start < 0 ? [] : from.Skip(start)), cached is not null);
+        return (Merge(Pushed(last), from.Skip(After(from, last))), cached is not null);
     }
 
     /// <summary>The repositories with held pushes, in bytewise order; some may have ended since.</summary>
@@ -60,6 +59,19 @@ internal sealed class KnownRepositories(
         RepositoryName[] sorted = [.. names];
         Array.Sort(sorted);
         return sorted;
+    }
+
+    // The place of the first name behind another one. A page that jumps over namespaces asks for many.
+    private static int After(KnownRepository[] sorted, string? last)
+    {
+        var (low, high) = (0, last is null ? 0 : sorted.Length);
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            if (string.CompareOrdinal(sorted[middle].Name.Value, last) > 0) high = middle;
+            else low = middle + 1;
+        }
+        return low;
     }
 
     private async ValueTask<Reading?> CachedAsync(RepositoryRouter router)

@@ -19,6 +19,9 @@ internal static class PageQueries
         Number(query, "olderThan", 100_000), Text(query, "search"), Text(query, "last"),
         Number(query, "n", TagPages.MostRows) ?? TagPages.Rows, OneOf(query, "sort", "own") ?? "name");
 
+    /// <summary>The part of names above a level of the tree; null for the top.</summary>
+    public static string? Under(IQueryCollection query) => Text(query, "under")?.Trim('/') is { Length: > 0 } under ? under : null;
+
     /// <summary>The question about the policy; null when none is asked.</summary>
     public static PolicyQuestion? Trial(IQueryCollection query) => Text(query, "reference") is { } reference
         ? new(reference, Text(query, "stage") ?? "pull", Text(query, "as"))

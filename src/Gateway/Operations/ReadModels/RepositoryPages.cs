@@ -141,7 +141,8 @@ internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known
 
     private static string MoreNotice(string? notice) => notice ?? "Not all repositories were looked at; the next page looks further.";
 
-    private CatalogLooks NewLooks() => new(_unlisted, CatalogLooks.MostOfPage);
+    /// <summary>The evaluations that one page may make to find out what the viewer sees.</summary>
+    public CatalogLooks NewLooks() => new(_unlisted, CatalogLooks.MostOfPage);
 
     /// <summary>The work for one page: it ends after a time, and after a number of evaluations.</summary>
     private sealed record Look(Viewer Viewer, string? Source, CatalogLooks Looks)
@@ -181,6 +182,11 @@ internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known
         }
         return (rows, null);
     }
+
+    /// <summary>Whether the viewer sees a repository in lists; false too when the page may evaluate no more.</summary>
+    public async ValueTask<bool> IsShownAsync(
+        Viewer viewer, CatalogLooks looks, KnownRepository known, CancellationToken cancellationToken) =>
+        (await RowAsync(new(viewer, null, looks), known, cancellationToken)).Row is not null;
 
     /// <summary>
     /// The row of a repository; null when the viewer does not see it, or the question is about others. It is unknown when the page may
