@@ -62,7 +62,8 @@ public sealed class ReplicaTests(ReplicaFixture fixture) : IClassFixture<Replica
     [Fact]
     public async Task Rate_limit_that_one_replica_used_up_spares_the_requests_of_the_others()
     {
-        await using var set = await ReplicaSet.StartAsync(upstream: "referrers: on-demand, tags: { revalidateAfter: 1s }");
+        await using var set = await ReplicaSet.StartAsync(
+            new ReplicaPlan { Upstream = "referrers: on-demand, tags: { revalidateAfter: 1s }" });
         for (var i = 0; i < 18; i++) set.Upstream.AddImage(ReplicaSet.Repository, $"v{i}", [(byte)i, 2, 3]);
         await set.ResolveAsync(1, "v0");
         set.Upstream.LimitRates(20);
@@ -149,6 +150,42 @@ public sealed class ReplicaTests(ReplicaFixture fixture) : IClassFixture<Replica
         }
         gate.SetResult();
         await set.AllAsync(pulls);
+    }
+
+    /// <summary>What a later version may write is ignored; what this version writes has the form that version 0.1 reads.</summary>
+    [Fact]
+    public async Task Values_of_another_version_are_ignored_and_those_of_this_one_have_their_first_form()
+    {
+        var set = fixture.Set;
+        var (digest, upstream) = (set.AddBlob(MiB), set.Upstream.Url.ToString());
+        var limits = $"limits:{Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(upstream)))}";
+        foreach (var call in (string[])[
+            $"'set', '{{gateway}}:fetch:{digest}', '2 later zone-b http://127.0.0.1:1 0 00'",
+            "'zadd', '{gateway}:members', '99999999999999', 'later'",
+            "'hset', '{gateway}:member', 'later', 'later http://127.0.0.1:1 9.0.0 zone-b 00'",
+            "'hset', '{gateway}:about', 'later', '2 00 {}'",
+            $"'hset', '{{gateway}}:{limits}', 'later', '2 99999999999999 00 {{}}'",
+            "'xadd', '{gateway}:news', '*', 'format', '2', 'forget', 'everything'"])
+            await set.Redis.EvalAsync($"redis.call({call})");
+
+        await set.AllAsync(Enumerable.Range(0, ReplicaSet.Count).Select(i => set.PullAsync(i, digest)));
+        var told = await set.PostAsync(0, "/api/v1/purge", $$"""{"what":"{{digest}}"}""");
+        await set.PullAsync(0, digest);
+
+        Assert.Contains("\"unconfirmed\":[]", told, StringComparison.Ordinal);
+        Assert.InRange(set.GetsOf(digest).Count(each => !each.Headers.ContainsKey("Range")), 1, 2);
+        // The reader went past the entry that it does not know.
+        await Eventually.TrueAsync(
+            async () => await set.MetricAsync(set.Gateways[1], "gateway_replica_news_lag_seconds") < 5, () => set.Logs);
+        Assert.Equal(ReplicaSet.Count, await set.MetricAsync(set.Gateways[1], "gateway_replica_members"));
+        var members = (await set.Redis.EvalAsync("redis.call('hvals', '{gateway}:member')")).AsArray().Select(each => (string)each!);
+        Assert.Equal(ReplicaSet.Count, members.Count(each => each.Split(' ') is [_, ['h', 't', 't', 'p', ..], _, { Length: 64 }]));
+        var lease = (string)(await set.Redis.EvalAsync($"redis.call('get', '{{gateway}}:fetch:{digest}')"))!;
+        Assert.True(lease.Split(' ') is [_, { Length: 16 }, ['h', 't', 't', 'p', ..], "has", { Length: 64 }], lease);
+        var news = (await set.Redis.EvalAsync("redis.call('xrevrange', '{gateway}:news', '+', '-', 'COUNT', '1')"))[0]![1]!.AsArray();
+        Assert.Equal(["id", "by", "purge", "signature"], news.Where((_, i) => i % 2 == 0).Select(each => (string?)each));
+        await set.Redis.EvalAsync("redis.call('zrem', '{gateway}:members', 'later')");
+        await set.Redis.EvalAsync("redis.call('hdel', '{gateway}:member', 'later')");
     }
 
     private static IEnumerable<string> CachedOf(ReplicaSet set) => set.Gateways.SelectMany(each => Directory.EnumerateFiles(

@@ -175,6 +175,10 @@ memory_job=$!
 # S3 servers: Ceph, which checks signatures and conditions as a store in use does, and moto, which is light and lax.
 unpack sid s3 radosgw ceph-mon ceph-osd python3-moto python3-flask-cors &
 s3_job=$!
+unpack trixie valkey valkey-server &
+valkey_job=$!
+unpack "$(. /etc/os-release && echo "$VERSION_CODENAME")" clock faketime & # preloaded into programs of this machine
+clock_job=$!
 # The newest chromium of Debian is in the suite of this machine.
 unpack "$(. /etc/os-release && echo "$VERSION_CODENAME")" browser chromium chromium-sandbox- patchelf &
 browser_job=$!
@@ -187,6 +191,8 @@ wait "$tracer_job" || die "strace was not installed"
 wait "$lab_job" || die "prometheus and docker-compose were not installed"
 wait "$memory_job" || die "redis was not installed"
 wait "$s3_job" || die "ceph and moto were not installed"
+wait "$valkey_job" || die "valkey was not installed"
+wait "$clock_job" || die "faketime was not installed"
 wait "$browser_job" || die "chromium was not installed"
 
 for program in skopeo crane oras umoci cosign notation docker-registry apptainer gpg gpg-agent gpg-connect-agent htpasswd mksquashfs; do
@@ -213,6 +219,8 @@ launcher nginx fronts usr/sbin/nginx
 launcher haproxy fronts usr/sbin/haproxy
 launcher strace tracer usr/bin/strace
 launcher redis-server memory usr/bin/redis-server
+launcher valkey-server valkey usr/bin/valkey-server
+ln -sf "$(find "$rig/clock" -name libfaketime.so.1 | head -1)" "$rig/bin/libfaketime.so.1"
 
 for program in ceph-mon ceph-osd radosgw radosgw-admin ceph-authtool monmaptool; do
     launcher "$program" s3 "usr/bin/$program"

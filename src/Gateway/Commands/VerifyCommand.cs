@@ -5,7 +5,6 @@ using Gateway.Commands.Doctor;
 using Gateway.Commands.Policy;
 using Gateway.Configuration;
 using Gateway.Policy;
-using Gateway.Replicas;
 using Gateway.Upstream;
 using RouteOptions = Gateway.Configuration.RouteOptions;
 
@@ -31,11 +30,11 @@ internal static partial class VerifyCommand
             if (asJson) await output.WriteLineAsync(JsonSerializer.Serialize(Describe(loaded), VerifyJson.Default.Plan));
             else if (loaded.Options is not null) await WriteAsync(Describe(loaded), output);
             // Redis is asked for real; a gateway starts without it, so this is no mistake.
-            if (loaded.Options?.Replicas?.Redis is { } redis && await RedisLink.ProbeAsync(redis) is { } problem)
+            foreach (var finding in loaded.Options is { } options ? await ReplicaChecks.RunAsync(options) : [])
             {
-                await error.WriteLineAsync(
-                    $"warning: replicas.redis: expected an answer of {string.Join(", ", redis.Addresses)}, got: {problem}; "
-                    + "until it answers, each replica works alone");
+                if (finding.Level != Level.Ok)
+                    await error.WriteLineAsync($"warning: replicas.redis {finding.About}: {finding.Problem}; {finding.Fix}");
+                else if (!asJson) await output.WriteLineAsync($"redis          {finding.About}: {finding.Problem}");
             }
             if (loaded.Options is not { } options) return 1;
             return await ProbeBucketAsync(options, error, cancellationToken) ? 0 : 1;

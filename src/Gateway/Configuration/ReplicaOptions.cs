@@ -39,8 +39,14 @@ internal sealed record RedisOptions
     /// <summary>Host and port of one server, or of a primary and its replicas; at least one.</summary>
     public ImmutableArray<string> Addresses { get; init; } = [];
 
+    /// <summary>The user of Redis' access control lists; null for the default user.</summary>
+    public string? Username { get; init; }
+
     /// <summary>Absolute path of the file with the password; null for none.</summary>
     public string? PasswordFile { get; init; }
+
+    /// <summary>Absolute path of a PEM file with the authorities of Redis' certificate; null for the system's.</summary>
+    public string? CertificateAuthority { get; init; }
 
     /// <summary>Whether connections use TLS.</summary>
     public bool Tls { get; init; }

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 
 namespace Gateway.Configuration;
 
@@ -23,7 +25,13 @@ internal static class ReplicaSchema
         "a duration from 10ms to 5s",
         (text, _) => Durations.TryParse(text, out var time) && time.TotalMilliseconds is >= 10 and <= 5000 ? time : Parsed<TimeSpan>.Not());
 
-    private static readonly Section<RedisOptions> Redis = new(() => new())
+    // Redis' own rule for a user's name: no spaces (ACL SETUSER).
+    private static readonly Scalar<string> User = new(
+        "a user's name without spaces", (text, _) => text.Length is > 0 and <= 128 && !text.AsSpan().ContainsAnyExceptInRange('!', '~')
+            ? text
+            : Parsed<string>.Not());
+
+    private static readonly Section<RedisOptions> Redis = new(() => new(), Check)
     {
         {
             "address", new ListOf<string>(Server, orOne: true), new Required(),
@@ -31,10 +39,19 @@ internal static class ReplicaSchema
             (o, v) => o with { Addresses = v }
         },
         {
+            "username", User, "(the default user)", "User of Redis' access control lists; needs `passwordFile`.",
+            (o, v) => o with { Username = v }
+        },
+        {
             "passwordFile", Scalars.ReadableFile, "(none: no password)", "File with the password, in one line; read at each connection.",
             (o, v) => o with { PasswordFile = v }
         },
         { "tls", Scalars.Switch, "(`false`)", "Whether connections use TLS.", (o, v) => o with { Tls = v } },
+        {
+            "certificateAuthority", Scalars.ReadableFile, "(the system's)",
+            "PEM file of the authority that Redis' certificate must be of; needs `tls: true`.",
+            (o, v) => o with { CertificateAuthority = v }
+        },
         { "database", Scalars.Whole(0, LastDatabase), "(0)", "Number of the database.", (o, v) => o with { Database = v } },
         {
             "keyPrefix", Prefix, "(`gateway`)", "What every key begins with; each set of replicas on one server needs its own.",
@@ -88,12 +105,75 @@ internal static class ReplicaSchema
     {
         if (options.Replicas is { } replicas && replicas.Listen.Scheme == Uri.UriSchemeHttps && (replicas.Tls ?? options.Tls) is null)
             reading.Add("replicas.listen", "https needs a certificate; add replicas.tls: { certificate, key }, or a top-level tls");
+        if (options.Replicas?.Listen is not { Port: > 0 } own) return;
+        foreach (var other in options.Listen.Select(each => each.Url).Append(options.Operator.Url).Where(each => IsSameSocket(each, own)))
+            reading.Add("replicas.listen", $"expected a port of its own, got that of {other.GetLeftPart(UriPartial.Authority)}; write another port");
+    }
+
+    private static bool IsSameSocket(Uri one, Uri other) =>
+        one.Port == other.Port && (one.Host == other.Host || IsAny(one) || IsAny(other));
+
+    private static bool IsAny(Uri url) => url.Host is "0.0.0.0" or "[::]";
+
+    private static void Check(RedisOptions redis, string path, Reading reading)
+    {
+        if (redis.CertificateAuthority is not null && !redis.Tls)
+            reading.Add(Reading.Join(path, "certificateAuthority"), "has no effect without TLS; add tls: true, or remove it");
+        if (redis.Username is not null && redis.PasswordFile is null)
+            reading.Add(Reading.Join(path, "username"), "expected passwordFile beside it; add passwordFile, or remove it");
+        if (reading.Files is not null) return;
+        if (redis.PasswordFile is { } file && IsEmpty(file))
+            reading.Add(Reading.Join(path, "passwordFile"), $"expected a password in one line in '{file}', got an empty file; write the password");
+        if (redis is { Tls: true, CertificateAuthority: { } pem } && !HasCertificate(pem))
+            reading.Add(Reading.Join(path, "certificateAuthority"), $"expected a PEM file with certificates, got '{pem}' without one");
+    }
+
+    private static bool IsEmpty(string file)
+    {
+        try
+        {
+            return BoundedFile.ReadText(file).Trim().Length == 0;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The setting has its own mistake.
+            return false;
+        }
+    }
+
+    private static bool HasCertificate(string file)
+    {
+        var authorities = new X509Certificate2Collection();
+        try
+        {
+            authorities.ImportFromPemFile(file);
+        }
+        catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+        return authorities.Count > 0;
     }
 
     private static void Check(ReplicaOptions replicas, string path, Reading reading)
     {
         if (replicas.Redis is null && replicas.Peers.IsEmpty)
             reading.Add(path, "expected redis or peers, got neither; add redis: { address: host:6379 }");
+        if (replicas.Advertise?.Host is "0.0.0.0" or "[::]")
+        {
+            reading.Add(
+                Reading.Join(path, "advertise"),
+                $"expected an address of this machine, got {replicas.Advertise.Host}; write the address by which the other replicas reach it");
+        }
+        foreach (var peer in replicas.Peers.Where(each => each.Scheme != replicas.Address.Scheme))
+        {
+            reading.Add(
+                Reading.Join(path, "peers"),
+                $"expected {replicas.Address.Scheme} as in {(replicas.Advertise is null ? "listen" : "advertise")}, got {peer}; "
+                + "replicas of a set all use http, or all use https");
+        }
+        if (replicas is { Tls: not null, Listen.Scheme: "http" })
+            reading.Add(Reading.Join(path, "tls"), "has no effect with http; write https in listen and advertise, or remove tls");
         if (replicas.Advertise is null && replicas.Listen.Host is "0.0.0.0" or "[::]")
         {
             reading.Add(

@@ -43,7 +43,7 @@ internal static partial class Log
 
     [LoggerMessage(
         10019, LogLevel.Warning,
-        "Clock of this machine is {Seconds:0} s before that of Redis; beyond 2 minutes, replicas refuse each other")]
+        "Clock of this machine is {Seconds:0} s before that of Redis; without Redis, replicas refuse each other beyond 2 minutes")]
     public static partial void ClockSkewed(ILogger logger, double seconds);
 
     [LoggerMessage(10016, LogLevel.Warning, "News of {By} ignored; expected a signature by the secret of the replicas, got another one")]

@@ -166,8 +166,8 @@ internal sealed class Members(
     // Chosen: a set is a few machines; a request to all of them at once must stay cheap.
     private const int MostMembers = 64;
 
-    // Chosen: half of what a signature of a request tolerates.
-    private static readonly TimeSpan MostSkew = TimeSpan.FromMinutes(1);
+    /// <summary>A larger difference of clocks is reported. Chosen: half of what a signature of a request tolerates.</summary>
+    public static readonly TimeSpan MostSkew = TimeSpan.FromMinutes(1);
 
     /// <summary>The version of this program.</summary>
     public static string Version { get; } = typeof(Members).Assembly.GetName().Version?.ToString(3) ?? "0";

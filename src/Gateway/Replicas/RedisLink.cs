@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using System.Globalization;
 using Gateway.Configuration;
 using StackExchange.Redis;
 using StackExchange.Redis.Configuration;
@@ -81,6 +81,8 @@ internal sealed class RedisLink : IAsyncDisposable
             var result = asking.IsCompleted ? await asking : throw new TimeoutException();
             Latency = _clock.GetElapsedTime(started);
             ReplicaMetrics.Redis(Latency, answered: true);
+            // The beat asks also during the rest: its answer ends the rest for all.
+            Volatile.Write(ref _restUntil, 0);
             Interlocked.Increment(ref _answered);
             Note(up: true, "");
             return new(true, TextsOf(result));
@@ -102,25 +104,40 @@ internal sealed class RedisLink : IAsyncDisposable
     }
 
     /// <summary>
-    /// Asks a Redis once whether it can be used: null if a value that is written can be read and compared; otherwise the problem in one
-    /// line.
+    /// Asks a Redis for real: writes a value, reads it again, and compares the clocks. Does not throw.
     /// </summary>
-    public static async Task<string?> ProbeAsync(Configuration.RedisOptions options)
+    public static async Task<RedisProbe> ProbeAsync(Configuration.RedisOptions options, TimeProvider clock)
     {
-        const string Probe = "redis.call('SET', KEYS[1], ARGV[1], 'PX', 1000) return redis.call('GET', KEYS[1]) .. redis.call('TIME')[1]";
+        const string Probe = """
+            redis.call('SET', KEYS[1], ARGV[1], 'PX', 1000)
+            local t = redis.call('TIME')
+            return {redis.call('GET', KEYS[1]), string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000))}
+            """;
         try
         {
             await using var connected = await ConnectionMultiplexer.ConnectAsync(OptionsFor(options, abort: true));
+            var database = connected.GetDatabase(options.Database);
             var id = Guid.NewGuid().ToString("N");
-            var result = await connected.GetDatabase(options.Database)
-                .ScriptEvaluateAsync(Probe, [$"{{{options.KeyPrefix}}}:probe:{id}"], [id]);
-            return ((string?)result)?.StartsWith(id, StringComparison.Ordinal) == true
-                ? null
-                : $"expected the value that was written, got '{result}'";
+            // The first one brings the script there.
+            for (var isFirst = true; ; isFirst = false)
+            {
+                var started = clock.GetTimestamp();
+                var texts = TextsOf(await database.ScriptEvaluateAsync(Probe, [$"{{{options.KeyPrefix}}}:probe:{id}"], [id]));
+                var taken = clock.GetElapsedTime(started);
+                if (texts is not [var read, var time] || read != id || !long.TryParse(time, CultureInfo.InvariantCulture, out var ms))
+                    return new($"expected the value that was written, got '{string.Join(' ', texts)}'");
+                if (isFirst) continue;
+                return new(null)
+                {
+                    Time = taken,
+                    ClockSkew = clock.GetUtcNow() - (taken / 2) - DateTimeOffset.FromUnixTimeMilliseconds(ms),
+                    Version = connected.GetServers().FirstOrDefault(each => each.IsConnected && !each.IsReplica)?.Version.ToString() ?? "",
+                };
+            }
         }
         catch (Exception e) when (e is RedisException or TimeoutException or IOException)
         {
-            return FirstLine(e.Message);
+            return new(FirstLine(e.Message));
         }
     }
 
@@ -161,14 +178,19 @@ internal sealed class RedisLink : IAsyncDisposable
             BacklogPolicy = BacklogPolicy.FailFast,
             ConnectTimeout = (int)ConnectTimeout.TotalMilliseconds,
             AsyncTimeout = (int)ConnectTimeout.TotalMilliseconds,
+            // A list of servers: after a failover, the new primary is found within this time.
+            ConfigCheckSeconds = (int)RestAfterSilence.TotalSeconds,
             ReconnectRetryPolicy = new LinearRetry((int)ConnectTimeout.TotalMilliseconds),
             HeartbeatInterval = TimeSpan.FromSeconds(1),
             ConnectRetry = 1,
             Ssl = options.Tls,
+            User = options.Username,
             ClientName = "gateway",
             IncludeDetailInExceptions = false,
         };
         foreach (var address in options.Addresses) result.EndPoints.Add(address);
+        // Read for each connection attempt of a new link; a renewed authority needs a restart.
+        if (options is { Tls: true, CertificateAuthority: { } file }) result.TrustIssuer(file);
         return result;
     }
 

@@ -24,7 +24,9 @@ internal static class ReplicasServices
         services.AddSingleton(replicas).AddSingleton<ReplicaSelf>();
         services.AddSingleton(given => new PeerSecret(
             replicas.SecretFile, given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<PeerSecret>>()));
-        services.AddSingleton<PeerSignature>();
+        services.AddSingleton(given => new PeerSignature(
+            given.GetRequiredService<PeerSecret>(), given.GetRequiredService<TimeProvider>(),
+            () => given.GetRequiredService<Members>().RedisTime));
         services.AddSingleton(given => new Members(
             replicas, given.GetRequiredService<ReplicaSelf>(), given.GetRequiredService<PeerSecret>(),
             given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<Members>>(), given.GetService<RedisLink>()));

@@ -17,11 +17,13 @@ internal sealed class GatewayProcess : IRegistry
     private readonly string _storage;
     private readonly Authority? _authority;
     private readonly IReadOnlyDictionary<string, string>? _environment;
+    private readonly string _assembly;
     private readonly List<string> _leaks = [];
     private Server? _server;
 
-    private GatewayProcess(string? storage, Authority? authority, IReadOnlyDictionary<string, string>? environment)
+    private GatewayProcess(string? storage, Authority? authority, IReadOnlyDictionary<string, string>? environment, string? assembly)
     {
+        _assembly = assembly ?? Assembly;
         _storage = storage ?? _folder["data"];
         _authority = authority;
         _environment = environment;
@@ -50,10 +52,12 @@ internal sealed class GatewayProcess : IRegistry
     /// <param name="storage">A volume to serve; null for a new one that is removed with the process.</param>
     /// <param name="authority">The authority of its certificate for clients; null for plain http.</param>
     /// <param name="environment">Environment variables in addition to those of the test.</param>
+    /// <param name="assembly">The program; null for the one that was built.</param>
     public static async Task<GatewayProcess> StartAsync(
-        string yaml = "", string? storage = null, Authority? authority = null, IReadOnlyDictionary<string, string>? environment = null)
+        string yaml = "", string? storage = null, Authority? authority = null, IReadOnlyDictionary<string, string>? environment = null,
+        string? assembly = null)
     {
-        var gateway = new GatewayProcess(storage, authority, environment);
+        var gateway = new GatewayProcess(storage, authority, environment, assembly);
         gateway.Configure(yaml);
         try
         {
@@ -84,7 +88,7 @@ internal sealed class GatewayProcess : IRegistry
     public async Task StartAgainAsync(TimeSpan? within = null, string health = "/readyz", params string[] by)
     {
         await EndAsync();
-        string[] command = [.. by, "dotnet", Assembly, "serve", "--config", ConfigurationFile];
+        string[] command = [.. by, "dotnet", _assembly, "serve", "--config", ConfigurationFile];
         _server = Server.Start(command[0], command[1..], _environment);
         await _server.WaitUntilReadyAsync(new Uri(Operator, health), within ?? StartLimit);
     }

@@ -68,34 +68,25 @@ internal sealed class ReplicaSet : IAsyncDisposable
     private static string LogOf(GatewayProcess gateway) => string.Join(
         '\n', gateway.Server.Output.Where(line => !line.StartsWith('{') && line.Contains("[100", StringComparison.Ordinal)).TakeLast(40));
 
-    /// <param name="password">Of Redis; null for none.</param>
-    /// <param name="more">Lines of the configuration of each replica.</param>
-    /// <param name="upstream">Lines of the upstream's options.</param>
-    /// <param name="timeout">
-    /// How long replicas wait for Redis and for each other. Longer than the default, because a machine that runs all of them and their
-    /// clients may be busy for longer.
-    /// </param>
-    /// <param name="wrongSecret">The replica that has another secret than the others; null for none.</param>
-    public static async Task<ReplicaSet> StartAsync(
-        string? password = null, Func<int, string>? more = null, string upstream = "referrers: on-demand",
-        string timeout = "5s",
-        int? wrongSecret = null)
+    public static Task<ReplicaSet> StartAsync(string timeout = "5s") => StartAsync(new ReplicaPlan { Timeout = timeout });
+
+    public static async Task<ReplicaSet> StartAsync(ReplicaPlan plan)
     {
         var set = new ReplicaSet();
         try
         {
             set.Upstream = await ScriptedUpstream.StartAsync();
-            set.Redis = await RedisServer.StartAsync(password);
-            set.RedisProxy = new(int.Parse(set.Redis.Address.Split(':')[1]));
+            set.Redis = await RedisServer.StartAsync(plan.Password, plan.Program);
+            set.RedisProxy = new(set.Redis.Port);
             set.Proxies = [.. set._ports.Select(port => new FaultyProxy(port))];
-            if (password is not null) set.WritePassword(password);
+            if (plan.Password is not null) set.WritePassword(plan.Password);
             for (var i = 0; i < Count; i++)
-                set.WriteSecret(i, i == wrongSecret ? "another-secret-of-one-replica" : "a-secret-of-all-three-replicas");
-            set.Gateways = await Task.WhenAll(Enumerable.Range(0, Count).Select(
-                i => GatewayProcess.StartAsync(set.ConfigurationOf(i, password is not null, upstream, timeout) + more?.Invoke(i))));
+                set.WriteSecret(i, i == plan.WrongSecret ? "another-secret-of-one-replica" : "a-secret-of-all-three-replicas");
+            set.Gateways = await Task.WhenAll(Enumerable.Range(0, Count).Select(i => GatewayProcess.StartAsync(
+                set.ConfigurationOf(i, plan), environment: plan.Environment?.Invoke(i), assembly: plan.Assembly?.Invoke(i))));
             await Eventually.TrueAsync(
                 async () => (await Task.WhenAll(set.Gateways.Select(g => set.MetricAsync(g, "gateway_replica_members"))))
-                    .Select((members, i) => members == (wrongSecret is null ? Count : i == wrongSecret ? 1 : Count - 1)).All(each => each),
+                    .Select((members, i) => members == plan.Members(i)).All(each => each),
                 () => $"all replicas are members\n{set.Logs}");
             return set;
         }
@@ -110,19 +101,30 @@ internal sealed class ReplicaSet : IAsyncDisposable
 
     public void WriteSecret(int replica, string secret) => _folder.Write($"secret-{replica}", secret);
 
-    private string ConfigurationOf(int i, bool hasPassword, string upstream, string timeout)
+    private string ConfigurationOf(int i, ReplicaPlan plan)
     {
-        var password = hasPassword ? $", passwordFile: \"{_folder["password"]}\"" : "";
+        var scheme = plan.Certificates is null ? "http" : "https";
+        var password = plan.Password is null ? "" : $", passwordFile: \"{_folder["password"]}\"";
+        var peers = string.Join(", ", Proxies.Select(each => $"\"{scheme}://127.0.0.1:{each.Port}\""));
+        var others = plan.IsPeersAlone
+            ? $"peers: [{peers}]"
+            : $"redis: {{ address: {plan.Addresses ?? $"\"127.0.0.1:{RedisProxy.Port}\""}{password} }}";
+        var tls = plan.Certificates?.Invoke(i) is { } own
+            ? $"tls: {{ certificate: \"{own.CertificateFile}\", key: \"{own.KeyFile}\", "
+                + $"clientAuthorities: \"{own.AuthorityFile}\", clientCertificates: require }}"
+            : "";
         return $$"""
-            upstreams: { corp: { url: "{{Upstream.Url.ToString().TrimEnd('/')}}", {{upstream}} } }
+            upstreams: { corp: { url: "{{Upstream.Url.ToString().TrimEnd('/')}}", {{plan.Upstream}} } }
             cache: { keepFree: 1MiB }
             replicas:
-              redis: { address: "127.0.0.1:{{RedisProxy.Port}}"{{password}} }
-              timeout: {{timeout}}
-              listen: http://127.0.0.1:{{_ports[i]}}
-              advertise: http://127.0.0.1:{{Proxies[i].Port}}
+              {{others}}
+              timeout: {{plan.Timeout}}
+              listen: {{scheme}}://127.0.0.1:{{_ports[i]}}
+              advertise: {{scheme}}://127.0.0.1:{{Proxies[i].Port}}
               secretFile: "{{_folder[$"secret-{i}"]}}"
+              {{tls}}
 
+            {{plan.More?.Invoke(i)}}
             """;
     }
 
@@ -226,10 +228,24 @@ internal sealed class ReplicaSet : IAsyncDisposable
         async () => (await Task.WhenAll(Gateways.Select(g => MetricAsync(g, "gateway_replica_fetches", "\"follow\"")))).Sum() >= count,
         () => $"{count} replicas follow\n{Logs}");
 
+    /// <summary>Waits until Redis answers every replica.</summary>
+    public Task RedisIsUpAsync() => Eventually.TrueAsync(
+        async () => Array.TrueForAll(
+            await Task.WhenAll(Gateways.Select(g => MetricAsync(g, "gateway_replica_redis_up"))), up => up == 1),
+        () => $"Redis answers every replica\n{Logs}");
+
     public async Task<bool> IsReadyAsync(int replica)
     {
-        using var answer = await _http.GetAsync(new Uri(Gateways[replica].Operator, "/readyz"));
-        return answer.IsSuccessStatusCode;
+        try
+        {
+            using var answer = await _http.GetAsync(new Uri(Gateways[replica].Operator, "/readyz"));
+            return answer.IsSuccessStatusCode;
+        }
+        catch (HttpRequestException)
+        {
+            // It accepts no connections any more.
+            return false;
+        }
     }
 
     public async ValueTask DisposeAsync()

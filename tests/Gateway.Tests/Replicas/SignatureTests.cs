@@ -43,6 +43,26 @@ public sealed class SignatureTests : IDisposable
         Assert.Equal(holds, signature.IsSigned(authorization, method, host, target));
     }
 
+    [Fact]
+    public void Replicas_whose_clocks_differ_accept_each_other_by_the_clock_of_Redis_alone()
+    {
+        TimeSpan? shared = TimeSpan.FromDays(20_000);
+        var (ahead, late) = (new FastClock(), new FastClock());
+        ahead.Advance(TimeSpan.FromMinutes(10));
+        var one = new PeerSignature(_secret, ahead, () => shared);
+        var other = new PeerSignature(_secret, late, () => shared);
+
+        Assert.True(other.IsSigned(one.Sign("GET", "a:1", "/"), "GET", "a:1", "/"));
+
+        var early = one.Sign("GET", "a:1", "/");
+        shared += TimeSpan.FromMinutes(3);
+        Assert.False(other.IsSigned(early, "GET", "a:1", "/"));
+        shared = null;
+        Assert.False(other.IsSigned(one.Sign("GET", "a:1", "/"), "GET", "a:1", "/"));
+        // A replica that has lost Redis signs by its own clock, which is right here.
+        Assert.True(one.IsSigned(one.Sign("GET", "a:1", "/"), "GET", "a:1", "/"));
+    }
+
     [Theory]
     [InlineData("http://10.0.0.2:5002", "lease", true)]
     [InlineData("https://10.0.0.2:5002", "lease", false)]

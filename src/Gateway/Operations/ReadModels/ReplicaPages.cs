@@ -91,7 +91,7 @@ internal sealed class ReplicaPages(
             yield return $"Redis does not answer: {why ?? "it has not answered yet"}. Each replica works alone until it does.";
         foreach (var member in members.Where(each => !each.IsReachable)) yield return $"Replica {member.Url} cannot be reached.";
         foreach (var member in members.Where(each => each.ClockSkew is > MostSkew or < -MostSkew))
-            yield return $"The clock of {member.Url} differs by {member.ClockSkew:0} s from that of Redis; beyond 120 s it is refused.";
+            yield return $"The clock of {member.Url} differs by {member.ClockSkew:0} s from that of Redis; without Redis it is refused.";
         if (members.Select(each => each.Version).Where(each => each is { Length: > 0 }).Distinct().Count() > 1)
             yield return "Replicas run different versions. That is right during an upgrade.";
         if (members.Select(each => each.Policy).OfType<string>().Distinct().Count() > 1)

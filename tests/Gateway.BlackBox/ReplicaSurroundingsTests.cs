@@ -1,0 +1,105 @@
+using Gateway.BlackBox.Rig;
+
+namespace Gateway.BlackBox;
+
+/// <summary>Sets of replicas that are made in other ways: without Redis, with certificates, with wrong clocks, with Sentinel.</summary>
+public sealed class ReplicaSurroundingsTests
+{
+    private const int MiB = 1 << 20;
+
+    [Fact]
+    public async Task Peers_alone_share_content_and_purges_without_Redis()
+    {
+        await using var set = await ReplicaSet.StartAsync(new ReplicaPlan { IsPeersAlone = true });
+        var digest = set.AddBlob(2 * MiB);
+        await set.PullAsync(0, digest);
+
+        Assert.Contains("detail=peer", await set.PullAsync(1, digest), StringComparison.Ordinal);
+        Assert.Contains("detail=peer", await set.PullAsync(2, digest), StringComparison.Ordinal);
+        Assert.Single(set.GetsOf(digest));
+
+        // Where no replica has it, each asks the others and then the upstream: at most one request of each.
+        var cold = set.AddBlob(2 * MiB);
+        await set.AllAsync(Enumerable.Range(0, ReplicaSet.Count).Select(i => set.PullAsync(i, cold)));
+        Assert.InRange(set.GetsOf(cold).Count(each => !each.Headers.ContainsKey("Range")), 1, ReplicaSet.Count);
+
+        var purged = await set.PostAsync(0, "/api/v1/purge", $$"""{"what":"{{digest}}"}""");
+        Assert.Contains("\"unconfirmed\":[]", purged, StringComparison.Ordinal);
+        // A replica that was away is told again, because no news in Redis reach it.
+        (set.Proxies[1].Refuses, var target) = (true, $"http://127.0.0.1:{set.Proxies[1].Port}");
+        set.Proxies[1].Cut();
+        var told = await set.PostAsync(0, "/api/v1/purge", $$"""{"what":"{{cold}}"}""");
+        Assert.Contains($"\"unconfirmed\":[\"{target}\"]", told, StringComparison.Ordinal);
+        var page = await set.PageAsync(0);
+        Assert.Equal((cold, target), ((string?)page["unconfirmed"]![0]!["what"], (string?)page["unconfirmed"]![0]!["replica"]));
+        Assert.Null(page["redis"]);
+        set.Proxies[1].Refuses = false;
+        await Eventually.TrueAsync(
+            async () => await set.MetricAsync(set.Gateways[0], "gateway_replica_purges_unconfirmed") == 0, () => set.Logs);
+    }
+
+    /// <summary>Replica 1 has a clock that is ten minutes ahead; replica 2 has a certificate of another authority.</summary>
+    [Fact]
+    public async Task Certificates_part_replicas_and_a_wrong_clock_does_not()
+    {
+        using var own = new TempFolder();
+        using var foreign = new TempFolder();
+        Authority[] authorities = [new(own), new(foreign)];
+        await using var set = await ReplicaSet.StartAsync(new ReplicaPlan
+        {
+            Certificates = i => authorities[i == 2 ? 1 : 0],
+            Environment = i => i == 1 ? Clock("+10m") : null,
+        });
+        var digest = set.AddBlob(2 * MiB);
+        await set.PullAsync(0, digest);
+
+        Assert.Contains("detail=peer", await set.PullAsync(1, digest), StringComparison.Ordinal);
+        Assert.DoesNotContain("detail=peer", await set.PullAsync(2, digest), StringComparison.Ordinal);
+        Assert.Equal(2, set.GetsOf(digest).Length);
+        // The other way round: the leader is the replica with the wrong clock.
+        var next = set.AddBlob(2 * MiB);
+        await set.PullAsync(1, next);
+        Assert.Contains("detail=peer", await set.PullAsync(0, next), StringComparison.Ordinal);
+
+        Assert.InRange(await set.MetricAsync(set.Gateways[1], "gateway_replica_clock_skew_seconds"), 570, 630);
+        Assert.True(
+            await set.MetricAsync(set.Gateways[2], "gateway_replica_peer_failures_total", "\"refused\"") > 0, set.Logs);
+        await Eventually.TrueAsync(
+            async () => (await set.PageAsync(0))["problems"]!.AsArray()
+                .Any(each => ((string)each!).StartsWith("The clock of https://", StringComparison.Ordinal)),
+            () => set.Logs);
+    }
+
+    [Fact]
+    public async Task Failover_by_Sentinel_that_loses_the_last_writes_is_noticed_by_no_client()
+    {
+        const int Size = 8 * MiB;
+        await using var redis = await RedisFailover.StartAsync();
+        await using var set = await ReplicaSet.StartAsync(
+            new ReplicaPlan { Addresses = $"[\"{redis.Primary.Address}\", \"{redis.Replica.Address}\"]", Timeout = "2s" });
+        var gate = new TaskCompletionSource();
+        var digest = set.AddBlob(Size);
+        set.Upstream.When(each => each.Method == "GET" && each.Reference == digest).Once().PauseFor(gate.Task, Size / 2);
+        redis.LoseWrites();
+        Task[] pulls = [.. Enumerable.Range(0, ReplicaSet.Count).Select(i => (Task)set.PullAsync(i, digest))];
+        await set.FollowingAsync(ReplicaSet.Count - 1);
+
+        await redis.FailOverAsync();
+        await set.RedisIsUpAsync();
+        // The leader has registered again with the new primary, which never knew of the fetch.
+        await Eventually.TrueAsync(
+            async () => (int)(await redis.Replica.EvalAsync($"redis.call('exists', '{{gateway}}:fetch:{digest}')")) == 1, () => set.Logs);
+        gate.SetResult();
+
+        await set.AllAsync(pulls);
+        Assert.True(set.RequestedTwice(digest, Size) == 0, $"{ReplicaSet.Text(set.GetsOf(digest))}\n{set.Logs}");
+        var next = set.AddBlob(MiB);
+        await set.PullAsync(0, next);
+        Assert.Contains("detail=peer", await set.PullAsync(1, next), StringComparison.Ordinal);
+    }
+
+    private static Dictionary<string, string> Clock(string offset) => new()
+    {
+        ["LD_PRELOAD"] = RigFolder.Program("libfaketime.so.1"), ["FAKETIME"] = offset, ["FAKETIME_DONT_FAKE_MONOTONIC"] = "1",
+    };
+}
