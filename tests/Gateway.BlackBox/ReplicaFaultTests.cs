@@ -56,8 +56,8 @@ public sealed class ReplicaFaultTests
         await set.AllAsync(pulls);
         Assert.Equal(0, await ending);
         Assert.True(set.RequestedTwice(digest, Size) == 0, $"{ReplicaSet.Text(set.GetsOf(digest))}\n{set.Logs}");
-        await Eventually.TrueAsync(
-            async () => await set.MetricAsync(set.Gateways[(leader + 1) % ReplicaSet.Count], "gateway_replica_members") == 2, () => set.Logs);
+        var other = set.Gateways[(leader + 1) % ReplicaSet.Count];
+        await Eventually.TrueAsync(async () => await set.MetricAsync(other, "gateway_replica_members") == 2, () => set.Logs);
     }
 
     [Fact]

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
@@ -158,7 +160,7 @@ public sealed class ReplicaTests(ReplicaFixture fixture) : IClassFixture<Replica
     {
         var set = fixture.Set;
         var (digest, upstream) = (set.AddBlob(MiB), set.Upstream.Url.ToString());
-        var limits = $"limits:{Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(upstream)))}";
+        var limits = $"limits:{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(upstream)))}";
         foreach (var call in (string[])[
             $"'set', '{{gateway}}:fetch:{digest}', '2 later zone-b http://127.0.0.1:1 0 00'",
             "'zadd', '{gateway}:members', '99999999999999', 'later'",

@@ -107,7 +107,10 @@ internal static class ReplicaSchema
             reading.Add("replicas.listen", "https needs a certificate; add replicas.tls: { certificate, key }, or a top-level tls");
         if (options.Replicas?.Listen is not { Port: > 0 } own) return;
         foreach (var other in options.Listen.Select(each => each.Url).Append(options.Operator.Url).Where(each => IsSameSocket(each, own)))
-            reading.Add("replicas.listen", $"expected a port of its own, got that of {other.GetLeftPart(UriPartial.Authority)}; write another port");
+        {
+            reading.Add(
+                "replicas.listen", $"expected a port of its own, got that of {other.GetLeftPart(UriPartial.Authority)}; write another");
+        }
     }
 
     private static bool IsSameSocket(Uri one, Uri other) =>
@@ -123,7 +126,9 @@ internal static class ReplicaSchema
             reading.Add(Reading.Join(path, "username"), "expected passwordFile beside it; add passwordFile, or remove it");
         if (reading.Files is not null) return;
         if (redis.PasswordFile is { } file && IsEmpty(file))
-            reading.Add(Reading.Join(path, "passwordFile"), $"expected a password in one line in '{file}', got an empty file; write the password");
+        {
+            reading.Add(Reading.Join(path, "passwordFile"), $"expected a password in '{file}', got an empty file; write it in one line");
+        }
         if (redis is { Tls: true, CertificateAuthority: { } pem } && !HasCertificate(pem))
             reading.Add(Reading.Join(path, "certificateAuthority"), $"expected a PEM file with certificates, got '{pem}' without one");
     }
@@ -163,7 +168,7 @@ internal static class ReplicaSchema
         {
             reading.Add(
                 Reading.Join(path, "advertise"),
-                $"expected an address of this machine, got {replicas.Advertise.Host}; write the address by which the other replicas reach it");
+                $"expected an address of this machine, got {replicas.Advertise.Host}; write the one by which the other replicas reach it");
         }
         foreach (var peer in replicas.Peers.Where(each => each.Scheme != replicas.Address.Scheme))
         {

@@ -65,7 +65,8 @@ internal sealed class RedisServer(string program = "redis-server") : IAsyncDispo
         await using var stream = client.GetStream();
         using var reader = new StreamReader(stream, Encoding.UTF8);
         var text = $"return cjson.encode({script})";
-        await stream.WriteAsync(Encoding.UTF8.GetBytes($"*3\r\n$4\r\nEVAL\r\n${Encoding.UTF8.GetByteCount(text)}\r\n{text}\r\n$1\r\n0\r\n"));
+        await stream.WriteAsync(Encoding.UTF8.GetBytes(
+            $"*3\r\n$4\r\nEVAL\r\n${Encoding.UTF8.GetByteCount(text)}\r\n{text}\r\n$1\r\n0\r\n"));
         var head = await reader.ReadLineAsync();
         Assert.True(head?.StartsWith('$') == true, $"{script}: {head}");
         var answer = new char[int.Parse(head![1..])];

@@ -54,7 +54,7 @@ public sealed class ReplicaSchemaTests : IDisposable
         "replicas.redis.username: expected a user's name without spaces")]
     [InlineData(
         "redis: { address: 'redis:6379', passwordFile: EMPTY }, listen: http://127.0.0.1:5002",
-        "replicas.redis.passwordFile: expected a password in one line in")]
+        "replicas.redis.passwordFile: expected a password in")]
     [InlineData(
         "redis: { address: 'redis:6379', passwordFile: /nowhere/password }, listen: http://127.0.0.1:5002",
         "replicas.redis.passwordFile: expected the path of a file that can be read")]

@@ -40,7 +40,8 @@ internal static class ReplicaChecks
         {
             findings.Add(Finding.Warning(
                 "REDIS_CLOCK", about,
-                $"expected the clock of Redis, got a difference of {probe.ClockSkew.TotalSeconds.ToString("0", CultureInfo.InvariantCulture)} s",
+                string.Create(
+                    CultureInfo.InvariantCulture, $"expected the clock of Redis, got a difference of {probe.ClockSkew.TotalSeconds:0} s"),
                 "keep the clocks of all machines in step (NTP); without Redis, replicas refuse each other beyond 2 minutes"));
         }
         return findings.Count > 0
