@@ -4,6 +4,9 @@
 #   lab setup FOLDER               makes an account, a signing key and the operator's token, unless they exist
 #   lab wire PORT REGISTRY         forwards a port to the registry, except while the file $SWITCH/cut exists
 #   lab try GATEWAY REGISTRY       pushes, is refused, signs, pulls, cuts the wire, collects, damages a blob and has it healed
+#   lab front PORT GATEWAY...      forwards a port to whichever of the gateways accepts the connection
+#   lab replicas FRONT REGISTRY OPERATOR
+#                                  pulls by two gateways, and kills one of them in the middle ($KILL, by default the process "gateway")
 #
 # FOLDER is $LAB, by default /lab; $SWITCH is by default /switch; $VOLUME is the gateway's volume, by default /var/lib/gateway.
 # It needs skopeo, cosign 2, htpasswd, openssl, curl and haproxy. Each step that has another result than expected ends it with status 1.
@@ -17,7 +20,8 @@ setup() {
     [ -e cosign.key ] || cosign generate-key-pair 2>/dev/null
     [ -e operator-token ] || openssl rand -hex 32 >operator-token
     # The gateway and Prometheus run as users of their own. The volume is the lab's alone.
-    chmod 644 htpasswd cosign.key cosign.pub operator-token
+    [ -e replicas-secret ] || openssl rand -hex 32 >replicas-secret
+    chmod 644 htpasswd cosign.key cosign.pub operator-token replicas-secret
     echo "setup: account, key and token are in $1"
 }
 
@@ -42,6 +46,18 @@ wire() {
         fi
         sleep 0.2
     done
+}
+
+# A load balancer: a gateway that does not answer gets no new connection after a second.
+front() {
+    conf=$(mktemp)
+    {
+        printf 'defaults\n mode tcp\n timeout connect 1s\n timeout client 60s\n timeout server 60s\n retries 3\n option redispatch 1\n'
+        printf 'listen front\n bind :%s\n balance roundrobin\n option httpchk GET /v2/\n http-check expect status 200,401\n' "$1"
+        shift
+        for server in "$@"; do printf ' server s%s %s check inter 500 fall 2 rise 1\n' "${server##*:}-${server%%[.:]*}" "$server"; done
+    } >"$conf"
+    exec haproxy -db -f "$conf"
 }
 
 say() { printf '\n== %s\n' "$*"; }
@@ -185,12 +201,56 @@ try() {
     say "done: Prometheus is on http://127.0.0.1:9090, Grafana on http://127.0.0.1:3000"
 }
 
+# Ends a gateway as a machine that loses its power does. Compose gives this script the processes of one.
+kill_gateway() {
+    if [ -n "${KILL:-}" ]; then
+        sh -c "$KILL"
+        return
+    fi
+    for process in /proc/[0-9]*; do
+        [ "$(cat "$process/comm" 2>/dev/null)" != gateway ] || kill -9 "${process#/proc/}"
+    done
+}
+
+# replicas FRONT REGISTRY OPERATOR
+replicas() {
+    front=$1 registry=$2 operator=$3 keys=${LAB:-/lab}
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    cd "$work"
+    run=$(date +%s)
+
+    say "put 12 images into the registry behind, so that no gateway has them"
+    for i in $(seq 12); do
+        head -c 4000000 /dev/urandom >noise
+        layout 1 application/vnd.oci.image.config.v1+json "$(base64 noise)"
+        skopeo --insecure-policy copy --quiet --dest-tls-verify=false oci:layout:1 "docker://$registry/team/herd:$run-$i"
+    done
+
+    say "pull them through both gateways, and kill one in the middle"
+    for i in $(seq 12); do
+        [ "$i" != 6 ] || { sleep 0.2 && kill_gateway && echo "killed one"; } &
+        # A pull whose gateway dies is tried again, as container engines do.
+        rm -rf pulled
+        skopeo --insecure-policy copy --quiet --retry-times 3 --src-no-creds --src-tls-verify=false "docker://$front/team/herd:$run-$i" \
+            oci:pulled:1 || fail "pull $i failed"
+    done
+    wait
+    echo "pulled 12 of 12"
+
+    say "what the other gateway says"
+    api api/v1/pages/replicas | grep -o '"\(isReachable\|problems\)":[^,]*' | head -n 4
+    say "done: the page Replicas is on http://127.0.0.1:5001/replicas"
+}
+
 command=${1:-help}
 [ $# -gt 0 ] && shift
 case $command in
     setup) setup "$@" ;;
     try) try "$@" ;;
     wire) wire "$@" ;;
-    help) sed -n '2,10s/^# \{0,1\}//p' "$0" ;;
+    front) front "$@" ;;
+    replicas) replicas "$@" ;;
+    help) sed -n '2,13s/^# \{0,1\}//p' "$0" ;;
     *) exec "$command" "$@" ;;
 esac
