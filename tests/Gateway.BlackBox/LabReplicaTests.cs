@@ -26,7 +26,8 @@ public sealed partial class LabReplicaTests
         await using var registry = await DockerRegistry.StartAsync();
         await using var redis = await RedisServer.StartAsync();
         var gateways = await Task.WhenAll(
-            GatewayAsync("gateway", client.Folder["lab"], registry, redis), GatewayAsync("gateway-2", client.Folder["lab"], registry, redis));
+            GatewayAsync("gateway", client.Folder["lab"], registry, redis),
+            GatewayAsync("gateway-2", client.Folder["lab"], registry, redis));
         await using var one = gateways[0];
         await using var two = gateways[1];
         var port = Server.FreePort();

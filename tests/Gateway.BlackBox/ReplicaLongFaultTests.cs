@@ -12,6 +12,9 @@ public sealed class ReplicaLongFaultTests
     /// <summary>The number of faults; a run of 300 takes about ten minutes.</summary>
     private const string Variable = "GATEWAY_REPLICA_FAULTS";
 
+    /// <summary>The gateway.dll of an older version, which the first replica then runs beside two of this version.</summary>
+    private const string Older = "GATEWAY_REPLICA_OLDER";
+
     // What ./test runs: one of each kind on average.
     private const int Usual = 6;
 
@@ -23,7 +26,9 @@ public sealed class ReplicaLongFaultTests
     public async Task Random_faults_lose_no_byte_and_end_without_a_trace()
     {
         var faults = int.TryParse(Environment.GetEnvironmentVariable(Variable), CultureInfo.InvariantCulture, out var set) ? set : Usual;
-        await using var replicas = await ReplicaSet.StartAsync(timeout: "1s");
+        var older = Environment.GetEnvironmentVariable(Older);
+        await using var replicas = await ReplicaSet.StartAsync(
+            new ReplicaPlan { Timeout = "1s", Assembly = i => i == 0 && older is { Length: > 0 } ? older : null });
         using var end = new CancellationTokenSource();
         var broken = 0;
         var pulls = Enumerable.Range(0, Workers).Select(async worker =>
@@ -31,15 +36,21 @@ public sealed class ReplicaLongFaultTests
             var whole = 0;
             for (var i = worker; !end.IsCancellationRequested; i++)
             {
+                var digest = replicas.AddBlob(BlobSize);
                 try
                 {
-                    await replicas.PullAsync(i % ReplicaSet.Count, replicas.AddBlob(BlobSize));
+                    await replicas.PullAsync(i % ReplicaSet.Count, digest);
                     whole++;
                 }
                 catch (Exception e) when (e is HttpRequestException or IOException)
                 {
                     // Of a replica that is killed. A body that ends early is visible to the client; wrong bytes fail the test.
                     Interlocked.Increment(ref broken);
+                }
+                finally
+                {
+                    // Thousands of blobs would fill the memory.
+                    replicas.RemoveBlob(digest);
                 }
             }
             return whole;

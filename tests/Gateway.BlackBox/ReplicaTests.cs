@@ -81,6 +81,19 @@ public sealed class ReplicaTests(ReplicaFixture fixture) : IClassFixture<Replica
     }
 
     [Fact]
+    public async Task Manifest_is_read_from_a_replica_after_the_upstream_said_that_the_repository_has_it()
+    {
+        var set = fixture.Set;
+        var image = set.Upstream.AddImage(ReplicaSet.Repository, "manifest", [7, 7, 7]);
+        foreach (var replica in (int[])[0, 1, 2]) Assert.Equal(image.Digest, await set.ResolveAsync(replica, "manifest"));
+
+        Assert.Equal(1, set.Upstream.Count(each => each.Method == "GET" && each.Reference == image.Digest));
+        Assert.Equal(2, set.Upstream.Count(each => each.Method == "HEAD" && each.Reference == image.Digest));
+        // Content of a replica is of no use where the upstream does not say that the repository has it.
+        Assert.Equal(404, await set.StatusAsync(1, $"/v2/corp/team/other/manifests/{image.Digest}"));
+    }
+
+    [Fact]
     public async Task Purge_reaches_all_replicas_and_names_those_that_did_not_confirm()
     {
         var set = fixture.Set;

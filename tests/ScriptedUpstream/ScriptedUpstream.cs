@@ -115,6 +115,9 @@ public sealed partial class ScriptedUpstream : IAsyncDisposable
 
     public string AddIndex(string name, string? tag, params ScriptedImage[] images) => _content.AddIndex(name, tag, images);
 
+    /// <summary>Forgets a blob, so that a long test does not run out of memory.</summary>
+    public void RemoveBlob(string name, string digest) => _content.Blobs.TryRemove((name, digest), out _);
+
     public string AddBlob(string name, byte[] bytes) => _content.AddBlob(name, bytes);
 
     public string AddManifest(string name, byte[] bytes, string mediaType, string? tag = null) =>

@@ -1,3 +1,5 @@
+using Gateway.Oci;
+
 namespace Gateway.PullThrough;
 
 /// <summary>
@@ -8,6 +10,13 @@ internal interface IFetchPeers
 {
     /// <summary>Makes a fetch known to the other replicas, until the result is disposed of.</summary>
     IFetchTurn Begin(BlobFetch fetch);
+
+    /// <summary>
+    /// Content that another replica has as a whole, with its digest checked; null if none has it, or it is larger. Says nothing about
+    /// whether a repository has it.
+    /// </summary>
+    /// <param name="most">Bytes.</param>
+    ValueTask<byte[]?> FindSmallAsync(Digest digest, int most, CancellationToken cancellationToken);
 }
 
 /// <summary>One fetch among replicas.</summary>

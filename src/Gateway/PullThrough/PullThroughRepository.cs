@@ -32,7 +32,7 @@ internal sealed class PullThroughRepository : DelegatingBacking
     {
         (_stored, _fetches, Limits, _clock) = (stored, fetches, limits, clock);
         _source = new(options, upstream, upstreamName, clock);
-        _manifests = new(_source, fetches.Recent, limits, clock, fetches.Resources.Logger);
+        _manifests = new(_source, fetches.Recent, limits, clock, fetches.Resources.Logger, fetches.Resources.Peers);
         _tags = new(stored, _source, _manifests, clock, fetches.Resources.Logger, fetches.Resources.Tags);
         _blobs = new(stored, _source, fetches, new(stored, _source, fetches, clock));
         _referrers = new(stored, _source, _manifests, limits, clock, fetches.Resources.Logger);

@@ -9,8 +9,10 @@ namespace Gateway.PullThrough;
 /// before any caller sees it. It stores none.
 /// </summary>
 /// <param name="limits">The policy's limits for a document, the same as for a pushed one.</param>
+/// <param name="peers">The other replicas; null if this gateway is alone.</param>
 internal sealed class UpstreamManifests(
-    UpstreamRepository source, RecentManifests recent, ManifestLimits limits, TimeProvider clock, ILogger logger)
+    UpstreamRepository source, RecentManifests recent, ManifestLimits limits, TimeProvider clock, ILogger logger,
+    IFetchPeers? peers = null)
 {
     private readonly SingleFlight<Digest, Result<StoredManifest>> _reading = new();
     private readonly ExpiringMap<Digest, int?> _absent = new(4096, clock);
@@ -94,6 +96,11 @@ internal sealed class UpstreamManifests(
     {
         try
         {
+            if (peers is not null && await FromReplicaAsync(peers, digest) is { } shared)
+            {
+                recent.Add(source, limits, shared);
+                return new Result<StoredManifest>.Found(shared, Missed(joined: false) with { Detail = CacheDetail.Peer });
+            }
             await using var response = await source.GetManifestAsync(new Reference(digest), CancellationToken.None);
             if (response.Status == 404) return Absent(digest, 404);
             var manifest = await ReadAsync(response, digest);
@@ -107,6 +114,27 @@ internal sealed class UpstreamManifests(
         catch (UpstreamException e)
         {
             return UpstreamAnswers.Failed<StoredManifest>(source, e);
+        }
+    }
+
+    /// <summary>
+    /// The manifest from another replica, after the upstream said that this repository has it; null if no replica has it, or the answer to
+    /// HEAD does not settle the matter.
+    /// </summary>
+    private async Task<StoredManifest?> FromReplicaAsync(IFetchPeers replicas, Digest digest)
+    {
+        if (source.Heads.IsUseless(UpstreamNoun.Manifest)) return null;
+        if (await replicas.FindSmallAsync(digest, limits.MaxBytes, CancellationToken.None) is not { } bytes) return null;
+        try
+        {
+            await using var response = await source.HeadManifestAsync(digest, CancellationToken.None);
+            var isMeant = response.Status == 200 && (response.DigestClaim.IsEmpty || response.DigestClaim == digest);
+            return isMeant && UpstreamDocument.ManifestTypeOf(response) is not null ? Parse(digest, response, bytes) : null;
+        }
+        catch (UpstreamException)
+        {
+            // The GET fails in the same way, and says what it means; or it works where HEAD does not.
+            return null;
         }
     }
 

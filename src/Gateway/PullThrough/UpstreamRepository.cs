@@ -58,6 +58,10 @@ internal sealed class UpstreamRepository(UpstreamOptions options, IUpstreamRegis
         Reference reference, CancellationToken cancellationToken, Func<RateLimit, bool>? isWithheldAt = null) =>
         SendAsync(new(HttpMethod.Get, UpstreamNoun.Manifest, name, reference.ToString()) { IsHeldAt = isWithheldAt }, cancellationToken);
 
+    /// <summary>Asks whether the repository has the manifest; Docker Hub does not count that.</summary>
+    public Task<UpstreamResponse> HeadManifestAsync(Digest digest, CancellationToken cancellationToken) =>
+        SendAsync(new(HttpMethod.Head, UpstreamNoun.Manifest, name, digest.ToString()), cancellationToken);
+
     public Task<UpstreamResponse> HeadBlobAsync(Digest digest, CancellationToken cancellationToken) =>
         SendAsync(new(HttpMethod.Head, UpstreamNoun.Blob, name, digest.ToString()), cancellationToken);
 

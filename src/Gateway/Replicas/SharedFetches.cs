@@ -7,6 +7,9 @@ namespace Gateway.Replicas;
 /// <summary>The fetches of this replica that other replicas can follow, by digest.</summary>
 internal sealed class SharedFetches(ReplicaServices services) : IFetchPeers
 {
+    // Chosen: a document of some MiB in one network; the upstream is the other way.
+    private static readonly TimeSpan SmallWithin = TimeSpan.FromSeconds(2);
+
     private readonly ConcurrentDictionary<Digest, SharedFetch> _all = new();
 
     /// <summary>A fetch under way; null for none.</summary>
@@ -17,6 +20,38 @@ internal sealed class SharedFetches(ReplicaServices services) : IFetchPeers
 
     /// <summary>The number of fetches by what this replica does about them.</summary>
     public Dictionary<LeaseState, int> ByState => _all.Values.CountBy(each => each.State).ToDictionary();
+
+    public async ValueTask<byte[]?> FindSmallAsync(Digest digest, int most, CancellationToken cancellationToken)
+    {
+        Uri[] order = [.. services.Members.OrderFor(digest)];
+        var asked = await Task.WhenAll(order.Select(
+            url => services.Peers.AskAsync(url, digest, services.Peers.ProbeDeadline, cancellationToken)));
+        foreach (var (url, word) in order.Zip(asked))
+        {
+            if (word.Failed) services.Members.Avoid(url);
+            if (word.Offer is not { IsWhole: true } offer || offer.Position > most) continue;
+            try
+            {
+                using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+                limit.CancelAfter(SmallWithin);
+                using var response = await services.Peers.OpenAsync(url, digest, 0, limit.Token);
+                var bytes = new byte[Math.Min(most, response.Content.Headers.ContentLength ?? 0)];
+                await using var body = await response.Content.ReadAsStreamAsync(limit.Token);
+                await body.ReadExactlyAsync(bytes, limit.Token);
+                ReplicaMetrics.Received(bytes.Length);
+                if (Digest.Of(bytes, digest.Algorithm) == digest) return bytes;
+                services.Members.AvoidLiar(url);
+                ReplicaMetrics.PeerFailed("wrong");
+            }
+            catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException)
+            {
+                // The upstream has it too.
+                cancellationToken.ThrowIfCancellationRequested();
+                ReplicaMetrics.PeerFailed("stopped");
+            }
+        }
+        return null;
+    }
 
     public IFetchTurn Begin(BlobFetch fetch)
     {

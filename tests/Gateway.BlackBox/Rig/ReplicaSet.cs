@@ -50,6 +50,13 @@ internal sealed class ReplicaSet : IAsyncDisposable
         return await answer.Content.ReadAsStringAsync();
     }
 
+    /// <summary>The status of a replica's answer to a GET.</summary>
+    public async Task<int> StatusAsync(int replica, string target)
+    {
+        using var answer = await _http.GetAsync($"http://{Gateways[replica].Host}{target}");
+        return (int)answer.StatusCode;
+    }
+
     /// <summary>The page of replicas, as one replica shows it.</summary>
     public async Task<JsonNode> PageAsync(int replica) =>
         JsonNode.Parse(await _http.GetStringAsync(new Uri(Gateways[replica].Operator, "/api/v1/pages/replicas")))!;
@@ -115,7 +122,7 @@ internal sealed class ReplicaSet : IAsyncDisposable
             : "";
         return $$"""
             upstreams: { corp: { url: "{{Upstream.Url.ToString().TrimEnd('/')}}", {{plan.Upstream}} } }
-            cache: { keepFree: 1MiB }
+            cache: { keepFree: 1MiB, maxSize: 1GiB }
             replicas:
               {{others}}
               timeout: {{plan.Timeout}}
@@ -130,6 +137,9 @@ internal sealed class ReplicaSet : IAsyncDisposable
 
     /// <summary>Adds a blob of random bytes to the upstream; returns its digest.</summary>
     public string AddBlob(int length) => Upstream.AddBlob(Repository, ScriptedUpstream.Bytes(length, Interlocked.Increment(ref _seed)));
+
+    /// <summary>Removes a blob from the upstream.</summary>
+    public void RemoveBlob(string digest) => Upstream.RemoveBlob(Repository, digest);
 
     /// <summary>Pulls a blob by one replica and checks its digest. Returns the answer's Cache-Status.</summary>
     public async Task<string> PullAsync(int replica, string digest)

@@ -54,6 +54,8 @@ public sealed class MisledFetchTests
 
         public List<Uri> Avoided { get; } = [];
 
+        public ValueTask<byte[]?> FindSmallAsync(Digest digest, int most, CancellationToken cancellationToken) => new((byte[]?)null);
+
         public IFetchTurn Begin(BlobFetch fetch)
         {
             Begun++;
