@@ -29,14 +29,14 @@ internal static partial class VerifyCommand
             foreach (var doubt in PolicyLintCommand.Doubts(loaded)) await error.WriteLineAsync($"warning: {doubt}");
             if (asJson) await output.WriteLineAsync(JsonSerializer.Serialize(Describe(loaded), VerifyJson.Default.Plan));
             else if (loaded.Options is not null) await WriteAsync(Describe(loaded), output);
+            if (loaded.Options is not { } options) return 1;
             // Redis is asked for real; a gateway starts without it, so this is no mistake.
-            foreach (var finding in loaded.Options is { } options ? await ReplicaChecks.RunAsync(options) : [])
+            foreach (var finding in await ReplicaChecks.RunAsync(options))
             {
                 if (finding.Level != Level.Ok)
                     await error.WriteLineAsync($"warning: replicas.redis {finding.About}: {finding.Problem}; {finding.Fix}");
                 else if (!asJson) await output.WriteLineAsync($"redis          {finding.About}: {finding.Problem}");
             }
-            if (loaded.Options is not { } options) return 1;
             return await ProbeBucketAsync(options, error, cancellationToken) ? 0 : 1;
         });
         return command;
