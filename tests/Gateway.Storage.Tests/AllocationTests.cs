@@ -30,6 +30,29 @@ public sealed class AllocationTests : IAsyncLifetime
         await CheckAsync("link of a blob with its parent", 0, () => repository.FindLink(LinkKind.Blob, blob.Digest)!.Value.Parent);
     }
 
+    [Fact]
+    public async Task Warm_blob_of_a_bucket_is_opened_as_cheaply_as_one_of_the_disk()
+    {
+        var bytes = new byte[100_000];
+        var bucket = new MemoryBucket();
+        await using var other = await VolumeRig.OpenAsync(
+            openPushed: copies => new BucketContents(bucket, "", copies, TimeProvider.System));
+        var digest = Digest.Of(bytes);
+        foreach (var volume in (Volume[])[_rig.Volume, other.Volume])
+            await VolumeRig.PushBlobAsync(volume.Pushed(VolumeRig.Name), bytes);
+        await Patience.UntilAsync(
+            () => Task.FromResult(File.Exists(other.Volume.CachedRoot.Data(digest))), () => "the pushed blob is on the disk");
+        // An object for the reader.
+        await CheckAsync("blob of the disk", 64, () => Open(_rig.Volume));
+        await CheckAsync("blob of a bucket", 64, () => Open(other.Volume));
+
+        bool Open(Volume volume)
+        {
+            var opening = volume.Content.OpenAsync(Lifetime.Pushed, digest, digest, bytes.Length, default);
+            return opening.IsCompletedSuccessfully && opening.Result.Content!.DisposeAsync().IsCompletedSuccessfully;
+        }
+    }
+
     // Code that is not compiled in its last form yet allocates more: it boxes what that form does not.
     private static async Task CheckAsync<T>(string what, long most, Func<T> look)
     {

@@ -109,6 +109,8 @@ public sealed class Collector
                 return;
             }
             if (repositories.IsTargetUnknown) return;
+            // Without a link here, it can be a copy of pushed content in a bucket: eviction removes it when its room is needed.
+            if (root.Lifetime == Lifetime.Cached && _content.HasCopies) return;
             done = 0;
             foreach (var (digest, data) in RepositoryFolders.Contents(root))
             {

@@ -95,6 +95,9 @@ public sealed class VolumeContent : IContentLookup
         return new(null, isUnfit);
     }
 
+    /// <summary>Whether the cached root also has copies of pushed content, whose truth is in another store.</summary>
+    internal bool HasCopies => Of(Lifetime.Pushed) is not ContentFiles;
+
     /// <summary>Whether clients may be sent to another store for large pushed content.</summary>
     internal bool Redirects => Of(Lifetime.Pushed) is BucketContents { Redirects: true };
 

@@ -202,6 +202,17 @@ public sealed class LocalCopyTests : IAsyncLifetime
         Assert.Equal(bytes.Length, (await _memory.HeadAsync(Key(digest), default))!.Value.Length);
     }
 
+    [Fact]
+    public async Task Collection_leaves_copies_to_the_eviction()
+    {
+        await ReadAsync(0);
+        await CopiedAsync();
+        File.SetLastWriteTimeUtc(Copy, DateTime.UtcNow.AddDays(-30));
+        var report = await _rig.Volume.Collector.RunAsync(new(false, null, new HashSet<string>()), static _ => { }, default);
+        Assert.Equal(0, report.Roots.Sum(static root => root.Contents));
+        Assert.True(File.Exists(Copy));
+    }
+
     private async Task<byte[]> ReadAsync(long offset, Digest? blob = null)
     {
         var opened = await _rig.Volume.Content.OpenAsync(Lifetime.Pushed, blob ?? Blob, blob ?? Blob, -1, default);
