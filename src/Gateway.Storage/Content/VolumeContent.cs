@@ -86,7 +86,15 @@ public sealed class VolumeContent : IContentLookup
         foreach (var (lifetime, store) in _stores)
         {
             if (lifetime == first) continue;
-            var other = await store.OpenAsync(digest, requested, size, cancellationToken);
+            Opened other;
+            try
+            {
+                other = await store.OpenAsync(digest, requested, size, cancellationToken);
+            }
+            catch (IOException) when (IsDispensable(first, store))
+            {
+                continue;
+            }
             isUnfit |= other.IsUnfit;
             if (other.Content is null) continue;
             _eviction.Used(digest);
@@ -94,6 +102,9 @@ public sealed class VolumeContent : IContentLookup
         }
         return new(null, isUnfit);
     }
+
+    // Cached content is fetched again, and staged content is on the local disk: neither waits for a bucket that is away.
+    private static bool IsDispensable(Lifetime first, IContentStore store) => first != Lifetime.Pushed && store is not ContentFiles;
 
     /// <summary>Whether the cached root also has copies of pushed content, whose truth is in another store.</summary>
     internal bool HasCopies => Of(Lifetime.Pushed) is not ContentFiles;
@@ -134,7 +145,16 @@ public sealed class VolumeContent : IContentLookup
     {
         foreach (var (lifetime, store) in _stores.OrderBy(each => each.Lifetime != first))
         {
-            if (await store.ReadAsync(digest, StoredManifest.ReadBackLimits.MaxBytes, cancellationToken) is not { } bytes) continue;
+            byte[]? bytes;
+            try
+            {
+                bytes = await store.ReadAsync(digest, StoredManifest.ReadBackLimits.MaxBytes, cancellationToken);
+            }
+            catch (IOException) when (IsDispensable(first, store))
+            {
+                continue;
+            }
+            if (bytes is null) continue;
             if (Digest.Of(bytes, digest.Algorithm) == digest) return bytes;
             await ExamineAsync(lifetime, store, digest);
         }

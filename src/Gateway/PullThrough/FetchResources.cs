@@ -33,10 +33,19 @@ internal sealed class FetchResources(FetchFiles files, IContentLookup contents, 
     /// <summary>The growing files.</summary>
     public FetchFiles Files => files;
 
-    /// <summary>Whether some root has the whole content.</summary>
+    /// <summary>Whether some root has the whole content. A bucket that does not answer does not hold up a fetch from an upstream.</summary>
     /// <param name="length">Expected bytes; null if unknown.</param>
-    public async ValueTask<bool> IsStoredAsync(Digest digest, long? length, CancellationToken cancellationToken) =>
-        await contents.FindAsync(digest, length ?? -1, cancellationToken) is not null;
+    public async ValueTask<bool> IsStoredAsync(Digest digest, long? length, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await contents.FindAsync(digest, length ?? -1, cancellationToken) is not null;
+        }
+        catch (IOException e) when (e is not UnreadableException)
+        {
+            return false;
+        }
+    }
 
     /// <summary>
     /// Whether an upstream or a replica sent wrong bytes for this digest in the last minutes. Then the gateway verifies all of the content

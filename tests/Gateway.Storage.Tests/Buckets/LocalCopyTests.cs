@@ -129,6 +129,17 @@ public sealed class LocalCopyTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Cached_content_does_not_wait_for_a_bucket_that_is_away()
+    {
+        _choose = _ => Fault.Unavailable;
+        var (cached, name) = (_rig.Volume.Repositories.Cached("docker.io", VolumeRig.Name), Digest.Of("not here"u8));
+        Assert.Null(await cached.OpenUnlinkedAsync(name, null, default));
+        Assert.Null(await _rig.Volume.Content.ReadDocumentAsync(Lifetime.Cached, name, default));
+        await Assert.ThrowsAnyAsync<IOException>(
+            async () => await _rig.Volume.Pushed(VolumeRig.Name).OpenUnlinkedAsync(name, null, default));
+    }
+
+    [Fact]
     public async Task Copies_share_the_limit_of_the_cache_and_are_evicted_as_fetched_content()
     {
         _rig.Volume.Room.Limit(20_000_000, 0);
