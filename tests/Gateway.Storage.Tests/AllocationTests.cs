@@ -49,7 +49,7 @@ public sealed class AllocationTests : IAsyncLifetime
         bool Open(Volume volume)
         {
             var opening = volume.Content.OpenAsync(Lifetime.Pushed, digest, digest, bytes.Length, default);
-            return opening.IsCompletedSuccessfully && opening.Result.Content!.DisposeAsync().IsCompletedSuccessfully;
+            return opening.IsCompletedSuccessfully && opening.Result.Content!.DisposeAsync().AsTask().IsCompletedSuccessfully;
         }
     }
 

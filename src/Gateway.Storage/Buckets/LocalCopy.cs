@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
 using Gateway.Oci;
 using Microsoft.Win32.SafeHandles;
 
@@ -8,6 +9,7 @@ namespace Gateway.Storage;
 /// One copy that grows on the local disk. It lives until it has ended and its last reader has left. Readers see the bytes that are written
 /// and hashed, and the last byte when the digest matched.
 /// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "The last holder disposes of what it owns.")]
 internal sealed class LocalCopy(IContentSource source, FetchFiles files, ILogger logger)
 {
     /// <summary>

@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Gateway.Storage;
 
 /// <summary>
@@ -6,7 +8,8 @@ namespace Gateway.Storage;
 /// </summary>
 /// <param name="count">Buffers at a time.</param>
 /// <param name="bytes">Bytes of each.</param>
-internal sealed class PartBuffers(int count, int bytes) : IDisposable
+[SuppressMessage("Design", "CA1001", Justification = "It lives as long as the process, and no wait handle is made of it.")]
+internal sealed class PartBuffers(int count, int bytes)
 {
     private readonly SemaphoreSlim _free = new(count, count);
     private readonly Stack<byte[]> _unused = [];
@@ -26,9 +29,6 @@ internal sealed class PartBuffers(int count, int bytes) : IDisposable
         lock (_unused) _unused.Push(buffer);
         _free.Release();
     }
-
-    /// <inheritdoc/>
-    public void Dispose() => _free.Dispose();
 }
 
 /// <summary>A buffer for one part.</summary>

@@ -58,8 +58,8 @@ public sealed class LocalCopyTests : IAsyncLifetime
         Assert.Equal(Bytes, await File.ReadAllBytesAsync(Copy));
         _calls.Clear();
         var opening = _rig.Volume.Content.OpenAsync(Lifetime.Pushed, Blob, Blob, Bytes.Length, default);
-        Assert.True(opening.IsCompletedSuccessfully);
-        await using (var content = opening.Result.Content!) Assert.IsType<FileContent>(content);
+        var isAtOnce = opening.IsCompletedSuccessfully;
+        await using (var content = (await opening).Content!) Assert.Equal((true, true), (isAtOnce, content is FileContent));
         Assert.Equal(Bytes, await ReadAsync(0));
         Assert.Empty(_calls);
     }
@@ -184,7 +184,7 @@ public sealed class LocalCopyTests : IAsyncLifetime
         _gate.SetResult();
         await stopping;
         // The reader went on by itself, or was stopped with the gateway.
-        await ((Task)reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await ((Task)reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         Assert.Equal(Bytes, await ReadAsync(0));
         await CopiedAsync();
     }
