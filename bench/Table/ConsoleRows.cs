@@ -15,7 +15,8 @@ internal sealed class ConsoleRows(Settings settings, Peers peers) : IDisposable
         (string Name, string Path)[] pages =
         [
             ("overview", "/"), ("repositories", "/repositories"), ("search", "/repositories?search=app-0042"),
-            ("largest", "/repositories?sort=size"), ("tags", $"/tags?repository={GeneratedLayout.Repository(42)}"),
+            ("largest", "/repositories?sort=size"), ("own", "/repositories?sort=own"),
+            ("tags", $"/tags?repository={GeneratedLayout.Repository(42)}"),
             ("image", $"/image?repository={GeneratedLayout.Repository(42)}&reference={GeneratedLayout.Tag(1)}"), ("holds", "/holds"),
             ("policy", "/policy"), ("activity", "/activity"), ("upkeep", "/upkeep"),
         ];

@@ -27,8 +27,11 @@ internal sealed class OwnSizes(KnownRepositories known, StoredRepositories store
     // Repositories in memory, about 300 bytes each. Those beyond are not in the order.
     private const int Most = 50_000;
 
-    // A page waits this long for a count, and otherwise shows the last one.
+    // A page waits until a count is this old, and otherwise shows the last one. A count that takes longer keeps no other page waiting.
     private static readonly TimeSpan Wait = TimeSpan.FromMilliseconds(300);
+
+    // With a last count to show, a page is ready within 50 ms.
+    private static readonly TimeSpan ShortWait = TimeSpan.FromMilliseconds(20);
 
     // The work between two rests, and the least age of a count that is done again. A long count stays longer.
     private static readonly TimeSpan Piece = TimeSpan.FromMilliseconds(5);
@@ -38,6 +41,7 @@ internal sealed class OwnSizes(KnownRepositories known, StoredRepositories store
     private readonly Lock _lock = new();
     private volatile Counted? _last;
     private Task? _running;
+    private long _begun;
 
     private sealed record Counted(RepositoryRouter Router, OwnSizeOrder Order, DateTimeOffset Until);
 
@@ -51,10 +55,12 @@ internal sealed class OwnSizes(KnownRepositories known, StoredRepositories store
         Task running;
         lock (_lock)
         {
-            if (_running is not { IsCompleted: false }) _running = Task.Run(() => CountAsync(router), CancellationToken.None);
+            if (_running is not { IsCompleted: false })
+                (_running, _begun) = (Task.Run(() => CountAsync(router), CancellationToken.None), clock.GetTimestamp());
             running = _running;
         }
-        await Task.WhenAny(running, Task.Delay(Wait, clock, cancellationToken));
+        var rest = (Last(router) is null ? Wait : ShortWait) - clock.GetElapsedTime(_begun);
+        if (rest > TimeSpan.Zero) await Task.WhenAny(running, Task.Delay(rest, clock, cancellationToken));
         return Last(router);
     }
 
