@@ -102,8 +102,10 @@ internal static partial class Log
     [LoggerMessage(2063, LogLevel.Error, "Bucket refused, nothing is written to it: {Problem}")]
     public static partial void BucketRefused(ILogger logger, string problem);
 
-    [LoggerMessage(2064, LogLevel.Warning, "Bucket could not be probed; pushes are refused until a later probe succeeds: {Problem}")]
-    public static partial void BucketUnreachable(ILogger logger, string problem);
+    [LoggerMessage(
+        2064, LogLevel.Warning,
+        "Bucket could not be probed; pushes are refused until a later probe succeeds: {Problem}; {Remedy}")]
+    public static partial void BucketUnreachable(ILogger logger, string problem, string remedy);
 
     [LoggerMessage(
         2065, LogLevel.Warning,

@@ -9,8 +9,8 @@ namespace Gateway.Storage;
 /// <param name="remedy">What to do, in the imperative.</param>
 /// <param name="status">The HTTP status of the store's answer; null without an answer.</param>
 /// <param name="code">The store's code, such as <c>SlowDown</c> or <c>AccessDenied</c>; empty without one.</param>
-internal sealed class BucketException(string store, string problem, string remedy, int? status, string code, Exception? inner = null)
-    : IOException($"{store}: {problem}; {remedy}", inner)
+internal sealed class BucketException(string store, string problem, string remedy, int? status, string code)
+    : IOException($"{store}: {problem}; {remedy}")
 {
     /// <summary>The call and its key, what was expected and received.</summary>
     public string Problem => problem;
@@ -23,4 +23,9 @@ internal sealed class BucketException(string store, string problem, string remed
 
     /// <summary>The store's code; empty without one.</summary>
     public string Code => code;
+
+    /// <summary>
+    /// The message alone: it says all that helps, and the stack through the SDK would fill a log while the store is away.
+    /// </summary>
+    public override string ToString() => Message;
 }

@@ -131,7 +131,7 @@ internal sealed class ProbedBucket : IBucket, IDisposable
         _probedAt = _clock.GetTimestamp();
         if (report.State == BucketState.Good) Log.BucketProbed(_logger, report.Took.TotalMilliseconds);
         else if (report.State == BucketState.Refused) Log.BucketRefused(_logger, report.Problem);
-        else if (_report is null) Log.BucketUnreachable(_logger, report.Problem);
+        else if (_report is null) Log.BucketUnreachable(_logger, report.Problem, report.Remedy);
         if (report.IsClockOff) Log.BucketClockOff(_logger, report.Skew);
         return _report = report;
     }

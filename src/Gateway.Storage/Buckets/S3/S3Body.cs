@@ -6,7 +6,7 @@ namespace Gateway.Storage;
 /// <param name="response">Disposed of with this stream; it ends the connection when bytes remain.</param>
 /// <param name="length">Bytes that must arrive.</param>
 /// <param name="failed">Makes the exception for a failed read.</param>
-internal sealed class S3Body(Stream bytes, IDisposable response, long length, TimeSpan limit, Func<Exception?, Exception> failed) : Stream
+internal sealed class S3Body(Stream bytes, IDisposable response, long length, TimeSpan limit, Func<Exception> failed) : Stream
 {
     private long _remaining = length;
 
@@ -43,9 +43,9 @@ internal sealed class S3Body(Stream bytes, IDisposable response, long length, Ti
         }
         catch (Exception e) when (e is IOException or TimeoutException or ObjectDisposedException)
         {
-            throw failed(e);
+            throw failed();
         }
-        if (read == 0) throw failed(null);
+        if (read == 0) throw failed();
         _remaining -= read;
         return read;
     }

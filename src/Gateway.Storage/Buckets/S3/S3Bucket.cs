@@ -119,7 +119,7 @@ internal sealed partial class S3Bucket : IBucket, IDisposable
                 (client, ending) => client.GetObjectAsync(
                     new GetObjectRequest { BucketName = _options.Bucket, Key = key, ByteRange = RangeOf(offset, count) }, ending),
                 cancellationToken);
-            var body = new S3Body(answer.ResponseStream, answer, answer.ContentLength, _options.BodyLimit, e => Cut(key, e));
+            var body = new S3Body(answer.ResponseStream, answer, answer.ContentLength, _options.BodyLimit, () => Cut(key));
             return new(body, FactsOf(answer));
         }
         catch (BucketException e) when (e.Status == 416)
@@ -152,10 +152,10 @@ internal sealed partial class S3Bucket : IBucket, IDisposable
         }
     }
 
-    private BucketException Cut(string key, Exception? cause) => new(
+    private BucketException Cut(string key) => new(
         _options.Name,
         $"get {key}: expected all bytes of the object, got none for {_options.BodyLimit.TotalSeconds:0} s or an early end",
-        "check the network and the load of the store", null, "", cause);
+        "check the network and the load of the store", null, "");
 
     /// <inheritdoc/>
     public async ValueTask<string> PutAsync(

@@ -45,9 +45,8 @@ internal static class S3Errors
         var (got, remedy) = status is not null
             ? ($"{status} {code}".TrimEnd(), RemedyFor(options, status.Value, code))
             : Unanswered(options, limit, failure);
-        // The exceptions of answers have what the store wrote, which can repeat the access key or what was signed.
-        var inner = failure is AmazonServiceException ? null : failure;
-        return new(options.Name, $"{call}: expected success, got {got}", remedy, status, code, inner);
+        // Without the cause: the exceptions of answers have what the store wrote, which can repeat the access key or what was signed.
+        return new(options.Name, $"{call}: expected success, got {got}", remedy, status, code);
     }
 
     private static string RemedyFor(S3Options options, int status, string code) => (status, code) switch
