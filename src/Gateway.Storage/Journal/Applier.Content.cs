@@ -26,8 +26,10 @@ internal sealed partial class Applier
         }
         // An existing link keeps its time: a replay uses it to recognize a link that another program wrote.
         var link = repository.Root.ManifestLink(repository.Path, o.Digest);
-        if (isReplay || SmallFiles.ReadLink(link) != o.Digest) files.WriteLink(link, o.Digest, at);
-        var known = links.Find(repository, LinkKind.Manifest, o.Digest);
+        var isNew = SmallFiles.ReadLink(link) != o.Digest;
+        if (isReplay || isNew) files.WriteLink(link, o.Digest, at);
+        // A link that was not there has no record: the lookup would read back what was just written.
+        var known = isNew && !isReplay && !o.Bytes.IsEmpty ? null : links.Find(repository, LinkKind.Manifest, o.Digest);
         if (known is null || (known.Value.Size < 0 && o.Size >= 0))
             links.Write(repository, LinkKind.Manifest, o.Digest, new(o.Size, known?.Verdict ?? default, default));
         catalog.Add(repository);

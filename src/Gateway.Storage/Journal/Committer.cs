@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 
 namespace Gateway.Storage;
 
@@ -31,7 +30,7 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
     private readonly ILogger _logger;
     private readonly Applier _applier;
     private readonly TimeProvider _clock;
-    private readonly BlockingCollection<Waiting> _waiting = [];
+    private readonly BatchQueue<Waiting> _waiting = new();
     private readonly SemaphoreSlim _places = new(MaxWaiting);
     private readonly List<Waiting> _unapplied = [];
     private readonly Dictionary<RepositoryState, Exception> _stuck = [];
@@ -83,14 +82,7 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
         var waiting = new Waiting(repository, change, new(TaskCreationOptions.RunContinuationsAsynchronously));
         if (change.LoggedAt is null) _health.CheckRoom(repository.Root.Lifetime, change.OnlyRemoves);
         await _places.WaitAsync(cancellationToken);
-        try
-        {
-            _waiting.Add(waiting, CancellationToken.None);
-        }
-        catch (InvalidOperationException)
-        {
-            throw new StoreReadOnlyException("the gateway is stopping");
-        }
+        if (!_waiting.TryAdd(waiting)) throw new StoreReadOnlyException("the gateway is stopping");
         return await waiting.Done.Task;
     }
 
@@ -109,12 +101,9 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
 
     private List<Waiting> Take()
     {
-        var batch = new List<Waiting>();
         // One second: the longest delay until an idle segment is noticed.
-        if (!_waiting.TryTake(out var first, TimeSpan.FromSeconds(1))) return batch;
-        batch.Add(first);
-        while (batch.Count < MaxBatch && _waiting.TryTake(out var next)) batch.Add(next);
-        _places.Release(batch.Count);
+        var batch = _waiting.Take(MaxBatch, TimeSpan.FromSeconds(1));
+        if (batch.Count > 0) _places.Release(batch.Count);
         return batch;
     }
 
@@ -287,13 +276,12 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        _waiting.CompleteAdding();
+        _waiting.Close();
         await _loop;
         // A failed checkpoint leaves its segments for the next replay.
         await _checkpoint.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_journal is not null && _durability.Ended is null && _unapplied.Count == 0) _segments.End(_journal.Rotate(), _sequence);
         _journal?.Dispose();
-        _waiting.Dispose();
         _places.Dispose();
     }
 }

@@ -30,11 +30,24 @@ internal sealed class SeenTimes(string file)
         {
             _times ??= Read();
             if (_times.ContainsKey(digest) && !again) return;
-            Directory.CreateDirectory(Path.GetDirectoryName(file)!);
-            if (Disk.IsLink(file)) ReplaceLink();
             // A line break on both sides, so that a line torn by a power cut remains a separate line.
-            File.AppendAllText(file, $"\n{digest} {UnixTime.Format(at)}\n", Encoding.ASCII);
+            Append(Encoding.ASCII.GetBytes($"\n{digest} {UnixTime.Format(at)}\n"));
             _times[digest] = DateTimeOffset.FromUnixTimeMilliseconds(at.ToUnixTimeMilliseconds());
+        }
+    }
+
+    private void Append(byte[] line)
+    {
+        try
+        {
+            if (Disk.IsLink(file)) ReplaceLink();
+            File.AppendAllBytes(file, line);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // The first of the repository, or a collection removed the empty folder.
+            Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+            File.AppendAllBytes(file, line);
         }
     }
 
