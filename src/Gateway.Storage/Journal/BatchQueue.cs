@@ -30,7 +30,9 @@ internal sealed class BatchQueue<T>
         }
     }
 
-    /// <summary>Takes what is there, in order; waits while there is nothing. Empty after <paramref name="patience"/>, or when closed.</summary>
+    /// <summary>
+    /// Takes what is there, in order; waits while there is nothing. Empty after <paramref name="patience"/>, or when closed.
+    /// </summary>
     /// <param name="most">The largest number of items of a batch.</param>
     public List<T> Take(int most, TimeSpan patience)
     {
