@@ -65,7 +65,7 @@ public sealed class FleetTests
         var at = digests.ToDictionary(each => each, each => ServersOf(each));
         Assert.All(at, each => Assert.Single(each.Value));
         Assert.Equal([0, 1, 2], at.Values.Select(each => each[0]).Distinct().Order());
-        before = [.. servers.Select(each => each.Requests.Count())];
+        before = [.. servers.Select(each => each.Requests.Count)];
         await servers[2].DisposeAsync();
         foreach (var digest in digests)
         {
