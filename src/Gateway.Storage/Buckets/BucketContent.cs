@@ -1,3 +1,4 @@
+using System.Buffers;
 using Gateway.Oci;
 
 namespace Gateway.Storage;
@@ -35,7 +36,7 @@ internal sealed partial class BucketContents
         /// <summary>Passes bytes on as the bucket sends them. An answer that breaks is continued where it broke.</summary>
         public async ValueTask PassAsync(IBodyWriter writer, long offset, long end, CancellationToken cancellationToken)
         {
-            var buffer = new byte[(int)Math.Clamp(end - offset, 1, BufferSize)];
+            var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(end - offset, 1, BufferSize));
             ObjectBody? body = null;
             try
             {
@@ -62,6 +63,7 @@ internal sealed partial class BucketContents
             }
             finally
             {
+                ArrayPool<byte>.Shared.Return(buffer);
                 if (body is not null) await body.DisposeAsync();
             }
         }

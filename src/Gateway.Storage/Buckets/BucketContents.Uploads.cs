@@ -9,7 +9,10 @@ internal sealed partial class BucketContents
     /// <summary>Parts that the store copies at a time. Chosen: the store does the work, and a few hide its latency.</summary>
     private const int MaxCopying = 8;
 
-    // Uploads whose bytes are content already, until their session is removed. Bounded by the sessions that this process commits at a time.
+    // Chosen: more than commits that wait at a time; one that is forgotten places its bytes once more.
+    private const int MaxPlaced = 4096;
+
+    // Uploads whose bytes are content already, until their session is removed.
     private readonly ConcurrentDictionary<string, Digest> _placed = new(StringComparer.Ordinal);
     private readonly UploadObjects _uploads;
 
@@ -53,6 +56,8 @@ internal sealed partial class BucketContents
             return;
         }
         Stored(digest, null, 0);
+        // A client may never ask again to end its session.
+        if (_placed.Count >= MaxPlaced) _placed.Clear();
         _placed[id] = digest;
     }
 

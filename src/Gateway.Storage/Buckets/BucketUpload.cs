@@ -1,3 +1,4 @@
+using System.Buffers;
 using Gateway.Oci;
 
 namespace Gateway.Storage;
@@ -35,6 +36,9 @@ internal sealed class BucketUpload : IUploadData
     private int _unnoted;
     private bool _isBroken;
 
+    // The last chunk may be too short to be followed by another one.
+    private bool _isNoted;
+
     public BucketUpload(UploadObjects objects, string id, HeldRecord held)
     {
         (_objects, _id, _held) = (objects, id, held);
@@ -53,7 +57,7 @@ internal sealed class BucketUpload : IUploadData
         if (_isBroken) throw new IOException("an earlier piece of the upload could not be stored");
         try
         {
-            if (_spool is null) await BeginAsync(cancellationToken);
+            if (_spool is null || _isNoted) await BeginAsync(cancellationToken);
             while (!bytes.IsEmpty)
             {
                 var count = (int)Math.Min(bytes.Length, _sent + _objects.Buffers.Bytes - Length);
@@ -79,7 +83,7 @@ internal sealed class BucketUpload : IUploadData
             : _chunks is [.., var last] && last.Length < _objects.Bucket.MinPart ? last.Length
             : 0;
         var spool = _objects.TakeSpool(_id, Length);
-        _spool = spool;
+        (_spool, _isNoted) = (spool, false);
         if (Length - tail < spool.Start)
         {
             spool.Restart(Length - tail);
@@ -144,6 +148,7 @@ internal sealed class BucketUpload : IUploadData
         {
             if (Length - _sent > MaxTail) await SendAsync(cancellationToken);
             await WriteAsync(digest, cancellationToken);
+            _isNoted = true;
         }
         catch
         {
@@ -186,9 +191,16 @@ internal sealed class BucketUpload : IUploadData
         var key = _objects.ChunkOf(_id, chunk);
         await using var body = await _objects.Bucket.OpenAsync(key, from, null, cancellationToken)
             ?? throw new EndOfStreamException($"expected {chunk.Length} bytes in a chunk of the upload session, got no object");
-        var buffer = new byte[(int)Math.Min(256 * 1024, chunk.Length)];
-        long at = from;
-        for (int read; (read = await body.Bytes.ReadAsync(buffer, cancellationToken)) > 0; at += read) use(buffer.AsMemory(0, read));
+        var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Min(256 * 1024, chunk.Length));
+        var at = from;
+        try
+        {
+            for (int read; (read = await body.Bytes.ReadAsync(buffer, cancellationToken)) > 0; at += read) use(buffer.AsMemory(0, read));
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
         if (at != chunk.Length) throw new EndOfStreamException($"expected {chunk.Length} bytes in a chunk of the upload session, got {at}");
     }
 

@@ -22,6 +22,10 @@ internal sealed class LocalCopies(
     /// </summary>
     private const long Chunk = 4 << 20;
 
+    /// <summary>Copies under way at a time; readers of others wait. Chosen: twice the fetches from one upstream.</summary>
+    private const int MaxCopies = 64;
+
+    private readonly SemaphoreSlim _places = new(MaxCopies, MaxCopies);
     private readonly Lock _gate = new();
     private readonly Dictionary<Digest, LocalCopy> _copies = [];
     private readonly ConcurrentDictionary<Task, byte> _running = new();
@@ -105,7 +109,7 @@ internal sealed class LocalCopies(
     {
         try
         {
-            await copy.RunAsync(_stop.Token);
+            await copy.RunAsync(_places, _stop.Token);
         }
         finally
         {

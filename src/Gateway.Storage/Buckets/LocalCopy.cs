@@ -87,23 +87,36 @@ internal sealed class LocalCopy(IContentSource source, FetchFiles files, ILogger
     }
 
     /// <summary>Runs the copy to its end; never throws. Called once.</summary>
-    public async Task RunAsync(CancellationToken cancellationToken)
+    /// <param name="places">Bounds the copies under way.</param>
+    public async Task RunAsync(SemaphoreSlim places, CancellationToken cancellationToken)
     {
+        if (await CopyAsync(places, cancellationToken)) await PublishAsync();
+    }
+
+    private async Task<bool> CopyAsync(SemaphoreSlim places, CancellationToken cancellationToken)
+    {
+        var hasPlace = false;
         try
         {
+            await places.WaitAsync(cancellationToken);
+            hasPlace = true;
             Open();
             await HashEarlierAsync(cancellationToken);
             await DownloadAsync(cancellationToken);
             if (Digest.FromHash(Digest.Algorithm, _hash.GetCurrentHash()) is var found && found != Digest)
                 throw new InvalidContentException($"expected {Digest} in the bucket, got {source.Length} bytes that are {found}");
             _readable.Complete(source.Length);
+            return true;
         }
         catch (Exception e)
         {
             Fail(e);
-            return;
+            return false;
         }
-        await PublishAsync();
+        finally
+        {
+            if (hasPlace) places.Release();
+        }
     }
 
     private void Open()
