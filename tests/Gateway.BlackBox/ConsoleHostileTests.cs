@@ -37,7 +37,8 @@ public sealed class ConsoleHostileTests : IAsyncLifetime
     private static IEnumerable<string> Pages =>
     [
         "/", "/repositories", "/repositories?sort=size", "/repositories?sort=own", "/holds", "/policy", "/activity", "/upkeep",
-        "/trash", "/configuration", "/replicas", $"/trash?search={Query}", $"/policy/compare?policy={Query}",
+        "/trash", "/configuration", "/replicas", "/tree", "/tree?under=hostile", $"/tree?under={Query}",
+        "/layers?repository=hostile/app&reference=v1", $"/trash?search={Query}", $"/policy/compare?policy={Query}",
         "/hold?repository=held/hostile&tag=v1",
         "/tags?repository=hostile/app", "/tags?repository=hostile/index", "/tags?repository=hostile/broken",
         "/tags?repository=hostile/referrers", $"/tags?repository={HostileContent.LongName}",
@@ -111,7 +112,7 @@ public sealed class ConsoleHostileTests : IAsyncLifetime
         foreach (var page in Pages)
         {
             await browser.LoadAsync(new Uri(_gateway.Operator, page).ToString());
-            foreach (var width in (int[])[360, 1101, 1301])
+            foreach (var width in (int[])[360, 1221, 1431])
             {
                 await browser.ViewAsync(width, 800);
                 var state = await browser.ReadAsync(Problems);

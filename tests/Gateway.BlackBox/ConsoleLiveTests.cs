@@ -87,12 +87,12 @@ public sealed class ConsoleLiveTests(ConsoleFixture fixture) : IClassFixture<Con
         await using var browser = await Browser.StartAsync("console.test");
         string[] pages =
         [
-            "/", "/repositories", "/repositories?sort=size", "/repositories?search=absent", "/holds", "/policy", "/policy/compare",
+            "/", "/repositories", "/repositories?sort=size", "/repositories?search=absent", "/tree", "/holds", "/policy", "/policy/compare",
             "/activity", "/upkeep", "/trash", "/configuration", "/replicas",
         ];
         foreach (var (i, page) in pages.Index())
         {
-            await browser.ViewAsync(i % 2 == 0 ? 360 : 1101, 900, dark: i % 3 == 0);
+            await browser.ViewAsync(i % 2 == 0 ? 360 : 1221, 900, dark: i % 3 == 0);
             await browser.LoadAsync(new Uri(gateway.Operator, page).ToString());
             Assert.Equal((page, "200"), (page, await browser.ReadAsync(Status)));
             Assert.Equal((page, "true"), (page, await browser.ReadAsync("(document.documentElement.scrollWidth <= innerWidth) + ''")));
