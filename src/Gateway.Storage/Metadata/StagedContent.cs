@@ -94,7 +94,15 @@ public sealed class StagedContent
         }
         foreach (var digest in unheld)
         {
-            if (!IsHeld(digest)) Release(digest, () => IsHeld(digest));
+            try
+            {
+                if (!IsHeld(digest)) Release(digest, () => IsHeld(digest));
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // The changes are made. The next batch tries again; a sweep finds what a stop leaves.
+                lock (_lock) _unheld.Add(digest);
+            }
         }
     }
 
