@@ -17,7 +17,11 @@ public sealed partial class ListenerConsoleTests
         Assert.Equal((303, 303), (await full.LogInAsync("chief", Password), await reduced.LogInAsync("chief", Password)));
 
         var fields = new Dictionary<string, string> { ["repository"] = "team/app", ["tag"] = "v1", ["sure"] = "yes" };
-        foreach (var path in (string[])["/delete", "/collect", "/holds/release", "/holds/drop"])
+        string[] actions =
+        [
+            "/delete", "/collect", "/holds/release", "/holds/drop", "/rollback", "/trash/restore", "/trash/empty", "/policy/compare",
+        ];
+        foreach (var path in actions)
             Assert.Equal((path, 403), (path, await reduced.PostAsync(path, fields)));
 
         foreach (var (path, button) in ((string, string)[])[("/tags?repository=team/app", "/delete\""), ("/upkeep", "/collect\"")])
@@ -28,6 +32,43 @@ public sealed partial class ListenerConsoleTests
             Assert.DoesNotContain(button == "/delete\"" ? "class=\"danger\"" : button, page, StringComparison.Ordinal);
         }
         Assert.Equal(303, await reduced.PostAsync("/logout", []));
+    }
+
+    [Fact]
+    public async Task Rollback_needs_the_right_to_push_and_the_trash_is_a_matter_of_the_operator()
+    {
+        using var puller = new Person(_rig.Url);
+        using var pusher = new Person(_rig.Url);
+        using var chief = new Person(_rig.Url);
+        await puller.LogInAsync("puller", Password);
+        await pusher.LogInAsync("pusher", Password);
+        await chief.LogInAsync("chief", Password);
+        var digest = Digests().Match(await chief.ReadAsync("/tags?repository=team/app")).Value;
+        var fields = new Dictionary<string, string> { ["repository"] = "team/app", ["tag"] = "v2", ["digest"] = digest };
+
+        Assert.Equal(409, await puller.PostAsync("/rollback", fields));
+        foreach (var path in (string[])["/trash/restore", "/trash/empty", "/policy/compare"])
+            Assert.Equal((path, 403), (path, await pusher.PostAsync(path, fields)));
+        Assert.Equal(200, await pusher.PostAsync("/rollback", fields));
+        Assert.Equal(409, await pusher.PostAsync("/rollback", new(fields) { ["repository"] = "secret/app" }));
+
+        foreach (var (person, path, status) in ((Person, string, int)[])
+        [
+            (puller, $"/rollback?repository=team/app&tag=v1&digest={digest}", 404), (pusher, "/trash", 404),
+            (pusher, "/configuration", 404), (pusher, "/policy/compare", 404),
+            (pusher, $"/rollback?repository=team/app&tag=v1&digest={digest}", 200),
+            (pusher, "/tree", 200), (chief, "/trash", 200), (puller, "/layers?repository=secret/app&reference=v1", 404),
+        ])
+        {
+            using var answer = await person.GetAsync(path);
+            Assert.Equal((path, status), (path, (int)answer.StatusCode));
+        }
+        // The puller sees the one tree that has something for it: secret/app is not in it.
+        var tree = await puller.ReadAsync("/tree");
+        Assert.Contains("team", tree, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret", tree, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret", await puller.ReadAsync("/layers?repository=team/app&reference=v1"), StringComparison.Ordinal);
+        Assert.DoesNotContain("what deleting frees", await puller.ReadAsync("/repositories"), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -8,7 +8,7 @@ using Gateway.Storage;
 namespace Gateway.Operations.ReadModels;
 
 /// <summary>Makes the page of one manifest.</summary>
-internal sealed class ImagePages(StoredGates gates, TagPages tags, ManifestReadings readings, ReferrerTrees trees, Rollbacks rollbacks)
+internal sealed class ImagePages(StoredGates gates, TagPages tags, ManifestReadings readings, ReferrerTrees trees)
 {
     /// <summary>Most tags of a manifest that the page lists.</summary>
     public const int MostTags = 20;
@@ -81,7 +81,7 @@ internal sealed class ImagePages(StoredGates gates, TagPages tags, ManifestReadi
             Signature = await SignatureStates.OfAsync(inspection, digest, verdict, cancellationToken),
             Verdict = View(verdict, subject.Stage),
             Held = held is null ? null : TagPages.Summary(held),
-            History = tag is { } named ? await rollbacks.HistoryAsync(inspection, subject.Caller, named, cancellationToken) : [],
+            History = tag is { } named ? await Rollbacks.HistoryAsync(inspection, subject.Caller, named, cancellationToken) : [],
             MayRollBack = tag is not null && subject.MayPush,
             Manifest = stored.Bytes.Length <= MostText ? Encoding.UTF8.GetString(stored.Bytes.Span) : null,
         };

@@ -19,7 +19,7 @@ internal sealed class Rollbacks(StoredGates gates, RepositoryPages repositories,
     /// <summary>
     /// What a tag was bound to before, the latest first. Callers who do not see what the policy hides get what they could pull.
     /// </summary>
-    public async ValueTask<IReadOnlyList<EarlierRow>> HistoryAsync(
+    public static async ValueTask<IReadOnlyList<EarlierRow>> HistoryAsync(
         Inspection inspection, Caller caller, TagName tag, CancellationToken cancellationToken)
     {
         var (rows, seesHidden) = (new List<EarlierRow>(), inspection.SeesHidden(caller));
