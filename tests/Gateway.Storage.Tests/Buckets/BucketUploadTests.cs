@@ -118,12 +118,14 @@ public sealed class BucketUploadTests : IAsyncLifetime
         Assert.Equal(bytes, await StoredAsync(bytes));
     }
 
-    [Fact]
-    public async Task Later_request_on_another_gateway_wins()
+    [Theory]
+    [InlineData(50_000)]
+    [InlineData(700_000)]
+    public async Task Later_request_on_another_gateway_wins(int length)
     {
         var id = await BeginAsync(0);
         await using var first = await TakeOverAsync(0, id);
-        var slow = new SlowStream(new byte[700_000]);
+        var slow = new SlowStream(new byte[length]);
         var appending = first.AppendAsync(slow, default).AsTask();
         await slow.IsRead.InTimeAsync("the first request has sent its bytes");
         var bytes = RandomNumberGenerator.GetBytes(100_000);
