@@ -5,7 +5,7 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox.Conformance;
 
 /// <summary>Tags, catalog and referrers, page by page.</summary>
-public sealed class ListConformanceTests(RegistryFixture fixture) : IClassFixture<RegistryFixture>, IDisposable
+public class ListConformanceTests(RegistryFixture fixture) : IClassFixture<RegistryFixture>, IDisposable
 {
     private readonly RawClient _raw = new(fixture.Registry.Host);
 

@@ -5,7 +5,7 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox.Conformance;
 
 /// <summary>Manifests and indexes according to the distribution-spec.</summary>
-public sealed class ManifestConformanceTests(RegistryFixture fixture) : IClassFixture<RegistryFixture>, IDisposable
+public class ManifestConformanceTests(RegistryFixture fixture) : IClassFixture<RegistryFixture>, IDisposable
 {
     private const string Repository = "conformance/manifests";
 

@@ -28,12 +28,15 @@ internal sealed class Front : IAsyncDisposable
     }
 
     /// <param name="name"><c>nginx</c> or <c>haproxy</c>.</param>
-    /// <param name="gateway">The gateway's address, host:port.</param>
+    /// <param name="gateway">
+    /// The gateway's address, host:port. For haproxy also several with spaces between: each gets the next request.
+    /// </param>
     /// <param name="authority">
     /// With it, the proxy terminates TLS with this certificate, sends its own Host, and describes the client's request in headers. Null for
     /// plain HTTP with the client's Host.
     /// </param>
-    public static async Task<Front> StartAsync(string name, string gateway, Authority? authority = null)
+    /// <param name="ready">A target that is answered with 200; null for the ping, or with an authority for a token.</param>
+    public static async Task<Front> StartAsync(string name, string gateway, Authority? authority = null, string? ready = null)
     {
         var front = new Front(authority);
         string[] arguments = name == "nginx"
@@ -41,8 +44,8 @@ internal sealed class Front : IAsyncDisposable
             : ["-db", "-f", front._folder.Write("haproxy.cfg", front.Haproxy(gateway))];
         front._server = Server.Start(RigFolder.Program(name), arguments);
         // With accounts, the ping returns 401 and the request for an anonymous token 200.
-        var ready = authority is null ? $"http://{front.Host}/v2/" : $"https://{front.Host}/token";
-        await front._server.WaitUntilReadyAsync(new Uri(ready), Patience.Of(30));
+        var url = authority is null ? $"http://{front.Host}{ready ?? "/v2/"}" : $"https://{front.Host}{ready ?? "/token"}";
+        await front._server.WaitUntilReadyAsync(new Uri(url), Patience.Of(30));
         return front;
     }
 
@@ -110,7 +113,10 @@ internal sealed class Front : IAsyncDisposable
         {{HaproxyForwarded}}
             default_backend gateway
         backend gateway
-            server gateway {{gateway}}
+            balance roundrobin
+            retries 4
+            option redispatch 1
+        {{string.Join('\n', gateway.Split(' ').Select((each, i) => $"    server gateway{i} {each} check inter 500ms"))}}
 
         """;
 }

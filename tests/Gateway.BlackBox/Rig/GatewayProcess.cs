@@ -21,9 +21,12 @@ internal sealed class GatewayProcess : IRegistry
     private readonly List<string> _leaks = [];
     private Server? _server;
 
-    private GatewayProcess(string? storage, Authority? authority, IReadOnlyDictionary<string, string>? environment, string? assembly)
+    private readonly string? _bucket;
+
+    private GatewayProcess(
+        string? storage, Authority? authority, IReadOnlyDictionary<string, string>? environment, string? assembly, string? bucket)
     {
-        _assembly = assembly ?? Assembly;
+        (_assembly, _bucket) = (assembly ?? Assembly, bucket);
         _storage = storage ?? _folder["data"];
         _authority = authority;
         _environment = environment;
@@ -53,11 +56,12 @@ internal sealed class GatewayProcess : IRegistry
     /// <param name="authority">The authority of its certificate for clients; null for plain http.</param>
     /// <param name="environment">Environment variables in addition to those of the test.</param>
     /// <param name="assembly">The program; null for the one that was built.</param>
+    /// <param name="bucket">The value of <c>storage.s3</c>; null for the disk alone.</param>
     public static async Task<GatewayProcess> StartAsync(
         string yaml = "", string? storage = null, Authority? authority = null, IReadOnlyDictionary<string, string>? environment = null,
-        string? assembly = null)
+        string? assembly = null, string? bucket = null)
     {
-        var gateway = new GatewayProcess(storage, authority, environment, assembly);
+        var gateway = new GatewayProcess(storage, authority, environment, assembly, bucket);
         gateway.Configure(yaml);
         try
         {
@@ -77,7 +81,7 @@ internal sealed class GatewayProcess : IRegistry
         _folder.Write("gateway.yaml.new", $$"""
             {{Listen}}
             operator: {{Operator.ToString().TrimEnd('/')}}
-            storage: { path: "{{_storage}}" }
+            storage: { path: "{{_storage}}"{{(_bucket is null ? "" : $", s3: {_bucket}")}} }
             {{yaml}}
             """);
         File.Move(_folder["gateway.yaml.new"], ConfigurationFile, overwrite: true);
