@@ -34,7 +34,7 @@ public sealed class Volume : IAsyncDisposable
         Links = new(_index);
         Catalog = new(PushedRoot = shared is null
             ? new(Path.Combine(folders.Path, "docker/registry/v2"), Lifetime.Pushed)
-            : new(Path.Combine(folders.Own, "shared/v2"), Lifetime.Pushed, isShared: true));
+            : new(Path.Combine(folders.Shared, "v2"), Lifetime.Pushed, isShared: true));
         CachedRoot = new(Path.Combine(folders.Own, "cache/v2"), Lifetime.Cached);
         StagedRoot = new(Path.Combine(folders.Own, "staged/v2"), Lifetime.Staged);
         DecisionRing = new(folders.Decisions);
@@ -195,7 +195,10 @@ public sealed class Volume : IAsyncDisposable
         {
             if (segments.Any) _durability.CheckWrites();
             var replay = new Replay(applier);
-            sequence = Math.Max(sequence, segments.Replay(record => replay.Apply(Repositories.Journaled(record.Repository), record)));
+            sequence = Math.Max(sequence, segments.Replay(record =>
+            {
+                if (Repositories.Journaled(record.Repository) is { } repository) replay.Apply(repository, record);
+            }));
             applier.EndBatch();
             segments.EndAll(sequence);
         }

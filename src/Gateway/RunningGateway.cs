@@ -63,7 +63,7 @@ internal sealed class RunningGateway : IAsyncDisposable
     {
         // Held until the process ends: what lives as long as the volume logs through it.
         var loggers = LoggerFactory.Create(Logs);
-        var volume = await OpenAsync(options.Storage, clock, loggers.CreateLogger<Volume>(), cancellationToken);
+        var volume = await options.Storage.OpenAsync(clock, loggers.CreateLogger<Volume>(), cancellationToken);
         WebApplication? app = null;
         try
         {
@@ -83,11 +83,6 @@ internal sealed class RunningGateway : IAsyncDisposable
             throw;
         }
     }
-
-    private static ValueTask<Volume> OpenAsync(
-        StorageOptions storage, TimeProvider clock, ILogger logger, CancellationToken cancellationToken) => storage.S3 is { } s3
-        ? SharedVolume.OpenAsync(storage.Path, s3.Store(), s3.RedirectsSigned, s3.StaleFor, clock, logger, cancellationToken)
-        : Volume.OpenAsync(storage.Path, clock, logger, cancellationToken);
 
     /// <summary>Returns when the gateway was told to end and every request under way has ended, or has had its time.</summary>
     public Task WaitForEndAsync(CancellationToken stop) => _app.WaitForShutdownAsync(stop);

@@ -54,7 +54,10 @@ public sealed class BucketTests(BucketFixture fixture) : IClassFixture<BucketFix
         (await _client.OrasAsync("push", "--plain-http", reference, "file.txt:text/plain")).Succeeded();
         (await _client.OrasAsync("attach", "--plain-http", "--artifact-type", "a/b", reference, "file.txt:text/plain")).Succeeded();
         foreach (var each in All("team/oras:v1"))
-            Assert.Contains("a/b", (await _client.OrasAsync("discover", "--plain-http", each)).Succeeded().Stdout, StringComparison.Ordinal);
+        {
+            var found = (await _client.OrasAsync("discover", "--plain-http", each)).Succeeded();
+            Assert.Contains("a/b", found.Stdout, StringComparison.Ordinal);
+        }
     }
 
     [Fact]

@@ -114,6 +114,8 @@ public static class JournalRepair
         var files = new SmallFiles(folders.Temporary, folders.Durability);
         foreach (var (segment, bytes) in repaired) files.Write(segment, bytes, flush: true);
         folders.Durability.FlushAll();
+        // What was lost may have been applied to the copy of a log in a bucket; the next start makes the copy again.
+        if (Disk.HasFolder(folders.Shared)) Directory.Delete(folders.Shared, recursive: true);
         return aside;
     }
 }

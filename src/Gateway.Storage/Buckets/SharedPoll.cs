@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Gateway.Oci;
 
 namespace Gateway.Storage;
@@ -94,15 +95,30 @@ internal sealed class SharedPoll : IAsyncDisposable
             if (RepositoryName.TryParse(found.Key[heads.Length..], out var name) && _seen.GetValueOrDefault(name.Value) != found.Facts.ETag)
                 changed.Add((name, found.Facts.ETag));
         }
+        var failed = new ConcurrentDictionary<string, Exception>(StringComparer.Ordinal);
         await Parallel.ForEachAsync(
-            changed, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken }, RefreshAsync);
-        foreach (var (name, etag) in changed) _seen[name.Value] = etag;
+            changed, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken },
+            async (each, stop) =>
+            {
+                if (await TryRefreshAsync(each.Name, each.ETag, stop) is { } why) failed[each.Name.Value] = why;
+            });
+        foreach (var (name, etag) in changed.Where(each => !failed.ContainsKey(each.Name.Value))) _seen[name.Value] = etag;
+        if (!failed.IsEmpty) Log.NotPolled(_logger, failed.Values.First());
     }
 
-    private async ValueTask RefreshAsync((RepositoryName Name, string ETag) changed, CancellationToken cancellationToken)
+    // One repository that cannot be read must not keep the others from being read.
+    private async ValueTask<Exception?> TryRefreshAsync(RepositoryName name, string etag, CancellationToken cancellationToken)
     {
-        var log = _logs.Of(_repositories.Pushed(changed.Name));
-        if (log.ETag != changed.ETag) await log.ValidateAsync().WaitAsync(cancellationToken);
+        try
+        {
+            var log = _logs.Of(_repositories.Pushed(name));
+            if (log.ETag != etag) await log.ValidateAsync().WaitAsync(cancellationToken);
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return e;
+        }
     }
 
     /// <summary>Makes logs of the repositories that distribution has filled, so that the catalog has them. Once for a bucket.</summary>

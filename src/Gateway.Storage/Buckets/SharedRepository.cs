@@ -119,8 +119,11 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
     /// <summary>Makes the copy up to date. Returns why that failed; null when it did not.</summary>
     private async ValueTask<Exception?> TryValidateAsync(TimeSpan age, CancellationToken cancellationToken)
     {
+        var failure = log.Failure;
         var validation = log.ValidateAsync(age);
         if (validation.IsCompletedSuccessfully) return null;
+        // The validation goes on, and shows whether the bucket answers again.
+        if (failure is not null) return failure;
         try
         {
             await validation.WaitAsync(MaxWait, cancellationToken);
@@ -128,6 +131,7 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
         }
         catch (Exception e) when (e is IOException or TimeoutException or UnauthorizedAccessException)
         {
+            if (e is TimeoutException) log.Doubt(e);
             return e;
         }
     }
@@ -140,7 +144,10 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
         : result;
 
     // No path and no address: a client sees it.
-    private static string WhyOf(Exception e) => e is TimeoutException
-        ? "the bucket of this registry did not answer in time"
-        : "the bucket of this registry does not answer";
+    private static string WhyOf(Exception e) => e switch
+    {
+        TimeoutException => "the bucket of this registry did not answer in time",
+        NewerRecordException newer => newer.Message,
+        _ => "the bucket of this registry does not answer",
+    };
 }

@@ -83,7 +83,10 @@ public sealed class Collector
         var pace = new WorkPace(_clock);
         var staged = new StagedCollection(_repositories, _roots.Staged, _staged, _uses, _clock, request, tally, pace);
         await staged.RunAsync(report, stop);
-        foreach (var root in (Root[])[_roots.Pushed, _roots.Cached]) await CollectAsync(root, request, tally, pace, report, stop);
+        if (_roots.Pushed.IsShared)
+            tally.Note("Pushed content is in a bucket and is not collected: another gateway may use what nothing names here.");
+        Root[] roots = _roots.Pushed.IsShared ? [_roots.Cached] : [_roots.Pushed, _roots.Cached];
+        foreach (var root in roots) await CollectAsync(root, request, tally, pace, report, stop);
         return tally.Report();
     }
 

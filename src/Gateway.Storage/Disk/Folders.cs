@@ -35,6 +35,9 @@ internal sealed record Folders(string Path, Durability Durability, ILogger Logge
 
     public string Index => $"{Own}/index";
 
+    /// <summary>The copies of logs in a bucket (<see cref="Root.IsShared"/>).</summary>
+    public string Shared => $"{Own}/shared";
+
     private string StartFile => $"{Own}/start";
 
     private string SequenceFile => $"{Own}/sequence";

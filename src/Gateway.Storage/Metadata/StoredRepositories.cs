@@ -82,10 +82,22 @@ public sealed class StoredRepositories
         return RepositoryName.TryParse(path.AsSpan(slash + 1), out var own) ? (path[..Math.Max(0, slash)], own) : null;
     }
 
-    /// <summary>A repository whose changes are journaled, by its <see cref="StoredRepository.FullName"/>.</summary>
-    internal StoredRepository Journaled(string fullName) => fullName.StartsWith(StoredRepository.StagedMark, StringComparison.Ordinal)
-        ? StagedAt(fullName[StoredRepository.StagedMark.Length..])
-        : Of(_roots.Pushed, fullName);
+    /// <summary>
+    /// A repository whose changes are journaled, by its <see cref="StoredRepository.FullName"/>. Null when its truth is in a bucket that
+    /// this process does not use. Throws <see cref="IOException"/> when this process uses a bucket, and the change is of the time before.
+    /// </summary>
+    internal StoredRepository? Journaled(string fullName)
+    {
+        if (fullName.StartsWith(StoredRepository.StagedMark, StringComparison.Ordinal))
+            return StagedAt(fullName[StoredRepository.StagedMark.Length..]);
+        var isShared = fullName.StartsWith(StoredRepository.SharedMark, StringComparison.Ordinal);
+        if (isShared) return _roots.Pushed.IsShared ? Of(_roots.Pushed, fullName[StoredRepository.SharedMark.Length..]) : null;
+        return _roots.Pushed.IsShared
+            ? throw new IOException(
+                $"expected a journal without changes of the time before storage.s3, got one of {fullName}; "
+                + "start the gateway once without storage.s3 and stop it")
+            : Of(_roots.Pushed, fullName);
+    }
 
     /// <summary>
     /// The names of built-in repositories after <paramref name="last"/> in bytewise order, at most <paramref name="count"/>.

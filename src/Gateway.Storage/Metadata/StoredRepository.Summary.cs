@@ -27,6 +27,10 @@ public sealed partial class StoredRepository
     /// <summary>The length of the file of some content in the root of this repository; 0 when there is none.</summary>
     public long BytesOf(Digest digest) => Disk.LengthOf(Root.Data(digest)) ?? 0;
 
+    // As the links say: the bytes are not on the disk.
+    private long SizeOf(Digest digest) => Math.Max(
+        0, (FindLink(LinkKind.Manifest, digest) ?? FindLink(LinkKind.Blob, digest))?.Size ?? 0);
+
     /// <summary>Counts tags and bytes on the disk, each up to a limit, so that the work is bounded.</summary>
     /// <param name="mostTags">Tags to count at most.</param>
     /// <param name="mostLinks">Manifests and blobs to measure at most.</param>
@@ -37,7 +41,7 @@ public sealed partial class StoredRepository
         foreach (var digest in Manifests().Concat(Blobs()))
         {
             if (++links > mostLinks) break;
-            bytes += Disk.LengthOf(Root.Data(digest)) ?? 0;
+            bytes += Root.IsShared ? SizeOf(digest) : Disk.LengthOf(Root.Data(digest)) ?? 0;
         }
         return new(Math.Min(tags, mostTags), tags > mostTags, bytes, links > mostLinks, SummaryBasis().Manifests);
     }

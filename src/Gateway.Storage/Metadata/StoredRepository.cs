@@ -35,7 +35,11 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
     public string Path { get; }
 
     /// <summary>Its name among all repositories whose changes are journaled. Names of repositories contain no colon.</summary>
-    public string FullName => Root.Lifetime == Lifetime.Staged ? StagedMark + Path : Path;
+    public string FullName =>
+        Root.Lifetime == Lifetime.Staged ? StagedMark + Path : Root.IsShared ? SharedMark + Path : Path;
+
+    /// <summary>Precedes the path in the full name of a repository whose truth is a log in a bucket.</summary>
+    internal const string SharedMark = "shared:";
 
     /// <summary>Precedes the path in the full name of a staged repository.</summary>
     public const string StagedMark = "staged:";

@@ -42,7 +42,7 @@ internal static class AdminCommand
             if (!Directory.Exists(path))
                 throw new IOException(
                     $"no gateway answers at {options.Operator.Url}, and the store {path} does not exist; start the gateway");
-            await using var volume = await Volume.OpenAsync(path, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
+            await using var volume = await options.Storage.OpenAsync(TimeProvider.System, NullLogger.Instance, CancellationToken.None);
             await volume.Eviction.Counted;
             return await offline(options, volume);
         }

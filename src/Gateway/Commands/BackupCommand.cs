@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Gateway.Configuration;
 using Gateway.Storage;
 
 namespace Gateway.Commands;
@@ -18,10 +19,12 @@ internal static partial class BackupCommand
         {
             to, copy, cache, config, json,
         };
-        command.SetAction((parsed, cancellationToken) => RunAsync(parsed, config, path =>
+        command.SetAction((parsed, cancellationToken) => RunAsync(parsed, config, storage =>
         {
+            if (storage.S3 is { } s3)
+                throw new IOException($"pushed content is in the bucket {s3.Bucket}, and not in {storage.Path}; back up the bucket");
             var report = VolumeBackup.Make(
-                path, parsed.GetRequiredValue(to), !parsed.GetValue(copy), parsed.GetValue(cache), cancellationToken);
+                storage.Path, parsed.GetRequiredValue(to), !parsed.GetValue(copy), parsed.GetValue(cache), cancellationToken);
             var output = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(json)) output.WriteLine(JsonSerializer.Serialize(report, UpkeepJson.Default.BackupReport));
             else Print(output, report);
@@ -38,9 +41,9 @@ internal static partial class BackupCommand
         {
             dryRun, config, json,
         };
-        command.SetAction((parsed, _) => RunAsync(parsed, config, path =>
+        command.SetAction((parsed, _) => RunAsync(parsed, config, storage =>
         {
-            var report = JournalRepair.Run(path, !parsed.GetValue(dryRun), TimeProvider.System);
+            var report = JournalRepair.Run(storage.Path, !parsed.GetValue(dryRun), TimeProvider.System);
             var output = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(json)) output.WriteLine(JsonSerializer.Serialize(report, UpkeepJson.Default.RepairReport));
             else Print(output, report);
@@ -49,13 +52,13 @@ internal static partial class BackupCommand
         return command;
     }
 
-    private static async Task<int> RunAsync(ParseResult parsed, Option<string?> config, Func<string, int> run)
+    private static async Task<int> RunAsync(ParseResult parsed, Option<string?> config, Func<StorageOptions, int> run)
     {
         var error = parsed.InvocationConfiguration.Error;
         if ((await ConfigurationFile.LoadAsync(parsed.GetValue(config), error)).Options is not { } options) return 1;
         try
         {
-            return run(options.Storage.Path);
+            return run(options.Storage);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

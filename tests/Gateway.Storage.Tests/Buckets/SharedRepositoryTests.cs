@@ -1,5 +1,6 @@
 using System.Text;
 using Gateway.Oci;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Gateway.Storage.Tests;
@@ -154,7 +155,45 @@ public sealed class SharedRepositoryTests : IAsyncLifetime
         clock.Advance(TimeSpan.FromMinutes(2));
         Assert.IsType<Result<TagState>.Unavailable>(await Of(rig).ResolveAsync(TagName.Parse("v1"), default));
         isAway = false;
+        // A failure counts for a second.
+        clock.Advance(TimeSpan.FromSeconds(2));
         Assert.Equal(digest, await VolumeRig.LiveAsync(Of(rig), "v1"));
+    }
+
+    [Fact]
+    public async Task Collection_leaves_pushed_content_and_says_why()
+    {
+        var rig = await ReplicaAsync();
+        var blob = await VolumeRig.PushBlobAsync(Of(rig), "text"u8.ToArray());
+        var report = await rig.Volume.Collector.RunAsync(new(false, TimeSpan.Zero, new HashSet<string>()), static _ => { }, default);
+        Assert.Contains(report.Notes, note => note.Contains("bucket", StringComparison.Ordinal));
+        Assert.Equal("text", await VolumeRig.ReadAsync(Of(rig), blob));
+    }
+
+    [Fact]
+    public async Task Journal_of_a_shared_volume_is_not_replayed_without_the_bucket()
+    {
+        var rig = await ReplicaAsync();
+        await VolumeRig.PushAsync(Of(rig), "v1", "text");
+        using var copy = new TemporaryCopy(rig.Path);
+        await using var alone = await Volume.OpenAsync(copy.Path, TimeProvider.System, NullLogger.Instance, default);
+        Assert.Null(alone.Health.ReadOnlyBecause);
+        Assert.True(alone.Repositories.Pushed(VolumeRig.Name).LiveOf(TagName.Parse("v1")).IsEmpty);
+    }
+
+    /// <summary>A copy of a folder as a kill leaves it.</summary>
+    private sealed class TemporaryCopy : IDisposable
+    {
+        public TemporaryCopy(string of)
+        {
+            foreach (var folder in Directory.EnumerateDirectories(of, "*", SearchOption.AllDirectories))
+                Directory.CreateDirectory(Path + folder[of.Length..]);
+            foreach (var file in Directory.EnumerateFiles(of, "*", SearchOption.AllDirectories)) File.Copy(file, Path + file[of.Length..]);
+        }
+
+        public string Path { get; } = Directory.CreateTempSubdirectory("gateway-copy-").FullName;
+
+        public void Dispose() => Directory.Delete(Path, recursive: true);
     }
 
     [Fact]

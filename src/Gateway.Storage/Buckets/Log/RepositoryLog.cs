@@ -15,6 +15,9 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
     /// <summary>Times that the head is read again because a snapshot was made meanwhile. Chosen: one is made in 1,000 changes.</summary>
     private const int MaxAgain = 4;
 
+    /// <summary>How long a failure counts. Chosen: the delay until the end of an outage is noticed.</summary>
+    private static readonly TimeSpan FailureLasts = TimeSpan.FromSeconds(1);
+
     private static readonly Dictionary<Guid, Change> None = [];
 
     private readonly HeadWriter _writer = new(objects, clock);
@@ -23,6 +26,9 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
     private TaskCompletionSource? _readers;
     private bool _isRunning;
     private long _validatedAt;
+    private Failed? _failure;
+
+    private sealed record Failed(Exception Why, long At);
 
     private sealed record Pending(Guid Id, Change Change, TaskCompletionSource<CommitResult> Done);
 
@@ -35,6 +41,13 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
     /// <summary>How long ago the read began that last showed the copy to be up to date; null when none did.</summary>
     public TimeSpan? SinceValidated =>
         Volatile.Read(ref _validatedAt) is var at && at == 0 ? null : clock.Time.GetElapsedTime(at);
+
+    /// <summary>
+    /// Why the last read failed, if that was less than a second ago; null otherwise. While the bucket is away, one request each second
+    /// waits for it, and the others do not.
+    /// </summary>
+    public Exception? Failure =>
+        Volatile.Read(ref _failure) is { } failure && clock.Time.GetElapsedTime(failure.At) < FailureLasts ? failure.Why : null;
 
     /// <summary>The ETag of the last head that is applied here; null for none.</summary>
     public string? ETag => state.Position.ETag;
@@ -67,6 +80,9 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
         }
         return pending.Done.Task;
     }
+
+    /// <summary>Notes that a read failed, or took too long.</summary>
+    public void Doubt(Exception why) => Volatile.Write(ref _failure, new(why, clock.Time.GetTimestamp()));
 
     private void Start()
     {
@@ -103,11 +119,13 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
         try
         {
             if (readers is not null || known is null) known = await RefreshAsync(known, isHeadNeeded: changes.Count > 0);
+            _failure = null;
             readers?.TrySetResult();
             return changes.Count > 0 ? await CommitAsync(changes, known!) : known;
         }
         catch (Exception e)
         {
+            Doubt(e);
             readers?.TrySetException(e);
             // Each request reports it.
             _ = readers?.Task.Exception;
