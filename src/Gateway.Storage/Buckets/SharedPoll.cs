@@ -28,6 +28,7 @@ internal sealed class SharedPoll : IAsyncDisposable
     private Task _running = Task.CompletedTask;
     private Task? _next;
     private bool _isAdopted;
+    private volatile bool _isAway;
 
     public SharedPoll(SharedLogs logs, StoredRepositories repositories, TimeProvider clock, ILogger logger)
     {
@@ -82,8 +83,15 @@ internal sealed class SharedPoll : IAsyncDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            Log.NotPolled(_logger, e);
+            Tell(e);
         }
+    }
+
+    // Once for each outage.
+    private void Tell(Exception why)
+    {
+        if (!_isAway) Log.NotPolled(_logger, why);
+        _isAway = true;
     }
 
     private async Task ListAsync(CancellationToken cancellationToken)
@@ -103,7 +111,8 @@ internal sealed class SharedPoll : IAsyncDisposable
                 if (await TryRefreshAsync(each.Name, each.ETag, stop) is { } why) failed[each.Name.Value] = why;
             });
         foreach (var (name, etag) in changed.Where(each => !failed.ContainsKey(each.Name.Value))) _seen[name.Value] = etag;
-        if (!failed.IsEmpty) Log.NotPolled(_logger, failed.Values.First());
+        _isAway &= !failed.IsEmpty;
+        if (!failed.IsEmpty) Tell(failed.Values.First());
     }
 
     // One repository that cannot be read must not keep the others from being read.

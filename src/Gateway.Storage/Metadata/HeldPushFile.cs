@@ -19,10 +19,13 @@ internal static class HeldPushFile
     }
 
     /// <summary>Reads the file; null when it is incomplete.</summary>
-    public static HeldPush? Read(string file)
+    public static HeldPush? Read(string file) => Parse(Path.GetFileName(file), Disk.Text(file) ?? "");
+
+    /// <summary>The same, of a file that was read.</summary>
+    public static HeldPush? Parse(string name, string text)
     {
-        var lines = (Disk.Text(file) ?? "").Split('\n');
-        return lines.Length == 7 && TagName.TryParse(Path.GetFileName(file), out var tag) && Digest.TryParse(lines[0], out var digest)
+        var lines = text.Split('\n');
+        return lines.Length == 7 && TagName.TryParse(name, out var tag) && Digest.TryParse(lines[0], out var digest)
             && long.TryParse(lines[1], CultureInfo.InvariantCulture, out var sequence)
             && UnixTime.TryParse(lines[2], out var at) && UnixTime.TryParse(lines[3], out var expires)
             ? new(tag, digest, sequence, lines[4], at, expires, lines[5])

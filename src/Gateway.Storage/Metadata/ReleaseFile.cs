@@ -11,10 +11,13 @@ internal static class ReleaseFile
         UnixTime.Format(release.At), release.Actor.ReplaceLineEndings(" "), release.Reason.ReplaceLineEndings(" "), ""));
 
     /// <summary>Reads the file; null when it is incomplete.</summary>
-    public static ManifestRelease? Read(string file)
+    public static ManifestRelease? Read(string file) => Parse(Path.GetFileName(file), Disk.Text(file) ?? "");
+
+    /// <summary>The same, of a file that was read.</summary>
+    public static ManifestRelease? Parse(string name, string text)
     {
-        var lines = (Disk.Text(file) ?? "").Split('\n');
-        return lines.Length == 4 && Digest.TryParse(Path.GetFileName(file).Replace('-', ':'), out var digest)
+        var lines = text.Split('\n');
+        return lines.Length == 4 && Digest.TryParse(name.Replace('-', ':'), out var digest)
             && UnixTime.TryParse(lines[0], out var at)
             ? new(digest, lines[1], lines[2], at)
             : null;

@@ -58,10 +58,12 @@ internal sealed class SeenTimes(string file)
         File.Move($"{file}.new", file, overwrite: true);
     }
 
-    private Dictionary<Digest, DateTimeOffset> Read()
+    private Dictionary<Digest, DateTimeOffset> Read() => Parse(Disk.Text(file) ?? "");
+
+    /// <summary>The times of a file that was read.</summary>
+    public static Dictionary<Digest, DateTimeOffset> Parse(string text)
     {
         var times = new Dictionary<Digest, DateTimeOffset>();
-        if (Disk.Text(file) is not { } text) return times;
         // A line without a line break may be torn.
         foreach (var line in text[..(text.LastIndexOf('\n') + 1)].Split('\n'))
         {

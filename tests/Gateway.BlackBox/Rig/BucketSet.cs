@@ -20,6 +20,9 @@ internal sealed class BucketSet : IRegistry
 
     public GatewayProcess[] Gateways { get; private set; } = [];
 
+    /// <summary>Between each gateway and the store.</summary>
+    public FaultyProxy[] Proxies { get; private set; } = [];
+
     /// <summary>The address of the reverse proxy.</summary>
     public string Host => _front!.Host;
 
@@ -42,7 +45,8 @@ internal sealed class BucketSet : IRegistry
         {
             set._folder.Write("access", S3Server.AccessKey);
             set._folder.Write("secret", S3Server.SecretKey);
-            set.Gateways = await Task.WhenAll(Enumerable.Range(0, Count).Select(_ => GatewayProcess.StartAsync(yaml, bucket: set.Options)));
+            set.Proxies = [.. Enumerable.Range(0, Count).Select(_ => new FaultyProxy(server.Endpoint.Port))];
+            set.Gateways = await Task.WhenAll(set.Proxies.Select(p => GatewayProcess.StartAsync(yaml, bucket: set.OptionsOf(p))));
             set._front = await Front.StartAsync("haproxy", string.Join(' ', set.Gateways.Select(g => g.Host)), ready: ready);
             return set;
         }
@@ -53,8 +57,8 @@ internal sealed class BucketSet : IRegistry
         }
     }
 
-    private string Options => $$"""
-        { bucket: {{Bucket}}, endpoint: "{{Store.Endpoint.ToString().TrimEnd('/')}}", accessKeyFile: "{{_folder["access"]}}", secretKeyFile: "{{_folder["secret"]}}" }
+    private string OptionsOf(FaultyProxy proxy) => $$"""
+        { bucket: {{Bucket}}, endpoint: "http://127.0.0.1:{{proxy.Port}}", accessKeyFile: "{{_folder["access"]}}", secretKeyFile: "{{_folder["secret"]}}" }
         """.Trim();
 
     /// <summary>Debian's docker-registry on the same bucket.</summary>
@@ -65,6 +69,7 @@ internal sealed class BucketSet : IRegistry
     {
         if (_front is not null) await _front.DisposeAsync();
         foreach (var gateway in Gateways) await gateway.DisposeAsync();
+        foreach (var proxy in Proxies) await proxy.DisposeAsync();
         await Store.DisposeAsync();
         _folder.Dispose();
     }

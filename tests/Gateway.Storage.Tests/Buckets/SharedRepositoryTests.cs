@@ -102,6 +102,32 @@ public sealed class SharedRepositoryTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Repository_that_was_copied_from_a_disk_is_adopted_with_its_notes()
+    {
+        var disk = await VolumeRig.OpenAsync();
+        _rigs.Add(disk);
+        var before = disk.Volume.Repositories.Pushed(VolumeRig.Name);
+        var live = await VolumeRig.PushAsync(before, "v1", "text");
+        var held = await VolumeRig.PushAsync(before, "v2", "held");
+        var expires = DateTimeOffset.FromUnixTimeSeconds(4_000_000_000);
+        var seen = DateTimeOffset.FromUnixTimeSeconds(1_600_000_000);
+        await before.CommitAsync(
+            new([
+                new Operation.Hold(TagName.Parse("v3"), held, "ci", expires, "a signature"), new Operation.Release(live, "ops", "urgent"),
+                new Operation.AddEvidence(live, held), new Operation.Seen(live, seen),
+            ]), default);
+        foreach (var file in Directory.EnumerateFiles($"{disk.Path}/docker", "*", SearchOption.AllDirectories))
+            await _bucket.PutAsync(file[(disk.Path.Length + 1)..], await File.ReadAllBytesAsync(file), PutCondition.None, default);
+        var after = Of(await ReplicaAsync());
+        Assert.Equal(live, await VolumeRig.LiveAsync(after, "v1"));
+        var (was, now) = (Assert.Single(before.HeldPushes()), Assert.Single(after.HeldPushes()));
+        Assert.Equal(HeldPushFile.Format(was with { Sequence = now.Sequence }), HeldPushFile.Format(now));
+        Assert.Equal(ReleaseFile.Format(before.ReleaseOf(live)!), ReleaseFile.Format(after.ReleaseOf(live)!));
+        Assert.Equal(seen, await after.FirstSeenAsync(live));
+        Assert.Equal([held], Assert.IsType<Result<IReadOnlyList<Digest>>.Found>(await after.EvidenceAsync(live, default)).Value);
+    }
+
+    [Fact]
     public async Task Repositories_of_distribution_are_in_the_catalog()
     {
         string[] names = ["a/b", "a", "a-b", "z/0/1"];
@@ -181,14 +207,14 @@ public sealed class SharedRepositoryTests : IAsyncLifetime
         Assert.True(alone.Repositories.Pushed(VolumeRig.Name).LiveOf(TagName.Parse("v1")).IsEmpty);
     }
 
-    /// <summary>A copy of a folder as a kill leaves it.</summary>
+    /// <summary>A copy of a volume's own notes, with its journal, as a kill leaves it.</summary>
     private sealed class TemporaryCopy : IDisposable
     {
         public TemporaryCopy(string of)
         {
-            foreach (var folder in Directory.EnumerateDirectories(of, "*", SearchOption.AllDirectories))
-                Directory.CreateDirectory(Path + folder[of.Length..]);
-            foreach (var file in Directory.EnumerateFiles(of, "*", SearchOption.AllDirectories)) File.Copy(file, Path + file[of.Length..]);
+            Directory.CreateDirectory($"{Path}/gateway/journal");
+            foreach (var file in Directory.EnumerateFiles($"{of}/gateway").Concat(Directory.EnumerateFiles($"{of}/gateway/journal")))
+                File.Copy(file, Path + file[of.Length..]);
         }
 
         public string Path { get; } = Directory.CreateTempSubdirectory("gateway-copy-").FullName;

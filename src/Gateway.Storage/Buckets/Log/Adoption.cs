@@ -21,7 +21,7 @@ internal sealed class Adoption(IBucket bucket, string prefix, LogClock clock)
 
     private readonly Root _layout = new($"{prefix}docker/registry/v2", Lifetime.Pushed);
 
-    private sealed record Found(List<Digest> Manifests, List<Digest> Blobs, List<TagName> Tags);
+    private sealed record Found(List<(Digest Digest, DateTimeOffset Written)> Manifests, List<Digest> Blobs, List<TagName> Tags);
 
     /// <summary>
     /// Makes the log of a repository that has links and no head. Another replica may do the same at the same time; one of them makes the
@@ -32,7 +32,7 @@ internal sealed class Adoption(IBucket bucket, string prefix, LogClock clock)
         var found = await FindAsync(name);
         if (found.Manifests.Count + found.Blobs.Count + found.Tags.Count == 0) return null;
         var operations = new List<Operation>();
-        var manifests = await ReadAllAsync(found.Manifests, ReadManifestAsync);
+        var manifests = await ReadAllAsync(found.Manifests, each => ReadManifestAsync(each.Digest));
         operations.AddRange(manifests.Select(static m => m.Stored));
         var sizes = manifests.SelectMany(static m => m.Manifest?.Blobs ?? []).DistinctBy(static b => b.Digest)
             .ToDictionary(static b => b.Digest, static b => b.Size);
@@ -40,14 +40,22 @@ internal sealed class Adoption(IBucket bucket, string prefix, LogClock clock)
         operations.AddRange(manifests.SelectMany(ReferrersOf));
         var tags = await ReadAllAsync(found.Tags, async tag => (Tag: tag, Digest: await ReadLinkAsync(_layout.TagLink(name, tag))));
         operations.AddRange(tags.Where(static t => !t.Digest.IsEmpty).Select(static t => new Operation.SetLive(t.Tag, t.Digest)));
-        return await WriteAsync(operations, objects);
+        var notes = await new AdoptedNotes(bucket, _layout).ReadAsync(name);
+        operations.AddRange(notes.Undated);
+        // After the notes, of which the first counts: the time of the link is that of the push, or of the copy to the bucket.
+        operations.AddRange(found.Manifests.Select(static each => new Operation.Seen(each.Digest, each.Written)));
+        return await WriteAsync(operations, notes.Dated, objects);
     }
 
-    private async Task<LogHead> WriteAsync(List<Operation> operations, LogObjects objects)
+    private async Task<LogHead> WriteAsync(
+        List<Operation> operations, IReadOnlyList<(DateTimeOffset At, Operation Operation)> dated, LogObjects objects)
     {
-        var at = clock.Time.GetUtcNow();
-        LogRecord[] records = [.. operations.Chunk(MostOfRecord).Select((some, i) => new LogRecord(clock.NewId(), 0, new(
-            i + 1, at, "", [.. some], [.. some.Where(static o => o is Operation.SetLive).Select(static _ => default(Digest))])))];
+        var now = clock.Time.GetUtcNow();
+        var changes = operations.Chunk(MostOfRecord).Select(some => (At: now, Operations: some))
+            .Concat(dated.Select(static each => (each.At, Operations: (Operation[])[each.Operation])));
+        LogRecord[] records = [.. changes.Select((change, i) => new LogRecord(clock.NewId(), 0, new(
+            i + 1, change.At, "", [.. change.Operations],
+            [.. change.Operations.Where(static o => o is Operation.SetLive).Select(static _ => default(Digest))])))];
         var part = await objects.WriteSnapshotAsync(records);
         var recent = records.Select(static r => r.Id).TakeLast(LogHead.MostRecent).ToImmutableArray();
         var head = new LogHead(records.Length, records.Length, recent, [], [part]);
@@ -74,7 +82,8 @@ internal sealed class Adoption(IBucket bucket, string prefix, LogClock clock)
         {
             // …/_manifests/revisions/<algorithm>/<hex>/link, or …/_manifests/tags/<tag>/current/link
             var rest = key.Key[(_layout.Repository(name).Length + "/_manifests/".Length)..].Split('/');
-            if (rest is ["revisions", _, _, "link"] && DigestOf(key.Key) is { IsEmpty: false } manifest) found.Manifests.Add(manifest);
+            if (rest is ["revisions", _, _, "link"] && DigestOf(key.Key) is { IsEmpty: false } manifest)
+                found.Manifests.Add((manifest, key.Facts.Written));
             if (rest is ["tags", var tag, "current", "link"] && TagName.TryParse(tag, out var parsed)) found.Tags.Add(parsed);
         }
         return found;
