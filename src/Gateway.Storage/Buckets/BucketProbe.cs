@@ -38,7 +38,8 @@ public static class BucketProbe
         try
         {
             report = await run.TryAsync(cancellationToken) is { } refusal
-                ? new(BucketState.Refused, refusal, "use a store with conditional writes (docs/buckets.md has a list), or remove storage.s3")
+                ? new(
+                    BucketState.Refused, refusal, "use a store with conditional writes (docs/buckets.md has a list), or remove storage.s3")
                 : new(BucketState.Good, "", "");
         }
         catch (BucketException e)
