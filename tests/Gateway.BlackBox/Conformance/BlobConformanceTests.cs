@@ -237,7 +237,11 @@ public class BlobConformanceTests(RegistryFixture fixture) : IClassFixture<Regis
         Assert.Equal(bytes[1000..2000], System.Text.Encoding.Latin1.GetBytes(parts[1][1])[..1000]);
     }
 
-    public void Dispose() => _raw.Dispose();
+    public void Dispose()
+    {
+        _raw.Dispose();
+        GC.SuppressFinalize(this);
+    }
 
     private static (byte[] Bytes, string Digest) Blob(string algorithm, int seed)
     {

@@ -115,7 +115,11 @@ public class ListConformanceTests(RegistryFixture fixture) : IClassFixture<Regis
         Assert.Empty(JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["manifests"]!.AsArray());
     }
 
-    public void Dispose() => _raw.Dispose();
+    public void Dispose()
+    {
+        _raw.Dispose();
+        GC.SuppressFinalize(this);
+    }
 
     private async Task PushAsync(string repository, byte[] document)
     {

@@ -202,7 +202,11 @@ public class ManifestConformanceTests(RegistryFixture fixture) : IClassFixture<R
         }
     }
 
-    public void Dispose() => _raw.Dispose();
+    public void Dispose()
+    {
+        _raw.Dispose();
+        GC.SuppressFinalize(this);
+    }
 
     private static byte[] Index(Described child) =>
         OciLayout.Bytes(

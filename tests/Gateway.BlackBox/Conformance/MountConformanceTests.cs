@@ -52,5 +52,9 @@ public class MountConformanceTests(RegistryFixture fixture) : IClassFixture<Regi
         Assert.NotNull(answer.Headers.Location);
     }
 
-    public void Dispose() => _raw.Dispose();
+    public void Dispose()
+    {
+        _raw.Dispose();
+        GC.SuppressFinalize(this);
+    }
 }

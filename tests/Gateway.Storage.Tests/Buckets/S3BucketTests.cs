@@ -38,6 +38,7 @@ public abstract class S3BucketSuite : BucketSuite
     {
         _bucket?.Dispose();
         _folder.Delete(recursive: true);
+        GC.SuppressFinalize(this);
         return base.DisposeAsync();
     }
 
