@@ -44,10 +44,12 @@ internal sealed partial class BucketContents
     {
         if (_placed.TryGetValue(id, out var placed) && placed == digest) return;
         if (await _uploads.ReadAsync(id, cancellationToken) is not { Record: var record }) return;
+        // Another process may have appended since the digest was computed: only the record says of which bytes it is.
+        var isNoted = record.Digest == digest.ToString();
         try
         {
-            if (record.Length <= _buffers.Bytes || !await TryCopyAsync(id, record, digest, cancellationToken))
-                await PassAsync(id, record, digest, cancellationToken);
+            if (!isNoted || record.Length <= _buffers.Bytes || !await TryCopyAsync(id, record, digest, cancellationToken))
+                await PassAsync(id, record, digest, isNoted, cancellationToken);
         }
         catch (FileNotFoundException)
         {
@@ -100,18 +102,24 @@ internal sealed partial class BucketContents
         }
     }
 
-    /// <summary>Writes the bytes of an upload once more, from the local disk or else from the chunks.</summary>
-    private async ValueTask PassAsync(string id, UploadRecord record, Digest digest, CancellationToken cancellationToken)
+    /// <summary>
+    /// Writes the bytes of an upload once more, from the local disk or else from the chunks. Throws <see cref="UploadTakenOverException"/>,
+    /// and writes nothing, when they have another digest.
+    /// </summary>
+    /// <param name="isNoted">Whether the record has this digest; otherwise the bytes are hashed.</param>
+    private async ValueTask PassAsync(
+        string id, UploadRecord record, Digest digest, bool isNoted, CancellationToken cancellationToken)
     {
-        await using var writer = new ObjectWriter(_bucket, Data(digest), _buffers);
-        if (_uploads.WholeSpool(id, record.Length) is { } local)
+        using var hash = isNoted ? null : new ContentHash(digest.Algorithm);
+        await using var writer = new ObjectWriter(_bucket, Data(digest), _buffers, hash);
+        if (_uploads.WholeSpool(id, record.Length) is { } local) await local.CopyToAsync(writer, cancellationToken);
+        else
         {
-            await local.CopyToAsync(writer, cancellationToken);
-            await writer.CompleteAsync(cancellationToken);
-            return;
+            foreach (var chunk in record.Chunks) await writer.CopyAsync(_uploads.ChunkOf(id, chunk), chunk.Length, cancellationToken);
+            await writer.WriteAsync(record.Tail, cancellationToken);
         }
-        foreach (var chunk in record.Chunks) await writer.CopyAsync(_uploads.ChunkOf(id, chunk), chunk.Length, cancellationToken);
-        await writer.WriteAsync(record.Tail, cancellationToken);
+        if (hash is not null && Digest.FromHash(digest.Algorithm, hash.GetHashAndReset()) is var found && found != digest)
+            throw new UploadTakenOverException(new IOException($"expected an upload of {digest}, got {record.Length} bytes that are {found}"));
         await writer.CompleteAsync(cancellationToken);
     }
 

@@ -7,7 +7,9 @@ namespace Gateway.Storage;
 /// Writes one object of any length in order, with the memory of one part: by one PUT if it is no longer than a part, otherwise by a
 /// multipart upload. The object appears whole when it is completed, or not at all.
 /// </summary>
-internal sealed class ObjectWriter(IBucket bucket, string key, PartBuffers buffers) : IBodyWriter, IAsyncDisposable
+/// <param name="hash">Hashes what is written; null for nothing.</param>
+internal sealed class ObjectWriter(IBucket bucket, string key, PartBuffers buffers, ContentHash? hash = null)
+    : IBodyWriter, IAsyncDisposable
 {
     private readonly List<(int Number, string ETag)> _parts = [];
     private PartBuffer? _part;
@@ -23,7 +25,7 @@ internal sealed class ObjectWriter(IBucket bucket, string key, PartBuffers buffe
             var room = await RoomAsync(cancellationToken);
             var count = Math.Min(room.Length, bytes.Length);
             bytes[..count].CopyTo(room);
-            _filled += count;
+            Filled(room[..count]);
             bytes = bytes[count..];
         }
     }
@@ -36,7 +38,7 @@ internal sealed class ObjectWriter(IBucket bucket, string key, PartBuffers buffe
             var room = await RoomAsync(cancellationToken);
             var read = await RandomAccess.ReadAsync(file, room[..(int)Math.Min(room.Length, count)], offset, cancellationToken);
             if (read == 0) throw new EndOfStreamException($"a file ended {count} bytes early, at offset {offset}");
-            _filled += read;
+            Filled(room[..read]);
             (offset, count) = (offset + read, count - read);
         }
     }
@@ -52,8 +54,14 @@ internal sealed class ObjectWriter(IBucket bucket, string key, PartBuffers buffe
             var room = await RoomAsync(cancellationToken);
             read = await body.Bytes.ReadAsync(room[..(int)Math.Min(room.Length, length)], cancellationToken);
             if (read == 0) throw new EndOfStreamException($"expected {length} more bytes in {from}, got its end");
-            _filled += read;
+            Filled(room[..read]);
         }
+    }
+
+    private void Filled(ReadOnlyMemory<byte> bytes)
+    {
+        hash?.AppendData(bytes.Span);
+        _filled += bytes.Length;
     }
 
     /// <summary>Makes what was written the object.</summary>
