@@ -100,7 +100,7 @@ internal sealed class SharedPoll : IAsyncDisposable
         var changed = new List<(RepositoryName Name, string ETag)>();
         await foreach (var found in Shared.Bucket.ListAsync(heads, null, cancellationToken))
         {
-            if (!RepositoryName.TryParse(found.Key.AsSpan(heads.Length), out var name)) continue;
+            if (!RepositoryName.TryParse(LogObjects.NameOf(found.Key, Shared.Prefix), out var name)) continue;
             if (_seen.GetValueOrDefault(name.Value) != found.Facts.ETag) changed.Add((name, found.Facts.ETag));
         }
         var failed = new ConcurrentDictionary<string, Exception>(StringComparer.Ordinal);

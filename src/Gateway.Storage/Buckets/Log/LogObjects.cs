@@ -29,7 +29,16 @@ internal sealed class LogObjects(IBucket bucket, string prefix, string name, Fun
     /// <summary>The prefix of all heads: one list has the names of all repositories, and by the ETags what has changed.</summary>
     public static string HeadsPrefix(string prefix) => $"{prefix}gateway/heads/";
 
-    public string Key { get; } = HeadsPrefix(prefix) + name;
+    // Below the name, never the name itself: some stores omit from a list what is below the key of an object, and a repository can be below
+    // another one. No name has a part that begins with an underscore.
+    private const string HeadName = "/_head";
+
+    public string Key { get; } = HeadsPrefix(prefix) + name + HeadName;
+
+    /// <summary>The name of the repository whose head has this key; empty when it is no head's.</summary>
+    /// <param name="key">Begins with <see cref="HeadsPrefix"/>.</param>
+    public static ReadOnlySpan<char> NameOf(string key, string prefix) =>
+        key.EndsWith(HeadName, StringComparison.Ordinal) ? key.AsSpan()[HeadsPrefix(prefix).Length..^HeadName.Length] : default;
 
     private string KeyOf(LogPart part) => $"{prefix}gateway/logs/{name}/{part.Name}";
 
