@@ -28,9 +28,10 @@ internal sealed class SharedCommitter(
                 placed.Add(upload);
             }
         }
-        catch (IOException e) when (e is not StoreReadOnlyException)
+        catch (IOException e) when (e is not (StoreReadOnlyException or UploadTakenOverException))
         {
-            throw new StoreReadOnlyException($"the bucket could not be written ({e.Message}); push again", e);
+            logs.NotStored(repository, e);
+            throw RepositoryLog.NotMade(e);
         }
         var result = await logs.Of(repository).CommitAsync(change);
         if (result is not CommitResult.Committed) return result;

@@ -25,6 +25,9 @@ internal sealed class SharedLogs(
     /// <summary>A repository that is made up to date before it answers.</summary>
     public SharedRepository Backing(StoredRepository repository) => new(repository, Of(repository), shared.StaleFor);
 
+    /// <summary>Logs why a change was not made.</summary>
+    public void NotStored(StoredRepository repository, Exception why) => Log.NotStored(logger, why, repository.Path);
+
     private RepositoryLog Make(StoredRepository repository)
     {
         var objects = new LogObjects(shared.Bucket, shared.Prefix, repository.Path, _clock.NewId);

@@ -21,14 +21,16 @@ internal sealed class HeadWriter(LogObjects objects, LogClock clock)
     public async Task<(bool IsMade, KnownHead Now)> WriteAsync(LogHead next, KnownHead known, Guid id)
     {
         var bytes = next.ToBytes();
+        IOException? last = null;
         for (var tries = 0; tries < MaxTries; tries++)
         {
             try
             {
                 return (true, new KnownHead(next, await objects.PutAsync(bytes, known.ETag)));
             }
-            catch (IOException)
+            catch (IOException e)
             {
+                last = e;
                 // Also a conflict: the earlier of two equal writes may have been done.
             }
             var now = await LookAsync(known.ETag);
@@ -42,7 +44,7 @@ internal sealed class HeadWriter(LogObjects objects, LogClock clock)
             if (now.Head.Sequence - known.Head.Sequence <= now.Head.Recent.Length) return (false, now);
             break;
         }
-        throw new StoreReadOnlyException("the bucket did not say whether the push was stored; push again");
+        throw new StoreReadOnlyException("the bucket did not say whether the push was stored; push again", last);
     }
 
     /// <summary>Reads the head; null when it is unchanged.</summary>

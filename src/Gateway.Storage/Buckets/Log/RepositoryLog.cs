@@ -129,13 +129,15 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
             readers?.TrySetException(e);
             // Each request reports it.
             _ = readers?.Task.Exception;
+            if (changes.Count > 0) Log.NotStored(logger, e, objects.Name);
             foreach (var change in changes) change.Done.TrySetException(NotMade(e));
             return null;
         }
     }
 
-    private static StoreReadOnlyException NotMade(Exception why) => why as StoreReadOnlyException
-        ?? new($"the bucket could not be written ({why.Message}); push again", why);
+    /// <summary>What a client sees when a change was not made. The cause names the bucket, its address and files: it is in the log.</summary>
+    public static StoreReadOnlyException NotMade(Exception why) => why as StoreReadOnlyException
+        ?? new("the bucket of this registry could not be written; push again", why);
 
     /// <summary>Reads the head unless it is the known one, and applies what is new.</summary>
     private async Task<KnownHead?> RefreshAsync(KnownHead? known, bool isHeadNeeded)
