@@ -119,7 +119,8 @@ internal sealed partial class BucketContents
             await writer.WriteAsync(record.Tail, cancellationToken);
         }
         if (hash is not null && Digest.FromHash(digest.Algorithm, hash.GetHashAndReset()) is var found && found != digest)
-            throw new UploadTakenOverException(new IOException($"expected an upload of {digest}, got {record.Length} bytes that are {found}"));
+            throw new UploadTakenOverException(
+                new IOException($"expected an upload of {digest}, got {record.Length} bytes that are {found}"));
         await writer.CompleteAsync(cancellationToken);
     }
 

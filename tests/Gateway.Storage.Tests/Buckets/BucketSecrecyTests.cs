@@ -13,14 +13,16 @@ public sealed class BucketSecrecyTests
     {
         var isAway = false;
         var bucket = new MemoryBucket(pause: () => isAway
-            ? throw new BucketException($"bucket images at {Secret}", "PUT x: expected success, got 403", "correct the keys in /etc/x", 403, "")
+            ? throw new BucketException(
+                $"bucket images at {Secret}", "PUT x: expected success, got 403", "correct the keys in /etc/x", 403, "")
             : default);
         await using var rig = await SharedRig.OpenAsync(bucket);
         var repository = rig.Volume.Repositories.BuiltIn(VolumeRig.Name);
         var digest = await VolumeRig.PushAsync(repository, "v1", "text");
         isAway = true;
         var manifest = """{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"""u8.ToArray();
-        Operation[] pushes = [new Operation.SetLive(TagName.Parse("v2"), digest), new Operation.StoreManifest(Digest.Of(manifest), manifest)];
+        Operation[] pushes =
+            [new Operation.SetLive(TagName.Parse("v2"), digest), new Operation.StoreManifest(Digest.Of(manifest), manifest)];
         foreach (var push in pushes)
         {
             var refusal = await Assert.ThrowsAsync<StoreReadOnlyException>(async () => await repository.CommitAsync(new([push]), default));

@@ -38,7 +38,8 @@ public sealed class RacingUploadTests : IAsyncLifetime
     [InlineData(5_000, DigestAlgorithm.Sha512)]
     [InlineData(50_000, DigestAlgorithm.Sha256)]
     [InlineData(50_000, DigestAlgorithm.Sha512)]
-    public async Task Bytes_that_another_gateway_appends_during_the_closing_request_never_get_the_digest(int length, DigestAlgorithm algorithm)
+    public async Task Bytes_that_another_gateway_appends_during_the_closing_request_never_get_the_digest(
+        int length, DigestAlgorithm algorithm)
     {
         var bytes = RandomNumberGenerator.GetBytes(length);
         var digest = Digest.Of(bytes, algorithm);

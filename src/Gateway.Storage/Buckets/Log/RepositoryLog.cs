@@ -135,7 +135,9 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
         }
     }
 
-    /// <summary>What a client sees when a change was not made. The cause names the bucket, its address and files: it is in the log.</summary>
+    /// <summary>
+    /// What a client sees when a change was not made. The cause names the bucket, its address and files: it is in the gateway's log.
+    /// </summary>
     public static StoreReadOnlyException NotMade(Exception why) => why as StoreReadOnlyException
         ?? new("the bucket of this registry could not be written; push again", why);
 
