@@ -1,5 +1,6 @@
 using System.Net;
 using Gateway.BlackBox.Rig;
+using Gateway.Testing;
 
 namespace Gateway.BlackBox;
 
@@ -9,7 +10,7 @@ public sealed class BucketFaultTests
     [Fact]
     public async Task Pulls_go_on_while_the_bucket_is_away_and_pushes_are_refused()
     {
-        await using var set = await BucketSet.StartAsync();
+        await using var set = await BucketSet.StartAsync(store: S3Server.StartCephAsync, hasProxies: true);
         using var raw = new RawClient(set.Gateways[0].Host);
         var layer = OciLayout.Noise(5, 200_000);
         var manifest = await PushAsync(set, raw, layer);
@@ -60,10 +61,10 @@ public sealed class BucketFaultTests
     {
         var seed = int.TryParse(Environment.GetEnvironmentVariable("BLACKBOX_SEED"), out var given) ? given : Random.Shared.Next();
         // A long run is one of hours; this many take about a minute.
-        var faults = int.TryParse(Environment.GetEnvironmentVariable("GATEWAY_BUCKET_FAULTS"), out var count) ? count : 12;
+        var faults = int.TryParse(Environment.GetEnvironmentVariable("GATEWAY_BUCKET_FAULTS"), out var count) ? count : 8;
         TestContext.Current.TestOutputHelper!.WriteLine($"BLACKBOX_SEED={seed}");
         var (random, ledger) = (new Random(seed), new PushLedger());
-        await using var set = await BucketSet.StartAsync();
+        await using var set = await BucketSet.StartAsync(store: S3Server.StartCephAsync, hasProxies: true);
         using var stop = new CancellationTokenSource();
         var pushers = Enumerable.Range(0, 3)
             .Select(n => PushLoad.RunAsync(set.Host, ledger, $"team/app{n}", random.Next(), stop.Token)).ToArray();

@@ -20,7 +20,7 @@ internal sealed class BucketSet : IRegistry
 
     public GatewayProcess[] Gateways { get; private set; } = [];
 
-    /// <summary>Between each gateway and the store.</summary>
+    /// <summary>Between each gateway and the store, if the test asked for them.</summary>
     public FaultyProxy[] Proxies { get; private set; } = [];
 
     /// <summary>The address of the reverse proxy.</summary>
@@ -35,8 +35,11 @@ internal sealed class BucketSet : IRegistry
     /// <param name="yaml">Lines of the configuration of each gateway.</param>
     /// <param name="store">Starts the store; null for moto.</param>
     /// <param name="ready">See <see cref="Front.StartAsync"/>.</param>
+    /// <param name="hasProxies">
+    /// Whether each gateway reaches the store through a proxy of its own. Not with moto, which ends connections that the proxy then resets.
+    /// </param>
     public static async Task<BucketSet> StartAsync(
-        string yaml = "", Func<Task<S3Server?>>? store = null, string? ready = null)
+        string yaml = "", Func<Task<S3Server?>>? store = null, string? ready = null, bool hasProxies = false)
     {
         var server = await (store ?? S3Server.StartMotoAsync)();
         Assert.SkipWhen(server is null, "the rig lacks the S3 server");
@@ -45,8 +48,9 @@ internal sealed class BucketSet : IRegistry
         {
             set._folder.Write("access", S3Server.AccessKey);
             set._folder.Write("secret", S3Server.SecretKey);
-            set.Proxies = [.. Enumerable.Range(0, Count).Select(_ => new FaultyProxy(server.Endpoint.Port))];
-            set.Gateways = await Task.WhenAll(set.Proxies.Select(p => GatewayProcess.StartAsync(yaml, bucket: set.OptionsOf(p))));
+            if (hasProxies) set.Proxies = [.. Enumerable.Range(0, Count).Select(_ => new FaultyProxy(server.Endpoint.Port))];
+            set.Gateways = await Task.WhenAll(Enumerable.Range(0, Count).Select(
+                i => GatewayProcess.StartAsync(yaml, bucket: set.OptionsOf(hasProxies ? set.Proxies[i].Port : server.Endpoint.Port))));
             set._front = await Front.StartAsync("haproxy", string.Join(' ', set.Gateways.Select(g => g.Host)), ready: ready);
             return set;
         }
@@ -57,8 +61,8 @@ internal sealed class BucketSet : IRegistry
         }
     }
 
-    private string OptionsOf(FaultyProxy proxy) => $$"""
-        { bucket: {{Bucket}}, endpoint: "http://127.0.0.1:{{proxy.Port}}", accessKeyFile: "{{_folder["access"]}}", secretKeyFile: "{{_folder["secret"]}}" }
+    private string OptionsOf(int port) => $$"""
+        { bucket: {{Bucket}}, endpoint: "http://127.0.0.1:{{port}}", accessKeyFile: "{{_folder["access"]}}", secretKeyFile: "{{_folder["secret"]}}" }
         """.Trim();
 
     /// <summary>Debian's docker-registry on the same bucket.</summary>
