@@ -30,6 +30,17 @@ public sealed partial class StoredRepository
     /// </summary>
     public StoredManifest? ReadManifest(Digest digest) => FindManifestAsync(digest, CancellationToken.None).Wait();
 
+    /// <summary>
+    /// Keeps a manifest in memory, whether the repository has it or not: the committer, which serves all repositories, finds it there and
+    /// does not wait for another machine.
+    /// </summary>
+    internal async ValueTask PreloadAsync(Digest digest, CancellationToken cancellationToken)
+    {
+        if (_manifests.Find(digest) is null && await _content.ReadDocumentAsync(Root.Lifetime, digest, cancellationToken) is { } bytes
+            && ManifestReader.Read(bytes, null, StoredManifest.ReadBackLimits).Manifest is { } manifest)
+            _manifests.Add(new(digest, manifest, bytes));
+    }
+
     private ValueTask<StoredManifest?> FindManifestAsync(Digest digest, CancellationToken cancellationToken)
     {
         if (_links.Find(this, LinkKind.Manifest, digest) is not { } link) return default;

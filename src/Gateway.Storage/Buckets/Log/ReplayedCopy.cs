@@ -55,9 +55,18 @@ internal sealed class ReplayedCopy : ILogState
         IReadOnlyList<LogRecord> records, LogPosition after, IReadOnlyDictionary<Guid, Change> own)
     {
         foreach (var some in records.Chunk(MostAtOnce))
+        {
+            foreach (var digest in some.SelectMany(record => ReadByCommitter(record.Change.Operations)))
+                await _repository.PreloadAsync(digest, CancellationToken.None);
             await Task.WhenAll(some.Select(record => ApplyAsync(record, own.GetValueOrDefault(record.Id))));
+        }
         Note(after);
     }
+
+    // The manifests that the committer parses when it applies these operations.
+    private IEnumerable<Digest> ReadByCommitter(IEnumerable<Operation> operations) =>
+        operations.OfType<Operation.RemoveManifest>().Select(static o => o.Digest)
+            .Concat(operations.OfType<Operation.StoreManifest>().Where(_ => _repository.State.Parents.IsUsed).Select(static o => o.Digest));
 
     /// <inheritdoc/>
     public async ValueTask ResetAsync(IReadOnlyList<LogRecord> folded, LogPosition after)
@@ -81,6 +90,7 @@ internal sealed class ReplayedCopy : ILogState
             .. repository.Blobs().Where(b => !names.Blobs.Contains(b)).Select(static b => new Operation.RemoveBlob(b)),
         ];
         if (removals.IsEmpty) return;
+        foreach (var digest in ReadByCommitter(removals)) await repository.PreloadAsync(digest, CancellationToken.None);
         repository.LoadTags();
         await CommitAsync(new(removals) { LoggedAt = DateTimeOffset.UnixEpoch });
     }
