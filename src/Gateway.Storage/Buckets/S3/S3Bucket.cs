@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Globalization;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Amazon.Runtime;
 using Amazon.S3;
@@ -14,9 +13,6 @@ namespace Gateway.Storage;
 /// </summary>
 internal sealed partial class S3Bucket : IBucket, IDisposable
 {
-    // Keys of one page of a list: the most that S3 answers with.
-    private const int Page = 1000;
-
     // Chosen: a store in reach accepts a connection within a second.
     private static readonly TimeSpan ConnectLimit = TimeSpan.FromSeconds(3);
 
@@ -213,30 +209,6 @@ internal sealed partial class S3Bucket : IBucket, IDisposable
         catch (BucketException e) when (IsAbsent(e))
         {
             // Some stores say so; S3 answers 204.
-        }
-    }
-
-    /// <inheritdoc/>
-    public async IAsyncEnumerable<ListedObject> ListAsync(
-        string prefix, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        for (string? next = null; ;)
-        {
-            var request = new ListObjectsV2Request
-            {
-                BucketName = _options.Bucket,
-                Prefix = prefix,
-                StartAfter = next is null ? after : null,
-                ContinuationToken = next,
-                MaxKeys = Page,
-            };
-            var answer = await CallAsync(
-                S3Operation.List, prefix, mayRepeat: true, AnswerLimit,
-                (client, ending) => client.ListObjectsV2Async(request, ending), cancellationToken);
-            foreach (var found in answer.S3Objects ?? [])
-                yield return new(found.Key, new(found.ETag, found.Size ?? 0, TimeOf(found.LastModified)));
-            if (answer.IsTruncated != true) yield break;
-            next = answer.NextContinuationToken;
         }
     }
 
