@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Gateway.Configuration;
 using Gateway.Operations;
+using Gateway.Operations.ReadModels;
 
 namespace Gateway.Commands.Doctor;
 
@@ -25,6 +26,8 @@ internal static class OperatorChecks
             var statistics = await gateway.GetAsync("stats?top=0", AdminJson.Default.Statistics, cancellationToken);
             AddDisk(found, options, statistics.Cache);
             AddMetrics(found, about, await gateway.TextAsync("/metrics", cancellationToken));
+            // The metrics are those of the process, and would name upstreams of other gateways in it.
+            AddUpstreams(found, (await gateway.GetAsync("pages/overview", PageJson.Default.OverviewPage, cancellationToken)).Upstreams);
         }
         catch (HttpRequestException e)
         {
@@ -95,13 +98,16 @@ internal static class OperatorChecks
                     "CLOCK_BACK", about, $"the clock of its machine is {value:0} s behind the latest moment that the gateway has seen",
                     "set the clock by NTP; until then the gateway's time stands still"));
             }
-            if (name.StartsWith("gateway_upstream_up{", StringComparison.Ordinal) && value == 0)
-            {
-                var upstream = name.Split('"') is [_, var key, ..] ? key : name;
-                found.Add(Finding.Warning(
-                    "UPSTREAM_DOWN", upstream, "the gateway asks none of its endpoints for some seconds, because requests failed",
-                    $"check upstreams.{upstream}.url; the gateway tries again by itself"));
-            }
+        }
+    }
+
+    private static void AddUpstreams(List<Finding> found, IEnumerable<UpstreamState> upstreams)
+    {
+        foreach (var upstream in upstreams.Where(static each => !each.IsUp))
+        {
+            found.Add(Finding.Warning(
+                "UPSTREAM_DOWN", upstream.Name, "the gateway asks none of its endpoints for some seconds, because requests failed",
+                $"check upstreams.{upstream.Name}.url; the gateway tries again by itself"));
         }
     }
 }

@@ -39,6 +39,27 @@ public sealed class DoctorFaultTests
     }
 
     [Fact]
+    public async Task Upstream_of_another_gateway_of_this_process_is_not_reported_as_stopped()
+    {
+        await using var failing = await ScriptedUpstream.StartAsync();
+        failing.When(request => request.IsAnyManifest).Respond(500);
+        await using var upstream = await ScriptedUpstream.StartAsync();
+        await using var other = await DoctorRig.StartAsync(Corp(failing));
+        await using var rig = await DoctorRig.StartAsync(Corp(upstream));
+
+        await Patience.UntilAsync(async () =>
+        {
+            for (var i = 0; i < 4; i++) (await other.Gateway.SendAsync("GET", $"/v2/corp/app/manifests/{Guid.NewGuid():N}")).Dispose();
+            if (!(await IsStoppedAsync(other))) return false;
+            Assert.False(await IsStoppedAsync(rig));
+            return true;
+        }, static () => "the doctor of the other gateway names its endpoint", 10);
+
+        static async Task<bool> IsStoppedAsync(DoctorRig of) =>
+            (await of.ExamineAsync()).Found.Any(static each => each.Code == "UPSTREAM_DOWN");
+    }
+
+    [Fact]
     public async Task Rate_limit_that_is_used_up_is_found()
     {
         await using var upstream = await ScriptedUpstream.StartAsync();
