@@ -35,7 +35,10 @@ internal sealed class ConfigurationOrigin(
     /// <summary>The absolute paths of the files that it names and that were read.</summary>
     public IReadOnlySet<string> Files => files;
 
-    /// <summary>The lines of one section of the file; empty when the file has none.</summary>
+    /// <summary>
+    /// The lines of one section of the file; empty when the file has none, and when its first line also has another section, which may
+    /// have secrets.
+    /// </summary>
     /// <param name="key">A key of the top level.</param>
     public string SectionText(string key)
     {
@@ -45,8 +48,10 @@ internal sealed class ConfigurationOrigin(
         var at = Array.FindIndex(entries, entry => entry.Key == key);
         if (at < 0) return "";
         var lines = text.Split('\n');
+        var (line, column) = (entries[at].KeyLocation.Line, entries[at].KeyLocation.Column);
+        if (lines[line - 1].AsSpan(0, column - 1).ContainsAnyExcept(" \t{\"'\r\uFEFF")) return "";
         var end = at + 1 < entries.Length ? entries[at + 1].KeyLocation.Line - 1 : lines.Length;
-        return string.Join('\n', lines[(entries[at].KeyLocation.Line - 1)..end]).TrimEnd() + "\n";
+        return string.Join('\n', lines[(line - 1)..end]).TrimEnd() + "\n";
     }
 
     /// <summary>Every setting that is written, and the defaults of all others, in the order of the reference page.</summary>

@@ -72,6 +72,23 @@ public sealed class ConfigurationOriginTests
         Assert.Equal("", Load(Text).SectionText("access"));
     }
 
+    [Theory]
+    [InlineData("{ \"upstreams\": UPSTREAMS, \"policy\": POLICY }")]
+    [InlineData("{ \"policy\": POLICY, \"upstreams\": UPSTREAMS }")]
+    [InlineData("{ \"upstreams\":\n UPSTREAMS, \"policy\": POLICY }")]
+    [InlineData("{ \"policy\":\n POLICY, \"upstreams\": UPSTREAMS }")]
+    [InlineData("policy: POLICY\nupstreams: UPSTREAMS")]
+    [InlineData("policy: POLICY\nupstreams:\n  corp:\n    url: https://corp.example\n    credentials: { username: u, password: hunter2 }")]
+    public void Section_has_no_secret_of_another_section_of_its_lines(string form)
+    {
+        const string upstreams =
+            """{ "corp": { "url": "https://corp.example", "credentials": { "username": "robot", "password": "hunter2" } } }""";
+        var text = form.Replace("UPSTREAMS", upstreams, StringComparison.Ordinal)
+            .Replace("POLICY", """{ "default": "allow", "rules": [] }""", StringComparison.Ordinal);
+
+        Assert.DoesNotContain("hunter", Load(text).SectionText("policy"), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Every_key_of_the_reference_page_has_a_row_when_nothing_is_written()
     {
