@@ -27,6 +27,14 @@ internal sealed class ConsoleActions(
     public async Task AnswerAsync(HttpContext context, Visitor visitor, string path)
     {
         var visit = visitor.Visit;
+        // Before the form is read: no one else makes the gateway keep memory for a policy.
+        if (path == ComparePath && !visitor.Viewer.IsOperator)
+        {
+            await answers.SayAsync(
+                context, visit, Status403Forbidden, "Not done", [new(false, "Only the operator can compare policies.")],
+                new(visit.To("/repositories"), "Repositories"));
+            return;
+        }
         var most = path == ComparePath ? Form.MostOfPolicy : Form.MostBytes;
         if (await Form.ReadAsync(context.Request, context.RequestAborted, most) is not { } form || !form.IsOf(visit.Csrf))
         {
@@ -53,13 +61,6 @@ internal sealed class ConsoleActions(
 
     private async Task CompareAsync(HttpContext context, Visitor visitor, Form form)
     {
-        if (!visitor.Viewer.IsOperator)
-        {
-            await answers.SayAsync(
-                context, visitor.Visit, Status403Forbidden, "Not done", [new(false, "Only the operator can compare policies.")],
-                new(visitor.Visit.To("/repositories"), "Repositories"));
-            return;
-        }
         var (status, page) = await whole.CompareAsync(visitor, form["policy"], context.RequestAborted);
         answers.Tell(context, visitor, "admin", isDone: true, detail: "policy diff");
         await ConsoleSite.WriteAsync(context, status, page);

@@ -1,4 +1,7 @@
 using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Gateway.Testing;
 using Gateway.Tests.Web;
 using Xunit;
 
@@ -69,6 +72,26 @@ public sealed partial class ListenerConsoleTests
         Assert.DoesNotContain("secret", tree, StringComparison.Ordinal);
         Assert.DoesNotContain("secret", await puller.ReadAsync("/layers?repository=team/app&reference=v1"), StringComparison.Ordinal);
         Assert.DoesNotContain("what deleting frees", await puller.ReadAsync("/repositories"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Policy_of_a_person_who_is_not_the_operator_is_refused_before_it_is_read()
+    {
+        using var puller = new Person(_rig.Url);
+        await puller.LogInAsync("puller", Password);
+        using var late = Patience.Limit(20);
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync(IPAddress.Loopback, _rig.Url.Port, late.Token);
+
+        // The body is never sent.
+        await socket.SendAsync(Encoding.ASCII.GetBytes(
+            $"POST /-/console/policy/compare HTTP/1.1\r\nHost: {_rig.Url.Authority}\r\n"
+            + $"Cookie: {string.Join("; ", puller.Cookies.Select(static c => $"{c.Key}={c.Value}"))}\r\n"
+            + "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 400000\r\n\r\n"), late.Token);
+        var answer = new byte[12];
+        await socket.ReceiveAsync(answer, late.Token);
+
+        Assert.Equal("HTTP/1.1 403", Encoding.ASCII.GetString(answer));
     }
 
     [Fact]
