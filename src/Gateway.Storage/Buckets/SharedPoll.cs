@@ -74,8 +74,7 @@ internal sealed class SharedPoll : IAsyncDisposable
         try
         {
             await RunAsync();
-            if (!_isAdopted) await AdoptAllAsync(_stop.Token);
-            _isAdopted = true;
+            _isAdopted = _isAdopted || await AdoptAllAsync(_stop.Token);
         }
         catch (OperationCanceledException)
         {
@@ -130,29 +129,37 @@ internal sealed class SharedPoll : IAsyncDisposable
         }
     }
 
-    /// <summary>Makes logs of the repositories that distribution has filled, so that the catalog has them. Once for a bucket.</summary>
-    private async Task AdoptAllAsync(CancellationToken cancellationToken)
+    /// <summary>
+    /// Makes logs of the repositories that distribution has filled, so that the catalog has them. Once for a bucket; false while the
+    /// bucket has no repository, because the operator may start a gateway before the copy to the bucket.
+    /// </summary>
+    private async Task<bool> AdoptAllAsync(CancellationToken cancellationToken)
     {
         var mark = $"{Shared.Prefix}gateway/adopted";
-        if (await Shared.Bucket.HeadAsync(mark, cancellationToken) is not null) return;
-        var count = 0;
+        if (await Shared.Bucket.HeadAsync(mark, cancellationToken) is not null) return true;
+        var (found, adopted) = (0, 0);
         for (var name = await NextAsync(null); name is not null; name = await NextAsync(name))
         {
             if (!RepositoryName.TryParse(name, out var parsed)) continue;
-            await _logs.Of(_repositories.Pushed(parsed)).ValidateAsync().WaitAsync(cancellationToken);
-            count++;
+            var log = _logs.Of(_repositories.Pushed(parsed));
+            found++;
+            if (log.ETag is null) adopted++;
+            await log.ValidateAsync().WaitAsync(cancellationToken);
         }
-        if (count > 0) Log.Adopted(_logger, count);
+        if (found == 0) return false;
+        if (adopted > 0) Log.Adopted(_logger, adopted);
         await Shared.Bucket.PutAsync(mark, "1\n"u8.ToArray(), PutCondition.None, cancellationToken);
+        return true;
 
         async ValueTask<string?> NextAsync(string? after)
         {
             var all = $"{Shared.Prefix}docker/registry/v2/repositories/";
-            // Behind every key of this repository, and before those of the repositories below it, which do not begin with an underscore.
-            var from = after is null ? null : $"{all}{after}/_\uffff";
-            await foreach (var found in Shared.Bucket.ListAsync(all, from, cancellationToken))
+            // Behind every key of this repository, whose folders are an underscore and lower-case letters, and before those of repositories
+            // below it that follow. A store answers with this key in XML, so it must have no character that XML forbids.
+            var from = after is null ? null : $"{all}{after}/_~";
+            await foreach (var one in Shared.Bucket.ListAsync(all, from, cancellationToken))
             {
-                if (found.Key.IndexOf("/_", all.Length, StringComparison.Ordinal) is var end && end > 0) return found.Key[all.Length..end];
+                if (one.Key.IndexOf("/_", all.Length, StringComparison.Ordinal) is var end && end > 0) return one.Key[all.Length..end];
             }
             return null;
         }

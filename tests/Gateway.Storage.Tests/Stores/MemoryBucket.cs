@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text;
+using System.Xml;
 
 namespace Gateway.Storage.Tests;
 
@@ -105,6 +106,8 @@ internal sealed class MemoryBucket(int minPart = 1024, int page = 1000, Func<Val
     public async IAsyncEnumerable<ListedObject> ListAsync(
         string prefix, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        // Ceph repeats this key in its answer.
+        if (after is not null) XmlConvert.VerifyXmlChars(after);
         for (var isLast = false; !isLast;)
         {
             await PauseAsync(cancellationToken);
