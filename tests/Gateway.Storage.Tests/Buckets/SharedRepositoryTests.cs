@@ -81,6 +81,28 @@ public sealed class SharedRepositoryTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Copy_begins_anew_when_the_bucket_has_another_log_of_the_same_repository()
+    {
+        var (here, elsewhere) = (await ReplicaAsync(), new MemoryBucket());
+        await VolumeRig.PushAsync(Of(here), "old", "old");
+        var there = await ReplicaAsync(elsewhere);
+        var other = await VolumeRig.PushAsync(Of(there), "new", "new");
+        // More changes than a head has ids of, and too few for a snapshot.
+        for (var i = 0; i < 17; i++)
+        {
+            await Task.WhenAll(Enumerable.Range(0, 62).Select(j =>
+                Of(there).CommitAsync(new([new Operation.SetLive(TagName.Parse($"t{j}"), other)]), default).AsTask()));
+        }
+        foreach (var key in _bucket.Keys) await _bucket.DeleteAsync(key, default);
+        foreach (var key in elsewhere.Keys)
+            await _bucket.PutAsync(key, (await elsewhere.ReadAsync(key, int.MaxValue, null, default)).Bytes, PutCondition.None, default);
+        Assert.DoesNotContain(_bucket.Keys, key => key.Contains("-snapshot-", StringComparison.Ordinal));
+
+        Assert.True((await VolumeRig.LiveAsync(Of(here), "old")).IsEmpty);
+        Assert.Equal(other, await VolumeRig.LiveAsync(Of(here), "new"));
+    }
+
+    [Fact]
     public async Task Repository_of_distribution_is_adopted_with_tags_and_referrers()
     {
         var first = await ReplicaAsync();

@@ -171,8 +171,8 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
     {
         var (position, after) = (state.Position, new LogPosition(head.Sequence, head.Recent.LastOrDefault(), etag));
         if (position == after) return;
-        var isSameLog = position.Sequence <= head.Sequence
-            && (position.Sequence == 0 || head.IdOf(position.Sequence) is not { } id || id == position.Id);
+        // A change that is older than the ids may be one of another log: the bucket was replaced, or restored from a backup.
+        var isSameLog = position.Sequence == 0 || head.IdOf(position.Sequence) == position.Id;
         var behind = head.Parts.Where(part => part.Last > position.Sequence).ToArray();
         if (!isSameLog || behind.Any(static part => part.IsSnapshot))
         {
