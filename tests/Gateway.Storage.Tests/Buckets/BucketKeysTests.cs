@@ -19,7 +19,7 @@ public sealed class BucketKeysTests
             await rig.Volume.Logs!.DisposeAsync();
             var keys = bucket.Keys;
             Assert.Equal(3, keys.Count(static key => key.StartsWith("gateway/heads/", StringComparison.Ordinal)));
-            Assert.Empty(keys.Where(key => keys.Any(other => other.StartsWith($"{key}/", StringComparison.Ordinal))));
+            Assert.DoesNotContain(keys, key => keys.Any(other => other.StartsWith($"{key}/", StringComparison.Ordinal)));
         }
     }
 
