@@ -131,7 +131,9 @@ internal sealed class UploadObjects(IBucket bucket, string prefix, PartBuffers b
         _known.TryRemove(id, out _);
         if (_spools.TryRemove(id, out var spool))
         {
-            var isWhole = !keep.IsEmpty && spool.Start == 0 && held?.Record.Length == spool.Reached;
+            // More bytes may have come since they were placed: the record says which digest all of them have.
+            var isWhole = !keep.IsEmpty && held?.Record.Digest == keep.ToString()
+                && spool.Start == 0 && held.Record.Length == spool.Reached;
             spool.End(isWhole ? path => copies.Keep(keep, path, spool.Reached) : null);
         }
         if (held is null) return false;

@@ -61,6 +61,30 @@ public sealed class RacingUploadTests : IAsyncLifetime
         Assert.Equal(bytes, (await _bucket.ReadAsync(DataOf(digest), 1 << 20, null, default)).Bytes.ToArray());
     }
 
+    /// <summary>Pushes and places bytes as a commit does that is refused afterwards, appends more, and cancels the session.</summary>
+    private async Task<Digest> PlaceAndCancelAsync(byte[] bytes, byte[] more)
+    {
+        var uploads = _one.Volume.Uploads;
+        await using var upload = await uploads.OpenAsync(Name, DigestAlgorithm.Sha256, "ci", default);
+        await upload.AppendAsync(new MemoryStream(bytes), default);
+        var digest = await upload.FinishAsync(DigestAlgorithm.Sha256, default);
+        await uploads.PlaceAsync(upload.Id, digest, default);
+        if (more.Length > 0) await upload.AppendAsync(new MemoryStream(more), default);
+        await upload.CancelAsync();
+        return digest;
+    }
+
+    [Fact]
+    public async Task Bytes_after_the_ones_that_were_placed_never_become_the_local_copy()
+    {
+        var longer = await PlaceAndCancelAsync(RandomNumberGenerator.GetBytes(5_000), [1, 2, 3]);
+        var whole = await PlaceAndCancelAsync(RandomNumberGenerator.GetBytes(5_000), []);
+        await Patience.UntilAsync(async () => await CopyOfAsync(whole) is not null, () => "the later upload becomes a local copy");
+        Assert.Null(await CopyOfAsync(longer));
+
+        ValueTask<long?> CopyOfAsync(Digest digest) => _one.Volume.Content.Of(Lifetime.Cached).FindAsync(digest, -1, default);
+    }
+
     [Theory]
     [InlineData(0, DigestAlgorithm.Sha256)]
     [InlineData(0, DigestAlgorithm.Sha512)]
