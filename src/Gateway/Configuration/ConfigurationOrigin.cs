@@ -49,7 +49,7 @@ internal sealed class ConfigurationOrigin(
         if (at < 0) return "";
         var lines = text.Split('\n');
         var (line, column) = (entries[at].KeyLocation.Line, entries[at].KeyLocation.Column);
-        if (lines[line - 1].AsSpan(0, column - 1).ContainsAnyExcept(" \t{\"'\r\uFEFF")) return "";
+        if (lines[line - 1][..(column - 1)].Trim(' ', '\t', '{', '"', '\'', '\uFEFF').Length > 0) return "";
         var end = at + 1 < entries.Length ? entries[at + 1].KeyLocation.Line - 1 : lines.Length;
         return string.Join('\n', lines[(line - 1)..end]).TrimEnd() + "\n";
     }
