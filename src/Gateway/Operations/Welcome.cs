@@ -59,7 +59,7 @@ internal static class Welcome
     private static string PushCommand(GatewayOptions options, string host)
     {
         if (options.Routes.FirstOrDefault(route => (route.Upstream is null || route.Forwards) && route.Hosts.IsEmpty) is not { } route)
-            return $"curl -s {host}/v2/_catalog      # no route leads to built-in storage or has push: forward, so pushes are refused";
+            return $"curl -s {host}/v2/_catalog    # pushes are refused; to accept, add {{ prefix: \"\", storage: built-in }} to routes";
         var repository = $"{Below(route.Prefix)}alpine";
         var pushers = Pushers(options.Access, repository);
         if (pushers.Count == 0) return $"curl -s {host}/v2/_catalog      # no access rule allows pushing to {repository}";

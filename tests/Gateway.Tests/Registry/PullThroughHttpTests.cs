@@ -106,6 +106,18 @@ public sealed class PullThroughHttpTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Upstream_of_which_every_request_failed_is_shown_as_failing()
+    {
+        _hub.When(_ => true).Respond(502);
+        (await _rig.SendAsync("GET", "/v2/hub/nginx/manifests/latest")).Dispose();
+
+        var page = await _rig.Client.GetStringAsync(new Uri(_rig.Operator, "/"));
+
+        Assert.Contains("failing: ", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("reachable", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Unusable_upstream_content_returns_502_without_Retry_After()
     {
         var bad = _hub.AddManifest("library/nginx", "{\"schemaVersion\":2}"u8.ToArray(), Oci.MediaTypes.OciManifest, "bad");
