@@ -72,6 +72,37 @@ public sealed class CollectionSafetyTests : IAsyncLifetime
         Assert.False(Directory.Exists(Path.Combine(_rig.Path, "gateway/staged/v2/repositories/removed.example")));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Blob_whose_removal_is_decided_is_absent_for_a_pusher_and_found_again_if_it_stays(bool isRemoved)
+    {
+        var image = await VolumeRig.PushAsync(Repository, "v1", "text");
+        var blob = Repository.ReadManifest(image)!.Manifest.Blobs.First().Digest;
+        var found = new List<bool>();
+        var removal = new Change([new Operation.RemoveBlob(blob)])
+        {
+            // Between the decision and the removal, another thread asks.
+            IsStillAllowed = () =>
+            {
+                found.Add(Task.Run(FindAsync).GetAwaiter().GetResult());
+                return isRemoved;
+            },
+        };
+        found.Add(await FindAsync());
+        var result = await Repository.CommitAsync(removal, default);
+        Assert.Equal(isRemoved, result is CommitResult.Committed);
+        found.Add(await FindAsync());
+        Assert.Equal([true, false, !isRemoved], found);
+
+        async Task<bool> FindAsync()
+        {
+            if (await Repository.OpenBlobAsync(blob, BlobUse.Head, default) is not Result<IContent>.Found { Value: var content }) return false;
+            await content.DisposeAsync();
+            return true;
+        }
+    }
+
     [Fact]
     public async Task Folder_of_a_removed_upstream_stays_while_it_has_a_file()
     {

@@ -54,6 +54,10 @@ public sealed record Change(ImmutableArray<Operation> Operations)
     /// </summary>
     internal DateTimeOffset? LoggedAt { get; init; }
 
+    /// <summary>The blobs whose links the change removes, if it only removes.</summary>
+    internal IEnumerable<Digest> RemovedBlobs =>
+        OnlyRemoves ? Operations.OfType<Operation.RemoveBlob>().Select(static removal => removal.Digest) : [];
+
     /// <summary>
     /// Checks whether the change is still allowed; null when it always is. The committer calls it on its own thread when it applies the
     /// change, so it must answer from memory.

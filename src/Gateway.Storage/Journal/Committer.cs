@@ -148,6 +148,16 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
             var failure = _durability.Ended is { } why ? new StoreReadOnlyException(why, e) : Unwritten(e);
             foreach (var waiting in batch) waiting.Done.TrySetException(failure);
         }
+        finally
+        {
+            // What was refused or failed stays.
+            foreach (var waiting in batch.Where(w => w.Change.IsStillAllowed is not null && !_unapplied.Contains(w))) EndLeaving(waiting);
+        }
+    }
+
+    private static void EndLeaving(Waiting waiting)
+    {
+        foreach (var blob in waiting.Change.RemovedBlobs) waiting.Repository.State.Stay(blob);
     }
 
     /// <summary>Checks each change against the expected result of the earlier changes in the batch, and assigns its number.</summary>
@@ -221,6 +231,7 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
     {
         var (repository, record) = (waiting.Repository, waiting.Record!);
         foreach (var operation in record.Operations) _applier.Apply(repository, operation, record);
+        EndLeaving(waiting);
         // Last: a caller that sees the new version must also see the change that raised it, and a later count must include it.
         repository.State.Add(waiting.Change.Room);
         foreach (var operation in record.Operations)

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Gateway.Oci;
 
 namespace Gateway.Storage;
@@ -22,6 +23,7 @@ internal sealed class RepositoryState
     private Task? _scan;
     private long _additions;
     private RepositoryLog? _log;
+    private ImmutableHashSet<Digest> _leaving = [];
 
     internal RepositoryState(Root root, string path)
     {
@@ -55,6 +57,18 @@ internal sealed class RepositoryState
 
     /// <summary>When content was first seen here.</summary>
     internal SeenTimes Seen { get; }
+
+    /// <summary>
+    /// Notes that the collector's removal of a blob's link is being committed. From then on, a pusher who asks for the blob is told that it
+    /// is absent, until <see cref="Stay"/>. Only the committer's thread calls it.
+    /// </summary>
+    public void Leave(Digest blob) => Volatile.Write(ref _leaving, _leaving.Add(blob));
+
+    /// <summary>Ends <see cref="Leave"/>: the link was removed, or it stays. Only the committer's thread calls it.</summary>
+    public void Stay(Digest blob) => Volatile.Write(ref _leaving, _leaving.Remove(blob));
+
+    /// <summary>Whether the collector is removing the link of a blob.</summary>
+    public bool IsLeaving(Digest blob) => Volatile.Read(ref _leaving) is { Count: > 0 } leaving && leaving.Contains(blob);
 
     /// <summary>
     /// Held while a link is read from the disk and stored in the lookup index, or changed in both: a reading never overtakes a removal.

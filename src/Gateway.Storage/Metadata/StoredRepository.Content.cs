@@ -75,6 +75,8 @@ public sealed partial class StoredRepository
     {
         if (_links.Find(this, LinkKind.Blob, digest) is not { } link)
             return ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Absent(CacheHandling.Local));
+        if (use.Kind == BlobUseKind.Head && !IsKept(digest))
+            return ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Absent(CacheHandling.Local));
         var target = link.IsAlias ? SmallFiles.ReadLink(Root.BlobLink(Path, digest)) : digest;
         // The link was removed meanwhile, or another program or a power cut has emptied its file.
         if (target.IsEmpty) return ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Absent(CacheHandling.Local));
@@ -91,6 +93,16 @@ public sealed partial class StoredRepository
             return default;
         var target = link.IsAlias ? SmallFiles.ReadLink(Root.BlobLink(Path, digest)) : digest;
         return _content.RedirectAsync(target, link.Size, cancellationToken);
+    }
+
+    /// <summary>
+    /// Notes a use by a pusher, who relies on the answer; false when the collector's removal of the link was already decided. The use is
+    /// noted first, and the collector looks at uses last: one of the two sees the other.
+    /// </summary>
+    private bool IsKept(Digest blob)
+    {
+        _uses.Note(blob);
+        return !_state.IsLeaving(blob);
     }
 
     private async ValueTask<Result<IContent>> AnswerAsync(
