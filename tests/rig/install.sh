@@ -226,6 +226,7 @@ for program in ceph-mon ceph-osd radosgw radosgw-admin ceph-authtool monmaptool;
     launcher "$program" s3 "usr/bin/$program"
 done
 python ceph s3 usr/bin/ceph
+cp "$root/tests/rig/moto.py" "$rig/s3/usr/bin/moto_server"
 python moto_server s3 usr/bin/moto_server
 
 launcher prometheus lab usr/bin/prometheus
