@@ -30,7 +30,7 @@ public sealed class ConsoleLiveTests(ConsoleFixture fixture) : IClassFixture<Con
 
         foreach (var browser in (Browser[])[one, other])
         {
-            await browser.UntilAsync("document.querySelector('#activity tbody code')?.title", digest);
+            await browser.UntilAsync("document.querySelector('#activity section[aria-labelledby=fetches] tbody code')?.title", digest);
             await browser.UntilAsync("String(document.querySelector('progress')?.value > 0)", "true");
             Assert.Equal("yes", await browser.ReadAsync("window.stayed"));
         }
@@ -38,7 +38,7 @@ public sealed class ConsoleLiveTests(ConsoleFixture fixture) : IClassFixture<Con
         Assert.Equal(bytes.Length, (await reading).Length);
         foreach (var browser in (Browser[])[one, other])
         {
-            await browser.UntilAsync("document.querySelector('#activity p')?.textContent", "None.");
+            await browser.UntilAsync("document.querySelector('#activity section[aria-labelledby=fetches] p')?.textContent", "None.");
             Assert.Equal("yes", await browser.ReadAsync("window.stayed"));
         }
     }

@@ -233,9 +233,11 @@ internal sealed class ReplicaSet : IAsyncDisposable
         }
     }
 
-    /// <summary>Waits until this number of replicas follow another one.</summary>
+    /// <summary>Waits until this number of replicas follow another one, and have bytes from it.</summary>
     public Task FollowingAsync(int count) => Eventually.TrueAsync(
-        async () => (await Task.WhenAll(Gateways.Select(g => MetricAsync(g, "gateway_replica_fetches", "\"follow\"")))).Sum() >= count,
+        async () => (await Task.WhenAll(Gateways.Select(async g =>
+            await MetricAsync(g, "gateway_replica_fetches", "\"follow\"") > 0
+            && await MetricAsync(g, "gateway_replica_peer_bytes_total", "\"received\"") > 0))).Count(follows => follows) >= count,
         () => $"{count} replicas follow\n{Logs}");
 
     /// <summary>Waits until Redis answers every replica.</summary>
