@@ -63,8 +63,9 @@ public sealed class PartialPullTests : IAsyncLifetime
         return manifest["layers"]!.AsArray().Single()!["digest"]!.GetValue<string>();
     }
 
+    // Not in a folder: podman may open a file before it has made a folder that has no entry of its own.
     private static (string Name, byte[] Content)[] FilesOf(int[] changed) =>
-        [.. Enumerable.Range(0, Files).Select(i => ($"data/{i}", Content(i, changed)))];
+        [.. Enumerable.Range(0, Files).Select(i => ($"data-{i}", Content(i, changed)))];
 
     private static byte[] Content(int file, int[] changed) => OciLayout.Noise(changed.Contains(file) ? file + 1000 : file, FileLength);
 
@@ -88,7 +89,7 @@ public sealed class PartialPullTests : IAsyncLifetime
         var mounted = (await _podman.RunAsync("image", "mount", $"{_gateway.Host}/corp/team/app:{tag}")).Succeeded().Stdout.Trim();
         try
         {
-            Assert.All(Enumerable.Range(0, Files), i => Assert.Equal(Content(i, changed), File.ReadAllBytes($"{mounted}/data/{i}")));
+            Assert.All(Enumerable.Range(0, Files), i => Assert.Equal(Content(i, changed), File.ReadAllBytes($"{mounted}/data-{i}")));
         }
         finally
         {
