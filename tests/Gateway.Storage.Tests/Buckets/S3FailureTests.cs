@@ -50,7 +50,8 @@ public sealed class S3FailureTests : IDisposable
     [Theory]
     [InlineData(503, "SlowDown")]
     [InlineData(500, "InternalError")]
-    public async Task Read_is_repeated_while_the_store_is_overloaded(int status, string code)
+    [InlineData(409, "ConcurrentModification")]
+    public async Task Read_is_repeated_while_the_store_cannot_answer(int status, string code)
     {
         await using var store = new ScriptedStore(request =>
             request.Number < 3 ? request.ErrorAsync(status, code) : request.AnswerAsync(200, "hello"));
@@ -183,7 +184,7 @@ public sealed class S3FailureTests : IDisposable
         using var bucket = Open(store.Endpoint);
         var clock = Stopwatch.StartNew();
         var failed = await FailsAsync(() => PutAsync(bucket, PutCondition.Absent));
-        Assert.Contains($"got no answer within {Patience.Of(2).TotalSeconds:0} s; check the network", failed.Message);
+        Assert.Matches("got no answer within [0-9]+ s; check the network", failed.Message);
         Assert.True(clock.Elapsed < Patience.Of(20));
     }
 

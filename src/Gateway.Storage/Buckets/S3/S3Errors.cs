@@ -15,7 +15,9 @@ internal static class S3Errors
     public static bool IsPassing(Exception failure) => failure switch
     {
         AmazonServiceException answered when answered.StatusCode != 0 => (int)answered.StatusCode is 408 or 429 or >= 500
-            || answered.ErrorCode is "SlowDown" or "RequestTimeout" or "OperationAborted" or "RequestLimitExceeded",
+            || answered.ErrorCode is "SlowDown" or "RequestTimeout" or "OperationAborted" or "RequestLimitExceeded"
+            // Ceph answers so to a read beside a write of the same object.
+            or "ConcurrentModification",
         AmazonClientException => false, // no credentials, or no region
         _ => true,
     };
