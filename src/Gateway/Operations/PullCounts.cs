@@ -31,6 +31,7 @@ internal sealed partial class PullCounts(GatewayOptions options, TimeProvider cl
     private readonly ConcurrentDictionary<(string Repository, string Reference), Counter> _counters = new();
     private int _number;
     private long _changes;
+    private bool _isRead;
 
     private sealed class Counter
     {
@@ -88,14 +89,15 @@ internal sealed partial class PullCounts(GatewayOptions options, TimeProvider cl
         await Task.Yield();
         Read();
         using var timer = new PeriodicTimer(Every, clock);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(stoppingToken)) Save();
-        }
-        catch (OperationCanceledException)
-        {
-            Save();
-        }
+        while (await timer.WaitForNextTickAsync(stoppingToken)) Save();
+    }
+
+    /// <summary>Stores the counts, also when the gateway ends before the first ones were read.</summary>
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        Read();
+        Save();
     }
 
     private (long Count, long Last) Find(string repository, string reference) =>
@@ -105,6 +107,8 @@ internal sealed partial class PullCounts(GatewayOptions options, TimeProvider cl
     // A line for each counter: repository, tag or digest, count, last.
     private void Read()
     {
+        if (_isRead) return;
+        _isRead = true;
         try
         {
             if (new FileInfo(_file) is not { Exists: true, Length: < MaxFile }) return;
