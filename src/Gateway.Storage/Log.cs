@@ -90,7 +90,7 @@ internal static partial class Log
 
     [LoggerMessage(
         2056, LogLevel.Warning,
-        "Change of {Repository} was not made, or nobody can tell, because of the bucket; the client was answered 503")]
+        "Change of {Repository} was not made, or that is not known, because of the bucket; the client was answered 503")]
     public static partial void NotStored(ILogger logger, Exception exception, string repository);
 
     [LoggerMessage(2060, LogLevel.Information, "Read other keys for bucket {Bucket} after the store refused the former")]

@@ -185,7 +185,7 @@ internal sealed class RateBudget(TimeProvider clock)
 
     private static long Milliseconds(TimeSpan time) => Math.Max(0, (long)time.TotalMilliseconds);
 
-    // Chosen: an address or an account's id; whoever sends more names nothing.
+    // Chosen: an address or an account's id; a longer one names nothing.
     private static string? Bounded(string source) => source.Length is > 0 and <= 128 ? source : null;
 
     private static TimeSpan? Until(long reset, DateTimeOffset now) => reset >= LeastUnixTime

@@ -6,7 +6,7 @@ namespace Gateway.Storage;
 /// <summary>
 /// Copies of pushed content on the local disk, whose truth is in a bucket. A copy is made while the content is first read, once for all
 /// readers; it is checked against the digest, and moved into the cached root. There it is evicted as fetched content is, and counts to
-/// <c>cache.maxSize</c> with it: the bytes of a digest are the same, whoever they came from.
+/// <c>cache.maxSize</c> with it: the bytes of a digest are the same, wherever they came from.
 /// </summary>
 internal sealed class LocalCopies(
     ContentFiles cached, FetchFiles fetches, Eviction eviction, SmallFiles files, Durability durability, ILogger logger) : IAsyncDisposable

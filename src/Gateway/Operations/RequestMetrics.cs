@@ -23,7 +23,7 @@ internal sealed class RequestMetrics : IDisposable
     private readonly Counter<long> _responseBytes;
     private readonly Counter<long> _requestBytes;
 
-    /// <param name="pulls">Counts pulls; null where nobody asks for them.</param>
+    /// <param name="pulls">Counts pulls; null where they are not needed.</param>
     public RequestMetrics(PullCounts? pulls = null)
     {
         _pulls = pulls;

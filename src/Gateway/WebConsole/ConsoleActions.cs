@@ -120,7 +120,7 @@ internal sealed class ConsoleActions(
         }
         var lines = plan.Changed.Select(tag => new ResultLine(
             false, $"{plan.Repository}:{tag} was not deleted: it is bound to another manifest now; select it again.")).ToList();
-        // Only the page that says what is freed sends each tag with its digest: nothing is deleted that nobody saw.
+        // Only the page that says what is freed sends each tag with its digest: nothing is deleted that the person did not see.
         var isSure = form["sure"] == "yes" && form.All("tag").All(static tag => tag.Contains('@', StringComparison.Ordinal));
         if (!isSure && plan.Tags.Count > 0)
         {

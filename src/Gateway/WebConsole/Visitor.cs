@@ -10,7 +10,7 @@ internal sealed record Visitor(Visit Visit, Viewer Viewer)
     /// <summary>What the streams of one person are counted by: the session, or the address where there is none.</summary>
     public required string Source { get; init; }
 
-    /// <summary>The account, whose streams are counted together however many sessions it has; null where nobody logs in.</summary>
+    /// <summary>The account, whose streams are counted together however many sessions it has; null where there is no login.</summary>
     public string? Account { get; init; }
 
     /// <summary>Whether the request is for the operator port.</summary>

@@ -149,7 +149,7 @@ internal sealed class LogModel
         }
         catch (StoreReadOnlyException)
         {
-            // Nobody knows: it may be made once, or not at all.
+            // Unknown: it may be made once, or not at all.
         }
     }
 

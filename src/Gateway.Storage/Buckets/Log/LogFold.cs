@@ -93,7 +93,7 @@ internal sealed class LogFold : IOperationHandler<(int Record, int Operation), N
 
     public Nothing RemoveBlob(Operation.RemoveBlob operation, (int Record, int Operation) context) => Gone('b', "", operation.Digest);
 
-    // Whoever has no verdict evaluates.
+    // A replica without a verdict evaluates.
     public Nothing SetVerdict(Operation.SetVerdict operation, (int Record, int Operation) context) => default;
 
     // Only of staged and cached repositories.

@@ -68,7 +68,7 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
     }
 
     /// <summary>
-    /// Makes a change. Throws <see cref="StoreReadOnlyException"/> when it was not made, or nobody can tell: the client must push again.
+    /// Makes a change. Throws <see cref="StoreReadOnlyException"/> when it was not made, or that is not known: the client must push again.
     /// </summary>
     public Task<CommitResult> CommitAsync(Change change)
     {

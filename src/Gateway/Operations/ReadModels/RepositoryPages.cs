@@ -83,7 +83,7 @@ internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known
         var (names, isComplete) = await known.AfterAsync(gates.Router, _places.Read(question.Last));
         names = names.Where(each => Matches(each, question));
         var page = await ByNameAsync(viewer, question, names, NoticeOf(isComplete), cancellationToken);
-        // A store that fits on a page is counted at once; a large one when somebody orders by it.
+        // A store that fits on a page is counted at once; a large one when a page is ordered by it.
         if (viewer.IsOperator && page is { Next: null, Items.Count: > 0 } && question is { Search: null, Source: null, Last: null })
             await own.ReadAsync(gates.Router, cancellationToken);
         return WithOwn(viewer, page);
