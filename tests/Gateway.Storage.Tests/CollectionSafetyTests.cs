@@ -97,8 +97,8 @@ public sealed class CollectionSafetyTests : IAsyncLifetime
 
         async Task<bool> FindAsync()
         {
-            if (await Repository.OpenBlobAsync(blob, BlobUse.Head, default) is not Result<IContent>.Found { Value: var content }) return false;
-            await content.DisposeAsync();
+            if (await Repository.OpenBlobAsync(blob, BlobUse.Head, default) is not Result<IContent>.Found found) return false;
+            await found.Value.DisposeAsync();
             return true;
         }
     }
