@@ -185,6 +185,8 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
     private bool IsRefused(Waiting waiting, PendingChanges pending)
     {
         if (waiting.Change.LoggedAt is not null) return false;
+        // Before the check: a use that comes too late for it is told that the blob is absent.
+        if (waiting.Change.IsStillAllowed is not null) waiting.Change.RemovedBlobs.ToList().ForEach(waiting.Repository.State.Leave);
         try
         {
             waiting.Refusal = pending.Refuse(waiting.Repository, waiting.Change) ?? _applier.Refuse(waiting.Repository, waiting.Change);

@@ -19,12 +19,7 @@ internal sealed partial class PendingChanges(Links links)
     /// <summary>Why a change must not be made; null when all its expectations hold.</summary>
     public CommitResult? Refuse(StoredRepository repository, Change change)
     {
-        if (change.IsStillAllowed is { } isAllowed)
-        {
-            // Before the check: a use that comes too late for it is told that the blob is absent.
-            foreach (var blob in change.RemovedBlobs) repository.State.Leave(blob);
-            if (!isAllowed()) return new CommitResult.Superseded();
-        }
+        if (change.IsStillAllowed is { } isAllowed && !isAllowed()) return new CommitResult.Superseded();
         foreach (var expected in change.Expectations)
         {
             var live = Live(repository, expected.Tag);
