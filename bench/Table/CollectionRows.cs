@@ -5,17 +5,14 @@ using System.Text.RegularExpressions;
 namespace Gateway.Bench;
 
 /// <summary>Pulls beside a collection that walks many repositories, and removes blobs that nothing names.</summary>
-internal sealed partial class CollectionRows(Settings settings, Peers peers) : IDisposable
+internal sealed partial class CollectionRows(Settings settings, RepositoriesGateway gateway)
 {
-    private const string Name = "collection";
-
     // Blobs that a collection removes: pushed before each one.
     private const int Garbage = 200;
 
     // Twice the grace time of this gateway: its uses are remembered in four parts.
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
 
-    private Server? _gateway;
     private int _pushed;
 
     private static string Manifest => $"/v2/{GeneratedLayout.Repository(42)}/manifests/{GeneratedLayout.Tag(1)}";
@@ -27,11 +24,8 @@ internal sealed partial class CollectionRows(Settings settings, Peers peers) : I
             Measure, Goal.P99("alone", 2.0));
     }
 
-    public void Dispose() => _gateway?.Dispose();
-
     private void Measure(Series series)
     {
-        _gateway ??= Start();
         // Compiles what is used often.
         for (var i = 0; i < 2; i++) _ = Ask();
         for (var round = 0; round < settings.Rounds(5); round++)
@@ -39,7 +33,7 @@ internal sealed partial class CollectionRows(Settings settings, Peers peers) : I
             for (var i = 0; i < Garbage; i++)
             {
                 var bytes = Encoding.ASCII.GetBytes($"garbage {Environment.ProcessId} {_pushed++}");
-                Requests.PushBytes(_gateway.Port, GeneratedLayout.Repository(7), bytes);
+                Requests.PushBytes(gateway.Server.Port, GeneratedLayout.Repository(7), bytes);
             }
             Thread.Sleep(Grace);
             series.Add("alone", Ask());
@@ -52,16 +46,7 @@ internal sealed partial class CollectionRows(Settings settings, Peers peers) : I
         }
     }
 
-    private Sample Ask() => Loads.Wrk(settings.Rig, _gateway!, _gateway!.Port, Manifest, 16);
-
-    private Server Start()
-    {
-        var (repositories, tags) = settings.Console;
-        var storage = GeneratedLayout.MakeRepositories(settings.Layouts, repositories, tags);
-        var gateway = peers.StartGateway(Name, storage, hasPolicy: true, "gc: { every: off, grace: 1s }\n");
-        gateway.WaitFor("/v2/", Configurations.Credentials);
-        return gateway;
-    }
+    private Sample Ask() => Loads.Wrk(settings.Rig, gateway.Server, gateway.Server.Port, Manifest, 16);
 
     private string Post(string what, string body)
     {
@@ -75,7 +60,7 @@ internal sealed partial class CollectionRows(Settings settings, Peers peers) : I
 
     private string Ask(string method, string path, string head, byte[] body)
     {
-        using var connection = Connection.Open(peers.PortOf($"{Name}-operator"));
+        using var connection = Connection.Open(gateway.OperatorPort);
         connection.Send(method, $"/api/v1/{path}", head, body);
         var status = connection.ReadHead();
         var answer = new StringBuilder();

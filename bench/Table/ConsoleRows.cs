@@ -3,11 +3,9 @@ using System.Diagnostics;
 namespace Gateway.Bench;
 
 /// <summary>Pages of the console on a store with many repositories.</summary>
-internal sealed class ConsoleRows(Settings settings, Peers peers) : IDisposable
+internal sealed class ConsoleRows(Settings settings, RepositoriesGateway gateway)
 {
     private const int Requests = 20;
-
-    private Server? _gateway;
 
     public IEnumerable<Row> All()
     {
@@ -29,14 +27,12 @@ internal sealed class ConsoleRows(Settings settings, Peers peers) : IDisposable
         }
     }
 
-    public void Dispose() => _gateway?.Dispose();
-
     // The median of warm requests, as a person has who looks around.
     private Sample Measure(string path)
     {
-        var gateway = _gateway ??= Start();
-        using var connection = Connection.Open(peers.PortOf("console-operator"));
-        var (times, before) = (new double[Requests], gateway.Cpu);
+        var server = gateway.Server;
+        using var connection = Connection.Open(gateway.OperatorPort);
+        var (times, before) = (new double[Requests], server.Cpu);
         for (var i = 0; i < Requests; i++)
         {
             var start = Stopwatch.GetTimestamp();
@@ -45,15 +41,6 @@ internal sealed class ConsoleRows(Settings settings, Peers peers) : IDisposable
             times[i] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
         }
         Array.Sort(times);
-        return new(Series.Median(times), (gateway.Cpu - before) * 1000 / Requests) { P50 = Series.Median(times), P99 = times[^1] };
-    }
-
-    private Server Start()
-    {
-        var (repositories, tags) = settings.Console;
-        var storage = GeneratedLayout.MakeRepositories(settings.Layouts, repositories, tags);
-        var gateway = peers.StartGateway("console", storage, hasPolicy: true);
-        gateway.WaitFor("/v2/", Configurations.Credentials);
-        return gateway;
+        return new(Series.Median(times), (server.Cpu - before) * 1000 / Requests) { P50 = Series.Median(times), P99 = times[^1] };
     }
 }

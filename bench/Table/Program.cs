@@ -24,8 +24,8 @@ static int Run(Settings settings)
     using var cold = new ColdRows(settings, peers);
     using var push = new PushRows(settings, peers);
     var (warm, start) = (new WarmRows(settings, peers), new StartRows(settings, peers));
-    using var console = new ConsoleRows(settings, peers);
-    using var collection = new CollectionRows(settings, peers);
+    using var repositories = new RepositoriesGateway(settings, peers);
+    var (console, collection) = (new ConsoleRows(settings, repositories), new CollectionRows(settings, repositories));
     Row[] all = [.. cold.All(), .. warm.All(), .. push.All(), .. start.All(), .. console.All(), .. collection.All(), .. warm.BesideIdle()];
     var rows = all.Where(row => settings.Measures(row.Name)).ToArray();
     // The servers end with this process. A second signal does not end it before them: a shell may pass on what its group got too.
