@@ -3,7 +3,7 @@ using Gateway.Oci;
 
 namespace Gateway.Storage;
 
-/// <summary>Uploads in a _bucket. A commit joins the chunks in the store; nothing is downloaded if the store can copy.</summary>
+/// <summary>Uploads in a bucket. A commit joins the chunks in the store; nothing is downloaded if the store can copy.</summary>
 internal sealed partial class BucketContents
 {
     /// <summary>Parts that the store copies at a time. Chosen: the store does the work, and a few hide its latency.</summary>

@@ -25,7 +25,7 @@ internal sealed partial class BucketContents : IContentStore
     private const int BufferSize = 256 * 1024;
 
     /// <summary>
-    /// For how long this process believes that an object is in the _bucket. Chosen: the checks of one push ask once, and a removal by
+    /// For how long this process believes that an object is in the bucket. Chosen: the checks of one push ask once, and a removal by
     /// another program is noticed by the next push.
     /// </summary>
     private static readonly TimeSpan Believed = TimeSpan.FromMinutes(1);
