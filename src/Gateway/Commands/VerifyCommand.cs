@@ -37,18 +37,24 @@ internal static partial class VerifyCommand
                     await error.WriteLineAsync($"warning: replicas.redis {finding.About}: {finding.Problem}; {finding.Fix}");
                 else if (!asJson) await output.WriteLineAsync($"redis          {finding.About}: {finding.Problem}");
             }
-            return await ProbeBucketAsync(options, error, cancellationToken) ? 0 : 1;
+            return await ProbeBucketAsync(options, asJson ? null : output, error, cancellationToken) ? 0 : 1;
         });
         return command;
     }
 
     /// <summary>Writes to the bucket for real. False if the gateway would not start with its store.</summary>
-    private static async Task<bool> ProbeBucketAsync(GatewayOptions options, TextWriter error, CancellationToken cancellationToken)
+    /// <param name="output">Gets one line about a bucket that passed; null for none.</param>
+    private static async Task<bool> ProbeBucketAsync(
+        GatewayOptions options, TextWriter? output, TextWriter error, CancellationToken cancellationToken)
     {
         var isUsable = true;
         foreach (var found in await BucketChecks.RunAsync(options, cancellationToken))
         {
-            if (found.Level == Level.Ok) continue;
+            if (found.Level == Level.Ok)
+            {
+                if (output is not null) await output.WriteLineAsync($"bucket         {found.About}: {found.Problem}");
+                continue;
+            }
             isUsable &= found.Code != "BUCKET_REFUSED";
             await error.WriteLineAsync($"{(isUsable ? "warning: " : "")}storage.s3: {found.About}: {found.Problem}; {found.Fix}");
         }

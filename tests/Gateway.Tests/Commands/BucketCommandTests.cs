@@ -22,6 +22,9 @@ public sealed class BucketCommandTests(S3Servers servers) : IDisposable
         var (code, output, error) = await RunAsync("verify", file);
         Assert.Equal((0, ""), (code, error));
         Assert.Contains($"at http://127.0.0.1:{server.Endpoint.Port} for what clients push", output);
+        Assert.Contains(
+            $"at http://127.0.0.1:{server.Endpoint.Port}: objects were written under conditions, read, listed and removed in ", output);
+        Assert.Single(output.Split('\n'), line => line.StartsWith("bucket ", StringComparison.Ordinal));
         (_, output, _) = await RunAsync("doctor", file);
         Assert.Contains("objects were written under conditions, read, listed and removed in ", output);
     }
