@@ -24,13 +24,17 @@ public sealed partial class Uploads
                 // A session that cannot be removed does not prevent the removal of others.
                 unreadable = e;
             }
+            catch (NewerRecordException)
+            {
+                // It belongs to a gateway of a newer version, which removes it.
+            }
         }
         if (_store.SharesUploads)
         {
             // Another process has ended them; a list may not show a new one yet.
             foreach (var id in known)
             {
-                if (await _store.FindUploadAsync(id, cancellationToken) is null) _open.Remove(id);
+                if (await TryFindAsync(id, cancellationToken) is null) _open.Remove(id);
             }
         }
         _counted = true;
@@ -43,7 +47,7 @@ public sealed partial class Uploads
     {
         var oldest = _clock.GetUtcNow() - _limits.Idle;
         var count = await _store.UploadsAsync(cancellationToken).Distinct().CountAsync(
-            async (id, token) => (await _store.FindUploadAsync(id, token))?.Written < oldest, cancellationToken);
+            async (id, token) => (await TryFindAsync(id, token))?.Written < oldest, cancellationToken);
         return count + (Staged is null ? 0 : await Staged.CountExpiredAsync(cancellationToken));
     }
 
@@ -56,6 +60,19 @@ public sealed partial class Uploads
         }
         else if (data.Value.Written < oldest) await EndIdleAsync(id, oldest, cancellationToken);
         else if (!_counted || _store.SharesUploads) _open.Keep(id, note);
+    }
+
+    /// <summary>As the store finds it; null also for a session of a newer version.</summary>
+    private async ValueTask<UploadFacts?> TryFindAsync(string id, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _store.FindUploadAsync(id, cancellationToken);
+        }
+        catch (NewerRecordException)
+        {
+            return null;
+        }
     }
 
     private void Forget(string id)

@@ -217,6 +217,38 @@ public sealed class BucketUploadTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Session_of_a_newer_version_is_refused_and_no_sweep_removes_it()
+    {
+        var id = new string('a', 32);
+        string[] keys = [$"gateway/uploads/{id}/chunk", $"gateway/uploads/{id}/session"];
+        await _memory.PutAsync(keys[0], new byte[5], PutCondition.None, default);
+        await _memory.PutAsync(keys[1], "{\"Format\":2,\"Parts\":[]}"u8.ToArray(), PutCondition.None, default);
+        _clock.Advance(TimeSpan.FromDays(8));
+        var old = await BeginAsync(1);
+        _clock.Advance(TimeSpan.FromDays(8));
+        Assert.Equal(1, await _rigs[0].Volume.Uploads.CountExpiredAsync(default));
+        await _rigs[0].Volume.Uploads.SweepAsync(default);
+        Assert.Null(await _rigs[0].Volume.Uploads.FindAsync(Name, old, default));
+        Assert.Equal(keys, _memory.Keys.Where(key => key.Contains(id, StringComparison.Ordinal)));
+        var refused = await Assert.ThrowsAsync<NewerRecordException>(
+            async () => await _rigs[0].Volume.Uploads.FindAsync(Name, id, default));
+        Assert.Contains("expected an upload session of format 1, got 2", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Session_that_was_written_before_the_format_had_a_number_is_continued()
+    {
+        var id = await BeginAsync(0);
+        await PatchAsync(0, id, new byte[1000]);
+        var key = $"gateway/uploads/{id}/session";
+        var text = System.Text.Encoding.UTF8.GetString((await _memory.ReadAsync(key, 100_000, null, default)).Bytes.Span);
+        Assert.Contains(",\"Format\":1", text, StringComparison.Ordinal);
+        text = text.Replace(",\"Format\":1", "", StringComparison.Ordinal);
+        await _memory.PutAsync(key, System.Text.Encoding.UTF8.GetBytes(text), PutCondition.None, default);
+        Assert.Equal(3000, await PatchAsync(1, id, new byte[2000]));
+    }
+
+    [Fact]
     public async Task Limits_count_the_sessions_of_other_gateways()
     {
         foreach (var rig in _rigs) rig.Volume.Uploads.Limits = new(3, 3, 3, TimeSpan.FromDays(7));

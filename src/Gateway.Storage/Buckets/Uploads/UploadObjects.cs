@@ -66,7 +66,7 @@ internal sealed class UploadObjects(IBucket bucket, string prefix, PartBuffers b
         string id, UploadRecord record, PutCondition condition, CancellationToken cancellationToken)
     {
         record = record with { Nonce = NewName() };
-        var bytes = record.Format();
+        var bytes = record.ToBytes();
         for (var tries = 1; ; tries++)
         {
             try

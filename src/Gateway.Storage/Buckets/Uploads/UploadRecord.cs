@@ -24,15 +24,29 @@ internal sealed record UploadRecord(
     /// </summary>
     public const int MaxBytes = 2 << 20;
 
+    /// <summary>The number of this form of a session. A newer one is refused, and no sweep removes it.</summary>
+    public const int CurrentFormat = 1;
+
+    /// <summary>The number of the form in which the object is written; 0 in the first objects, which are of form 1.</summary>
+    public int Format { get; init; } = CurrentFormat;
+
     /// <summary>Bytes of the upload.</summary>
     [JsonIgnore]
     public long Length => Chunks.Sum(static chunk => chunk.Length) + Tail.Length;
 
-    /// <summary>The record of an object; null when it is none.</summary>
+    /// <summary>
+    /// The record of an object; null when it is none. Throws <see cref="NewerRecordException"/> for one of a newer version, whatever it has
+    /// besides the number.
+    /// </summary>
     public static UploadRecord? Parse(ReadOnlySpan<byte> bytes)
     {
         try
         {
+            var format = JsonSerializer.Deserialize(bytes, UploadRecordJson.Default.UploadFormat)?.Format;
+            if (format > CurrentFormat)
+                throw new NewerRecordException(
+                    $"expected an upload session of format {CurrentFormat}, got {format}; run the version of the gateway that began it",
+                    new InvalidDataException("unknown format"));
             return JsonSerializer.Deserialize(bytes, UploadRecordJson.Default.UploadRecord);
         }
         catch (JsonException)
@@ -42,8 +56,12 @@ internal sealed record UploadRecord(
     }
 
     /// <summary>The bytes of the object.</summary>
-    public byte[] Format() => JsonSerializer.SerializeToUtf8Bytes(this, UploadRecordJson.Default.UploadRecord);
+    public byte[] ToBytes() =>
+        JsonSerializer.SerializeToUtf8Bytes(this with { Format = CurrentFormat }, UploadRecordJson.Default.UploadRecord);
 }
+
+/// <summary>What every form of a session has: its number.</summary>
+internal sealed record UploadFormat(int Format = 0);
 
 /// <summary>One object of an upload's bytes.</summary>
 /// <param name="Name">Its key below the session's folder; never used twice.</param>
@@ -51,5 +69,6 @@ internal sealed record UploadRecord(
 internal readonly record struct UploadChunk(string Name, long Length);
 
 [JsonSerializable(typeof(UploadRecord))]
+[JsonSerializable(typeof(UploadFormat))]
 [JsonSourceGenerationOptions(RespectRequiredConstructorParameters = true, RespectNullableAnnotations = true)]
 internal sealed partial class UploadRecordJson : JsonSerializerContext;
