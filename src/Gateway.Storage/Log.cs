@@ -89,6 +89,12 @@ internal static partial class Log
     public static partial void Adopted(ILogger logger, int count);
 
     [LoggerMessage(
+        2057, LogLevel.Warning,
+        "Repository {Repository} was adopted without {Count} objects that cannot be read, such as {First}; {Report} in the bucket lists "
+        + "all of them")]
+    public static partial void NotAdopted(ILogger logger, string repository, int count, string first, string report);
+
+    [LoggerMessage(
         2056, LogLevel.Warning,
         "Change of {Repository} was not made, or that is not known, because of the bucket; the client was answered 503")]
     public static partial void NotStored(ILogger logger, Exception exception, string repository);

@@ -6,7 +6,7 @@ using Xunit;
 namespace Gateway.Storage.Tests;
 
 /// <summary>Replicas with disks of their own on one bucket.</summary>
-public sealed class SharedRepositoryTests : IAsyncLifetime
+public sealed partial class SharedRepositoryTests : IAsyncLifetime
 {
     private readonly MemoryBucket _bucket = new();
     private readonly List<VolumeRig> _rigs = [];
@@ -147,42 +147,6 @@ public sealed class SharedRepositoryTests : IAsyncLifetime
         Assert.Equal(ReleaseFile.Format(before.ReleaseOf(live)!), ReleaseFile.Format(after.ReleaseOf(live)!));
         Assert.Equal(seen, await after.FirstSeenAsync(live));
         Assert.Equal([held], Assert.IsType<Result<IReadOnlyList<Digest>>.Found>(await after.EvidenceAsync(live, default)).Value);
-    }
-
-    [Fact]
-    public async Task Repositories_of_distribution_are_in_the_catalog()
-    {
-        string[] names = ["a/b", "a", "a-b", "z/0/1"];
-        foreach (var name in names) await LinkManifestAsync(name);
-        var rig = await ReplicaAsync();
-        await Patience.UntilAsync(
-            () => Task.FromResult(rig.Volume.Repositories.PushedAfter(null, 10).Items.Count == 4), () => "four repositories are adopted");
-        Assert.Equal(
-            names.Order(StringComparer.Ordinal), rig.Volume.Repositories.PushedAfter(null, 10).Items.Select(n => n.Value));
-    }
-
-    [Fact]
-    public async Task Repositories_that_are_copied_to_the_bucket_after_the_start_are_in_the_catalog()
-    {
-        var clock = new AdvancedClock();
-        var rig = await ReplicaAsync(_bucket, clock);
-        await rig.Volume.Repositories.ListAgainAsync(default);
-        await LinkManifestAsync("a/b");
-        await Patience.UntilAsync(
-            () =>
-            {
-                clock.Advance(TimeSpan.FromSeconds(5));
-                return Task.FromResult(rig.Volume.Repositories.PushedAfter(null, 10).Items.Count == 1);
-            },
-            () => "the repository is adopted");
-        await Patience.UntilAsync(() => Task.FromResult(_bucket.Keys.Contains("gateway/adopted")), () => "the bucket is marked");
-    }
-
-    private async Task LinkManifestAsync(string repository)
-    {
-        var hex = Digest.Of("m"u8).Hex.ToString();
-        var link = $"docker/registry/v2/repositories/{repository}/_manifests/revisions/sha256/{hex}/link";
-        await _bucket.PutAsync(link, Encoding.ASCII.GetBytes($"sha256:{hex}"), PutCondition.None, default);
     }
 
     [Fact]

@@ -1,4 +1,3 @@
-using System.Text;
 using Gateway.Oci;
 
 namespace Gateway.Storage;
@@ -7,8 +6,9 @@ namespace Gateway.Storage;
 /// The notes of a repository that a gateway had on its own disk, and that were copied to the bucket with it: held pushes, releases by an
 /// operator, evidence by tag, and first-seen times. Distribution has none.
 /// </summary>
+/// <param name="objects">Reads them.</param>
 /// <param name="layout">The layout of the bucket.</param>
-internal sealed class AdoptedNotes(IBucket bucket, Root layout)
+internal sealed class AdoptedNotes(IBucket bucket, AdoptedObjects objects, Root layout)
 {
     /// <summary>
     /// The longest file of notes, in bytes: the times at which content was first seen, some 90 bytes for each digest. Chosen: room for a
@@ -33,22 +33,24 @@ internal sealed class AdoptedNotes(IBucket bucket, Root layout)
     {
         switch (path)
         {
-            case ["offers", var tag] when HeldPushFile.Parse(tag, await TextAsync(found.Key)) is { } held:
-                _dated.Add((held.PushedAt, new Operation.Hold(held.Tag, held.Digest, held.Actor, held.Expires, held.Missing)));
+            case ["offers", var tag] when await objects.ReadTextAsync(found.Key, MaxFile) is { } text:
+                if (HeldPushFile.Parse(tag, text) is { } held)
+                    _dated.Add((held.PushedAt, new Operation.Hold(held.Tag, held.Digest, held.Actor, held.Expires, held.Missing)));
+                else objects.Skip(found.Key, "expected a held push, got other text");
                 break;
-            case ["released", var digest] when ReleaseFile.Parse(digest, await TextAsync(found.Key)) is { } release:
-                _dated.Add((release.At, new Operation.Release(release.Digest, release.Actor, release.Reason)));
+            case ["released", var digest] when await objects.ReadTextAsync(found.Key, MaxFile) is { } text:
+                if (ReleaseFile.Parse(digest, text) is { } release)
+                    _dated.Add((release.At, new Operation.Release(release.Digest, release.Actor, release.Reason)));
+                else objects.Skip(found.Key, "expected a release, got other text");
                 break;
-            case ["evidence", var algorithm, var hex, var file]
-                when Digest.TryParse($"{algorithm}:{hex}", out var subject) && Digest.TryParse(file.Replace('-', ':'), out var evidence):
-                _undated.Add(new Operation.AddEvidence(subject, evidence) { Counted = found.Facts.Length > 0 });
+            case ["evidence", var algorithm, var hex, var file]:
+                if (Digest.TryParse($"{algorithm}:{hex}", out var subject) && Digest.TryParse(file.Replace('-', ':'), out var evidence))
+                    _undated.Add(new Operation.AddEvidence(subject, evidence) { Counted = found.Facts.Length > 0 });
+                else objects.Skip(found.Key, "expected two digests in the key, got others");
                 break;
-            case ["seen"]:
-                _undated.AddRange(SeenTimes.Parse(await TextAsync(found.Key)).Select(static s => new Operation.Seen(s.Key, s.Value)));
+            case ["seen"] when await objects.ReadTextAsync(found.Key, MaxFile) is { } text:
+                _undated.AddRange(SeenTimes.Parse(text).Select(static s => new Operation.Seen(s.Key, s.Value)));
                 break;
         }
     }
-
-    private async Task<string> TextAsync(string key) =>
-        Encoding.UTF8.GetString((await bucket.ReadAsync(key, MaxFile, null, CancellationToken.None)).Bytes.Span);
 }

@@ -12,6 +12,11 @@ internal sealed class SharedLogs(
     /// </summary>
     private static readonly TimeSpan MaxEnd = TimeSpan.FromSeconds(5);
 
+    /// <summary>
+    /// For how long a repository without head and links is known to have none. Chosen: as often as the poll; a look is two lists.
+    /// </summary>
+    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
+
     private readonly LogClock _clock = new(clock);
     private readonly LinkMirror _mirror = new(shared.Bucket, shared.Prefix);
     private readonly ConcurrentDictionary<Task, bool> _writing = [];
@@ -30,17 +35,18 @@ internal sealed class SharedLogs(
 
     private RepositoryLog Make(StoredRepository repository)
     {
-        var objects = new LogObjects(shared.Bucket, shared.Prefix, repository.Path, _clock.NewId);
-        var isFree = false;
+        var objects = ObjectsOf(repository);
+        long? freeAt = null;
         return new(objects, new ReplayedCopy(repository, links, files, committer), _clock, logger)
         {
             Mirror = new(_mirror, objects, Started, logger),
             Adopt = async () =>
             {
-                // Only gateways write to the bucket from now on: one look at the layout is enough.
-                if (isFree) return null;
-                var head = await new Adoption(shared.Bucket, shared.Prefix, _clock).AdoptAsync(repository.Path, objects);
-                isFree = head is null;
+                // Content can be copied to the bucket, or distribution can store some, at any time.
+                if (freeAt is { } at && _clock.Time.GetElapsedTime(at) < LookAgain) return null;
+                var began = _clock.Time.GetTimestamp();
+                var head = await Adoption.AdoptAsync(repository.Path, objects);
+                freeAt = head is null ? began : null;
                 return head;
             },
         };
@@ -50,6 +56,20 @@ internal sealed class SharedLogs(
     {
         _writing.TryAdd(writing, true);
         _ = writing.ContinueWith(ended => _writing.TryRemove(ended, out _), TaskScheduler.Default);
+    private Adoption Adoption => new(shared.Bucket, shared.Prefix, _clock, logger);
+
+    private LogObjects ObjectsOf(StoredRepository repository) => new(shared.Bucket, shared.Prefix, repository.Path, _clock.NewId);
+
+    /// <summary>
+    /// Makes a log of links that were just found in the bucket, however recently nothing was found there, and makes the copy up to date.
+    /// </summary>
+    public async Task AdoptAsync(StoredRepository repository)
+    {
+        var log = Of(repository);
+        await log.ValidateAsync();
+        if (log.ETag is null && await Adoption.AdoptAsync(repository.Path, ObjectsOf(repository)) is not null) await log.ValidateAsync();
+    }
+
     }
 
     /// <summary>Waits for the links that are being written.</summary>

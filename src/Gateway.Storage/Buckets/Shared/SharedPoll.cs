@@ -141,10 +141,10 @@ internal sealed class SharedPoll : IAsyncDisposable
         for (var name = await NextAsync(null); name is not null; name = await NextAsync(name))
         {
             if (!RepositoryName.TryParse(name, out var parsed)) continue;
-            var log = _logs.Of(_repositories.Pushed(parsed));
+            var repository = _repositories.Pushed(parsed);
             found++;
-            if (log.ETag is null) adopted++;
-            await log.ValidateAsync().WaitAsync(cancellationToken);
+            if (_logs.Of(repository).ETag is null) adopted++;
+            await _logs.AdoptAsync(repository).WaitAsync(cancellationToken);
         }
         if (found == 0) return false;
         if (adopted > 0) Log.Adopted(_logger, adopted);

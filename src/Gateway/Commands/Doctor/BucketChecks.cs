@@ -7,6 +7,10 @@ namespace Gateway.Commands.Doctor;
 /// <summary>The bucket of <c>storage.s3</c>, which is written and read for real.</summary>
 internal static class BucketChecks
 {
+    // Chosen: some hundreds of repositories; the finding says how many.
+    private static readonly TimeSpan ComparesFor = TimeSpan.FromSeconds(10);
+
+    /// <summary>Tries the store.</summary>
     public static async Task<IReadOnlyList<Finding>> RunAsync(GatewayOptions options, CancellationToken cancellationToken)
     {
         if (options.Storage.S3?.Store() is not { } store) return [];
@@ -28,6 +32,45 @@ internal static class BucketChecks
             found.Add(Finding.Warning(
                 "BUCKET_CLOCK", about, $"the clock of this machine is {report.Skew.TotalSeconds:0} s ahead of the store's",
                 "set the clock by NTP; stores refuse requests from 15 minutes on"));
+        }
+        return found;
+    }
+
+    /// <summary>Compares the bucket with the logs of the gateways: it reads, and writes nothing.</summary>
+    public static async Task<IReadOnlyList<Finding>> CompareAsync(GatewayOptions options, CancellationToken cancellationToken)
+    {
+        if (options.Storage.S3?.Store() is not { } store) return [];
+        var about = $"{store.Bucket} at {store.Address}";
+        BucketReviewed review;
+        try
+        {
+            review = await BucketReview.RunAsync(store, ComparesFor, TimeProvider.System, NullLogger.Instance, cancellationToken);
+        }
+        catch (Exception e) when (e is IOException or InvalidDataException)
+        {
+            return [Finding.Warning("BUCKET_UNREACHABLE", about, e.Message, "correct that, and run gateway doctor again")];
+        }
+        var found = new List<Finding>();
+        if (review.Foreign > 0)
+        {
+            found.Add(Finding.Warning(
+                "BUCKET_FOREIGN", about,
+                $"another program stored {review.Foreign} tags and manifests that no gateway has, such as "
+                + string.Join(", ", review.ForeignExamples),
+                "stop that program, and push them again through a gateway"));
+        }
+        if (review.Skipped > 0)
+        {
+            found.Add(Finding.Warning(
+                "BUCKET_SKIPPED", about,
+                $"{review.Skipped} repositories were adopted without objects that cannot be read; they are listed in "
+                + string.Join(", ", review.SkippedExamples),
+                "push again what is missing, and remove these lists"));
+        }
+        if (found.Count == 0 && review.All > 0)
+        {
+            found.Add(Finding.Ok(
+                "bucket", about, $"the links of {review.Compared} of {review.All} repositories are those that gateways stored"));
         }
         return found;
     }

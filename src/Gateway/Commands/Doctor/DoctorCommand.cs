@@ -87,7 +87,10 @@ internal static partial class DoctorCommand
         using (var gateway = OperatorClient.Of(visit.Options))
             found.AddRange(await OperatorChecks.RunAsync(gateway, visit.Options, cancellationToken));
         found.AddRange(await ReplicaChecks.RunAsync(visit.Options));
-        found.AddRange(await BucketChecks.RunAsync(visit.Options, cancellationToken));
+        var bucket = await BucketChecks.RunAsync(visit.Options, cancellationToken);
+        found.AddRange(bucket);
+        if (bucket.All(static each => each.Level != Level.Error))
+            found.AddRange(await BucketChecks.CompareAsync(visit.Options, cancellationToken));
         var front = await FrontChecks.RunAsync(visit, cancellationToken);
         found.AddRange(front);
         // Without a registry at the address every further request would fail for the same reason.
