@@ -134,7 +134,11 @@ internal interface IUploadData : IAsyncDisposable
 /// <summary>Content that was opened.</summary>
 /// <param name="Content">Null when the store does not have it whole.</param>
 /// <param name="IsUnfit">Whether the store has bytes under the digest that have another length, or are damaged.</param>
-internal readonly record struct Opened(IContent? Content, bool IsUnfit);
+internal readonly record struct Opened(IContent? Content, bool IsUnfit)
+{
+    /// <summary>How the content was obtained; null for stored content of the local disk.</summary>
+    public CacheHandling? Handling { get; init; }
+}
 
 /// <summary>What is stored of an upload.</summary>
 /// <param name="Length">Bytes.</param>

@@ -75,6 +75,9 @@ public enum CacheDetail : byte
 
     /// <summary>The bytes come from another replica.</summary>
     Peer,
+
+    /// <summary>The bytes come from the bucket of pushed content, because the local disk has no copy.</summary>
+    Bucket,
 }
 
 /// <summary>What a backing returns: found, absent, or unavailable.</summary>

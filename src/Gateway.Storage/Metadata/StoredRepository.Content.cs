@@ -82,8 +82,8 @@ public sealed partial class StoredRepository
         if (target.IsEmpty) return ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Absent(CacheHandling.Local));
         var opening = _content.OpenAsync(Root.Lifetime, target, digest, link.Size, cancellationToken);
         return opening.IsCompletedSuccessfully
-            ? Answer(opening.Result, digest, target, link, cancellationToken)
-            : AnswerAsync(opening, digest, target, link, cancellationToken);
+            ? Answer(opening.Result, digest, target, link, use, cancellationToken)
+            : AnswerAsync(opening, digest, target, link, use, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -106,14 +106,22 @@ public sealed partial class StoredRepository
     }
 
     private async ValueTask<Result<IContent>> AnswerAsync(
-        ValueTask<Opened> opening, Digest digest, Digest target, Link link, CancellationToken cancellationToken) =>
-        await Answer(await opening, digest, target, link, cancellationToken);
+        ValueTask<Opened> opening, Digest digest, Digest target, Link link, BlobUse use, CancellationToken cancellationToken) =>
+        await Answer(await opening, digest, target, link, use, cancellationToken);
 
     private ValueTask<Result<IContent>> Answer(
-        Opened opened, Digest digest, Digest target, Link link, CancellationToken cancellationToken) =>
-        opened.Content is { } content ? new(new Result<IContent>.Found(content, CacheHandling.Hit))
+        Opened opened, Digest digest, Digest target, Link link, BlobUse use, CancellationToken cancellationToken) =>
+        opened.Content is { } content ? new(new Result<IContent>.Found(content, HandlingOf(opened, use)))
         : opened.IsUnfit ? SettleAsync(digest, target, link, cancellationToken)
         : new(new Result<IContent>.Absent(CacheHandling.Local));
+
+    // Nothing is copied for a request that wants no bytes.
+    private static CacheHandling HandlingOf(Opened opened, BlobUse use) => opened.Handling switch
+    {
+        null => CacheHandling.Hit,
+        { Stored: true } copied when use.Kind == BlobUseKind.Head => copied with { Stored = false },
+        var other => other,
+    };
 
     /// <summary>
     /// The link has another size than the files. The digest decides: if the bytes are right, the size of the link is corrected.
@@ -126,7 +134,7 @@ public sealed partial class StoredRepository
         {
             _links.Write(this, LinkKind.Blob, digest, link with { Size = length, IsMeasured = false });
             var opened = await _content.OpenAsync(Root.Lifetime, target, digest, length, cancellationToken);
-            if (opened.Content is { } content) return new Result<IContent>.Found(content, CacheHandling.Hit);
+            if (opened.Content is { } content) return new Result<IContent>.Found(content, opened.Handling ?? CacheHandling.Hit);
         }
         return examined.IsDamaged && Root.Lifetime != Lifetime.Cached
             ? Damaged<IContent>(digest)

@@ -7,7 +7,7 @@ using Xunit;
 namespace Gateway.Storage.Tests;
 
 /// <summary>Pushed content that is in a bucket, and its copies on the local disk.</summary>
-public sealed class LocalCopyTests : IAsyncLifetime
+public sealed partial class LocalCopyTests : IAsyncLifetime
 {
     // Longer than what is verified before its first byte is sent, and than the distance that a reader waits for.
     private static readonly byte[] Bytes = RandomNumberGenerator.GetBytes(9_000_000);

@@ -66,6 +66,25 @@ public sealed class BucketHttpTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Cache_Status_says_that_a_blob_came_from_the_bucket_until_the_disk_has_a_copy()
+    {
+        var bucket = await _server!.NewBucketAsync();
+        await using var pushed = await StartAsync(bucket);
+        await using var rig = await StartAsync(bucket);
+        var target = $"/v2/team/app/blobs/{await pushed.PushBlobAsync("team/app", Large)}";
+        Assert.Equal("gateway; fwd=uri-miss; detail=bucket", await StatusAsync("HEAD"));
+        Assert.Equal("gateway; fwd=uri-miss; stored; detail=bucket", await StatusAsync("GET"));
+        await Patience.UntilAsync(async () => await StatusAsync("GET") == "gateway; hit", () => "the copy is served");
+
+        async Task<string?> StatusAsync(string method)
+        {
+            using var answer = await rig.SendAsync(method, target);
+            await answer.Content.ReadAsByteArrayAsync();
+            return GatewayRig.Header(answer, "Cache-Status");
+        }
+    }
+
+    [Fact]
     public async Task Callers_that_may_push_and_requests_for_headers_are_not_redirected()
     {
         await using var rig = await StartAsync(await _server!.NewBucketAsync(), redirects: true);

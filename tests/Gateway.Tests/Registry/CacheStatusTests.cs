@@ -33,6 +33,14 @@ public sealed class CacheStatusTests
     }
 
     [Fact]
+    public void Blob_of_the_bucket_is_a_miss_with_its_source()
+    {
+        var copied = new CacheHandling { Forward = ForwardReason.Absent, Stored = true, Detail = CacheDetail.Bucket };
+
+        Assert.Equal(("gateway; fwd=uri-miss; stored; detail=bucket", "miss"), (CacheStatus.Of(copied, 200), CacheStatus.ResultOf(copied)));
+    }
+
+    [Fact]
     public void Reader_that_joins_a_fetch_is_collapsed() =>
         Assert.Equal(
             "gateway; fwd=uri-miss; collapsed; detail=unverified",

@@ -20,7 +20,7 @@ internal sealed partial class BucketContents
 
         public long? Length => length;
 
-        // The last byte of a whole blob is sent after its digest matched; a range of it is what the bucket has.
+        // The last byte of a whole blob is sent after its digest matched. A range that the copy does not reach is what the bucket has.
         public bool IsVerified => true;
 
         long IContentSource.Length => length;
@@ -34,10 +34,11 @@ internal sealed partial class BucketContents
         }
 
         /// <summary>Passes bytes on as the bucket sends them. An answer that breaks is continued where it broke.</summary>
-        public async ValueTask PassAsync(IBodyWriter writer, long offset, long end, CancellationToken cancellationToken)
+        public async ValueTask<string?> PassAsync(IBodyWriter writer, long offset, long end, CancellationToken cancellationToken)
         {
             var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(end - offset, 1, BufferSize));
             ObjectBody? body = null;
+            var etags = new HashSet<string>(StringComparer.Ordinal);
             try
             {
                 for (var failed = 0; offset < end;)
@@ -46,6 +47,7 @@ internal sealed partial class BucketContents
                     try
                     {
                         body ??= await OpenAsync(offset, end, cancellationToken);
+                        etags.Add(body.Facts.ETag);
                         var wanted = buffer.AsMemory(0, (int)Math.Min(buffer.Length, end - offset));
                         read = await body.Bytes.ReadAsync(wanted, cancellationToken);
                         if (read == 0) throw new EndOfStreamException($"expected {end} bytes of {digest} from the bucket, got {offset}");
@@ -60,6 +62,7 @@ internal sealed partial class BucketContents
                     await writer.WriteAsync(buffer.AsMemory(0, read), cancellationToken);
                     offset += read;
                 }
+                return etags.Count == 1 ? etags.Single() : null;
             }
             finally
             {

@@ -42,6 +42,11 @@ internal sealed partial class BucketContents : IContentStore
     // Some 100 bytes each. Chosen: the blobs of a few hundred images.
     private const int MaxFacts = 16_384;
 
+    // What a reader gets from the bucket: without a copy, with a copy that is kept, and from the copy of another reader.
+    private static readonly CacheHandling Passed = new() { Forward = ForwardReason.Absent, Detail = CacheDetail.Bucket };
+    private static readonly CacheHandling Copied = Passed with { Stored = true };
+    private static readonly CacheHandling Joined = Passed with { Collapsed = true };
+
     private readonly IBucket _bucket;
     private readonly string _prefix;
     private readonly LocalCopies _copies;
@@ -90,7 +95,10 @@ internal sealed partial class BucketContents : IContentStore
         if (await FactsAsync(digest, cancellationToken) is not { } found) return default;
         if (!Fits(digest, found, size)) return new(null, IsUnfit: true);
         lock (_lock) _readers[digest] = _readers.GetValueOrDefault(digest) + 1;
-        return new(new BucketContent(this, digest, requested, found.Length), IsUnfit: false);
+        return new(new BucketContent(this, digest, requested, found.Length), IsUnfit: false)
+        {
+            Handling = _copies.IsUnderWay(digest) ? Joined : _copies.CanKeep(found.Length) ? Copied : Passed,
+        };
     }
 
     /// <summary>

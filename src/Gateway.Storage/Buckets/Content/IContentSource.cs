@@ -19,10 +19,13 @@ internal interface IContentSource
     /// <param name="end">One past the last byte.</param>
     ValueTask<ObjectBody> OpenAsync(long offset, long end, CancellationToken cancellationToken);
 
-    /// <summary>Passes a range on to a reader, without a copy and without a check of the digest.</summary>
+    /// <summary>
+    /// Passes a range on to a reader, without a copy and without a check of the digest. Returns the ETag of the object; null when it was
+    /// replaced in between.
+    /// </summary>
     /// <param name="offset">See <see cref="OpenAsync"/>.</param>
     /// <param name="end">See <see cref="OpenAsync"/>.</param>
-    ValueTask PassAsync(IBodyWriter writer, long offset, long end, CancellationToken cancellationToken);
+    ValueTask<string?> PassAsync(IBodyWriter writer, long offset, long end, CancellationToken cancellationToken);
 
     /// <summary>Records that the object with this ETag does not have the digest.</summary>
     void IsWrong(string etag);

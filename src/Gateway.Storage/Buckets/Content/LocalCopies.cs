@@ -41,8 +41,8 @@ internal sealed class LocalCopies(
 
     /// <summary>
     /// Sends a reader a range of content that has no whole copy: from the copy as it grows, or from the bucket what the copy does not reach
-    /// soon, and everything when there is no room for a copy. The last byte of the copy follows after the digest matched. Throws
-    /// <see cref="IOException"/> when the bytes in the bucket have another digest.
+    /// soon, and everything when there is no room for a copy. The last byte of the copy, and of content that a reader gets whole in any
+    /// way, follows after the digest matched. Throws <see cref="IOException"/> when the bytes in the bucket have another digest.
     /// </summary>
     /// <param name="end">One past the last byte; more than <paramref name="offset"/>.</param>
     public async ValueTask CopyToAsync(
@@ -54,20 +54,41 @@ internal sealed class LocalCopies(
             await using (whole) await whole.CopyToAsync(writer, offset, end - offset, cancellationToken);
             return;
         }
-        if (Join(source) is not { } copy)
-        {
-            await source.PassAsync(writer, offset, end, cancellationToken);
-            return;
-        }
+        var copy = Join(source);
         try
         {
-            if (await FollowAsync(copy, source, writer, offset, end, cancellationToken) is var reached && reached < end)
-                await source.PassAsync(writer, reached, end, cancellationToken);
+            var reached = copy is null ? offset : await FollowAsync(copy, source, writer, offset, end, cancellationToken);
+            if (reached == end) return;
+            if (offset == 0 && end == source.Length) await PassRestAsync(copy, source, writer, reached, cancellationToken);
+            else await source.PassAsync(writer, reached, end, cancellationToken);
         }
         finally
         {
-            copy.Leave();
+            copy?.Leave();
         }
+    }
+
+    /// <summary>Sends the rest of content that the reader gets whole, and the last byte after the digest of all bytes matched.</summary>
+    /// <param name="copy">From which the reader has received the first bytes; null for none.</param>
+    /// <param name="sent">How many these are.</param>
+    private async ValueTask PassRestAsync(
+        LocalCopy? copy, IContentSource source, IBodyWriter writer, long sent, CancellationToken cancellationToken)
+    {
+        using var checking = new CheckingWriter(writer, source.Digest.Algorithm, source.Length);
+        if (sent > 0) await checking.HashSentAsync(copy!.Handle, sent, cancellationToken);
+        var etag = await source.PassAsync(checking, sent, source.Length, cancellationToken);
+        if (checking.Found is var found && found == source.Digest)
+        {
+            await checking.ReleaseAsync(cancellationToken);
+            return;
+        }
+        if (sent == 0 && etag is not null)
+        {
+            source.IsWrong(etag);
+            BucketMetrics.NotCopied("damaged");
+            Log.BucketDamaged(logger, source.Digest, source.Length);
+        }
+        throw new InvalidContentException($"expected {source.Digest} in the bucket, got {source.Length} bytes that are {found}");
     }
 
     // Returns the offset that it reached: before the end if the copy has failed.
@@ -89,6 +110,12 @@ internal sealed class LocalCopies(
             offset = readable;
         }
         return offset;
+    }
+
+    /// <summary>Whether a copy of some content is being made.</summary>
+    public bool IsUnderWay(Digest digest)
+    {
+        lock (_gate) return _copies.ContainsKey(digest);
     }
 
     private LocalCopy? Join(IContentSource source)
@@ -163,7 +190,14 @@ internal sealed class LocalCopies(
         {
             // Publishing waits until the content of earlier processes is counted.
             await eviction.Counted.WaitAsync(_stop.Token);
-            if (cached.Find(digest, length) is null && fetches.HasRoomFor(length)) eviction.Publish(digest, length, store);
+            if (cached.Find(digest, length) is not null) return;
+            if (!fetches.HasRoomFor(length))
+            {
+                BucketMetrics.NotCopied("skipped");
+                return;
+            }
+            eviction.Publish(digest, length, store);
+            BucketMetrics.Copied(length);
         }
         catch (OperationCanceledException)
         {
@@ -171,6 +205,7 @@ internal sealed class LocalCopies(
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
+            BucketMetrics.NotCopied("failed");
             Log.NotCopied(logger, e, digest);
         }
     }

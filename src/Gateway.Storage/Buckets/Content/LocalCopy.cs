@@ -28,7 +28,8 @@ internal sealed class LocalCopy(IContentSource source, FetchFiles files, ILogger
     private readonly ContentHash _hash = new(source.Digest.Algorithm);
     private readonly Lock _gate = new();
     private FetchFile? _file;
-    private string _etag = "";
+    private string? _etag;
+    private bool _isOfSeveral;
     private long _position;
     private int _holders = 1; // the copy itself
     private bool _hasFailed;
@@ -122,8 +123,8 @@ internal sealed class LocalCopy(IContentSource source, FetchFiles files, ILogger
     private void Open()
     {
         _file = files.OpenBeside(Digest, source.Length)
-            ?? throw new CopyFailedException("there is no room, or a fetch of the digest is under way");
-        if (!_file.TryReserve(source.Length)) throw new CopyFailedException("there is no room");
+            ?? throw new CopyFailedException("there is no room, or a fetch of the digest is under way", isForRoom: true);
+        if (!_file.TryReserve(source.Length)) throw new CopyFailedException("there is no room", isForRoom: true);
     }
 
     private async Task HashEarlierAsync(CancellationToken cancellationToken)
@@ -154,6 +155,7 @@ internal sealed class LocalCopy(IContentSource source, FetchFiles files, ILogger
             try
             {
                 await using var body = await source.OpenAsync(_position, source.Length, cancellationToken);
+                _isOfSeveral |= _position > 0 && _etag != body.Facts.ETag;
                 _etag = body.Facts.ETag;
                 await WriteAsync(body.Bytes, cancellationToken);
             }
@@ -221,9 +223,14 @@ internal sealed class LocalCopy(IContentSource source, FetchFiles files, ILogger
     private void Fail(Exception e)
     {
         lock (_gate) _hasFailed = true;
-        if (e is InvalidContentException)
+        if (e is not OperationCanceledException)
         {
-            source.IsWrong(_etag);
+            BucketMetrics.NotCopied(
+                e is InvalidContentException ? "damaged" : e is CopyFailedException { IsForRoom: true } ? "skipped" : "failed");
+        }
+        if (e is InvalidContentException && !_isOfSeveral && _etag is { } etag)
+        {
+            source.IsWrong(etag);
             Log.BucketDamaged(logger, Digest, source.Length);
         }
         else if (e is not OperationCanceledException) Log.NotCopied(logger, e, Digest);
@@ -238,16 +245,22 @@ internal sealed class LocalCopy(IContentSource source, FetchFiles files, ILogger
         try
         {
             await _file!.PublishAsync(source.Length, CancellationToken.None);
+            BucketMetrics.Copied(source.Length);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
+            BucketMetrics.NotCopied("failed");
             Log.NotCopied(logger, e, Digest);
             _file!.Discard();
         }
     }
 
     /// <summary>The copy cannot go on, and its readers can.</summary>
-    private sealed class CopyFailedException(string why, Exception? inner = null) : IOException(why, inner);
+    /// <param name="isForRoom">Whether the disk has no room for it, which is no fault.</param>
+    private sealed class CopyFailedException(string why, Exception? inner = null, bool isForRoom = false) : IOException(why, inner)
+    {
+        public bool IsForRoom => isForRoom;
+    }
 }
 
 /// <summary>Stored bytes have another digest. The message is one line.</summary>

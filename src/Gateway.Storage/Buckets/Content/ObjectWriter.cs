@@ -115,38 +115,3 @@ internal sealed class ObjectWriter(IBucket bucket, string key, PartBuffers buffe
         }
     }
 }
-
-/// <summary>Hashes what it passes on.</summary>
-internal sealed class CheckingWriter(IBodyWriter next, DigestAlgorithm algorithm) : IBodyWriter, IDisposable
-{
-    private const int BufferSize = 256 * 1024;
-
-    private readonly ContentHash _hash = new(algorithm);
-
-    /// <summary>The digest of all bytes so far.</summary>
-    public Digest Found => Digest.FromHash(algorithm, _hash.GetCurrentHash());
-
-    /// <inheritdoc/>
-    public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
-    {
-        _hash.AppendData(bytes.Span);
-        return next.WriteAsync(bytes, cancellationToken);
-    }
-
-    /// <inheritdoc/>
-    public async ValueTask SendFileAsync(SafeFileHandle file, long offset, long count, CancellationToken cancellationToken)
-    {
-        var buffer = new byte[(int)Math.Min(BufferSize, Math.Max(count, 1))];
-        while (count > 0)
-        {
-            var wanted = buffer.AsMemory(0, (int)Math.Min(buffer.Length, count));
-            var read = await RandomAccess.ReadAsync(file, wanted, offset, cancellationToken);
-            if (read == 0) throw new EndOfStreamException($"a file ended {count} bytes early, at offset {offset}");
-            await WriteAsync(buffer.AsMemory(0, read), cancellationToken);
-            (offset, count) = (offset + read, count - read);
-        }
-    }
-
-    /// <inheritdoc/>
-    public void Dispose() => _hash.Dispose();
-}

@@ -26,7 +26,9 @@ internal sealed class HeadWriter(LogObjects objects, LogClock clock)
         {
             try
             {
-                return (true, new KnownHead(next, await objects.PutAsync(bytes, known.ETag)));
+                var etag = await objects.PutAsync(bytes, known.ETag);
+                BucketMetrics.Committed("done");
+                return (true, new KnownHead(next, etag));
             }
             catch (IOException e)
             {
@@ -40,10 +42,12 @@ internal sealed class HeadWriter(LogObjects objects, LogClock clock)
                 await clock.PauseAsync(tries);
                 continue;
             }
-            if (now.Head.Recent.Contains(id)) return (true, now);
-            if (now.Head.Sequence - known.Head.Sequence <= now.Head.Recent.Length) return (false, now);
-            break;
+            var isMade = now.Head.Recent.Contains(id);
+            if (!isMade && now.Head.Sequence - known.Head.Sequence > now.Head.Recent.Length) break;
+            BucketMetrics.Committed(isMade ? "looked" : "conflict");
+            return (isMade, now);
         }
+        BucketMetrics.Committed("unknown");
         throw new StoreReadOnlyException("the bucket did not say whether the push was stored; push again", last);
     }
 

@@ -121,7 +121,11 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
             if (readers is not null || known is null) known = await RefreshAsync(known, isHeadNeeded: changes.Count > 0);
             _failure = null;
             readers?.TrySetResult();
-            return changes.Count > 0 ? await CommitAsync(changes, known!) : known;
+            if (changes.Count == 0) return known;
+            var began = clock.Time.GetTimestamp();
+            known = await CommitAsync(changes, known!);
+            BucketMetrics.CommitTook(clock.Time.GetElapsedTime(began));
+            return known;
         }
         catch (Exception e)
         {

@@ -54,6 +54,7 @@ internal static class CacheStatus
         CacheDetail.Unverified => "unverified",
         CacheDetail.RateLimit => "rate-limit",
         CacheDetail.Peer => "peer",
+        CacheDetail.Bucket => "bucket",
         _ => null,
     };
 
