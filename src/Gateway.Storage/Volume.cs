@@ -95,6 +95,9 @@ public sealed class Volume : IAsyncDisposable
     /// <summary>The logs that this gateway shares with others; null when its own disk has the truth.</summary>
     internal SharedLogs? Logs { get; }
 
+    /// <summary>What gateways that share a bucket can tell each other of their changes; null without a bucket.</summary>
+    public SharedNews? SharedNews => Logs is { } logs && _poll is { } poll ? new(logs, poll) : null;
+
     internal Catalog Catalog { get; }
 
     /// <summary>The repositories in every root.</summary>

@@ -131,6 +131,11 @@ internal sealed class RunningGateway : IAsyncDisposable
         var state = services.GetRequiredService<ReplicaState>();
         state.Policy = () => snapshots.Value.PolicyRevision;
         services.GetRequiredService<Members>().Describe = state.Describe;
+        if (volume.SharedNews is { } shared)
+        {
+            var changes = services.GetRequiredService<ChangeNews>();
+            (shared.Tell, changes.Hear) = (changes.Tell, shared.Hear);
+        }
         news.PositionFile = Path.Combine(path, "gateway", "replica-news");
         news.HasCache = () => volume.CachedRepositories.All().Any();
         news.Forget = memory.ForgetAsync;

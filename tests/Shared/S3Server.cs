@@ -108,7 +108,8 @@ internal sealed class S3Server : IAsyncDisposable
     private string Tail() =>
         string.Join('\n', _folder.EnumerateFiles("*out").SelectMany(file => File.ReadLines(file.FullName).TakeLast(5)));
 
-    private static int FreePort()
+    /// <summary>A port that nobody listens on now.</summary>
+    public static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

@@ -13,7 +13,8 @@ namespace Gateway.Replicas;
 /// upstream vouched for at its own request, so content is shared and permission is not.
 /// </summary>
 internal sealed class PeerFace(
-    ReplicaOptions options, PeerSignature signature, SharedFetches fetches, News news, IContentLookup contents, ILogger<PeerFace> logger)
+    ReplicaOptions options, PeerSignature signature, SharedFetches fetches, News news, ChangeNews changes, IContentLookup contents,
+    ILogger<PeerFace> logger)
     : IDisposable
 {
     // Chosen: longer than a replica needs from Redis' answer to its next step, and shorter than the asker waits.
@@ -46,6 +47,10 @@ internal sealed class PeerFace(
                 await ContentAsync(context, digest, end.Token);
             else if (request.Path == PeerPaths.PurgePath && HttpMethods.IsPost(request.Method))
                 await news.HearAsync(request.Query["id"].ToString(), request.Query["what"].ToString(), end.Token);
+            else if (request.Path == PeerPaths.ChangedPath && HttpMethods.IsPost(request.Method) && changes.Hear is { } hear)
+            {
+                foreach (var name in request.Query["name"].OfType<string>().Take(ChangeNews.MostNames)) hear(name);
+            }
             else response.StatusCode = StatusCodes.Status404NotFound;
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)

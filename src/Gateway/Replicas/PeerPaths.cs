@@ -9,6 +9,9 @@ internal static class PeerPaths
 
     public const string PurgePath = "/peer/v1/purge";
 
+    /// <summary>A notice that repositories of a shared bucket changed; a replica that does not know it answers 404 and polls.</summary>
+    public const string ChangedPath = "/peer/v1/changed";
+
     /// <summary>Response header: bytes that can be sent now.</summary>
     public const string Position = "Gateway-Position";
 

@@ -44,6 +44,7 @@ internal static class ReplicasServices
             given.GetRequiredService<Members>(), given.GetRequiredService<PeerClient>(), given.GetRequiredService<ReplicaSelf>(),
             given.GetRequiredService<PeerSecret>(), given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<News>>(),
             given.GetService<RedisLink>()));
+        services.AddSingleton(given => new ChangeNews(given.GetRequiredService<Members>(), given.GetRequiredService<PeerClient>()));
         services.AddSingleton(given => new ReplicaState(
             given.GetRequiredService<Members>(), given.GetRequiredService<SharedFetches>(), given.GetRequiredService<News>(),
             given.GetService<RedisLink>()));
@@ -55,6 +56,7 @@ internal static class ReplicasServices
             given.GetRequiredService<Members>(), given.GetRequiredService<SharedFetches>(), given.GetRequiredService<News>(),
             given.GetRequiredService<ReplicaState>(), given.GetService<RedisLink>()));
         services.AddHostedService(given => given.GetRequiredService<News>());
+        services.AddHostedService(given => given.GetRequiredService<ChangeNews>());
         return services.AddHostedService(given => given.GetRequiredService<Members>());
     }
 }

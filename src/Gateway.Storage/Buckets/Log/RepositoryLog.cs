@@ -38,6 +38,9 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
     /// <summary>Makes a head for a repository that has none, where its links exist; null when they do not.</summary>
     public Func<Task<LogHead?>>? Adopt { get; init; }
 
+    /// <summary>Is called after changes of this replica were made; must return at once. Null for nothing.</summary>
+    public Action? Made { get; init; }
+
     /// <summary>How long ago the read began that last showed the copy to be up to date; null when none did.</summary>
     public TimeSpan? SinceValidated =>
         Volatile.Read(ref _validatedAt) is var at && at == 0 ? null : clock.Time.GetElapsedTime(at);
@@ -217,6 +220,7 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
             for (var i = 0; i < changes.Count; i++) changes[i].Done.TrySetResult(new CommitResult.Committed(records[i].Sequence));
             _ = objects.DropAsync(known.Head, now.Head);
             Mirror?.Written(now.Head);
+            Made?.Invoke();
             return isApplied ? now : null;
         }
         throw new StoreReadOnlyException("other replicas changed the repository at the same time; push again");

@@ -24,6 +24,9 @@ internal sealed class SharedLogs(
     /// <summary>The bucket, and where the gateways have their keys.</summary>
     public SharedStore Shared => shared;
 
+    /// <summary>Receives the name of each repository that this gateway has changed; must return at once. Null for nothing.</summary>
+    public Action<string>? Changed { get; set; }
+
     /// <summary>The log of a repository.</summary>
     public RepositoryLog Of(StoredRepository repository) => repository.State.LogOrMake(() => Make(repository));
 
@@ -40,6 +43,7 @@ internal sealed class SharedLogs(
         return new(objects, new ReplayedCopy(repository, links, files, committer), _clock, logger)
         {
             Mirror = new(_mirror, objects, Started, logger),
+            Made = () => Changed?.Invoke(repository.Path),
             Adopt = async () =>
             {
                 // Content can be copied to the bucket, or distribution can store some, at any time.
@@ -52,10 +56,6 @@ internal sealed class SharedLogs(
         };
     }
 
-    private void Started(Task writing)
-    {
-        _writing.TryAdd(writing, true);
-        _ = writing.ContinueWith(ended => _writing.TryRemove(ended, out _), TaskScheduler.Default);
     private Adoption Adoption => new(shared.Bucket, shared.Prefix, _clock, logger);
 
     private LogObjects ObjectsOf(StoredRepository repository) => new(shared.Bucket, shared.Prefix, repository.Path, _clock.NewId);
@@ -70,6 +70,10 @@ internal sealed class SharedLogs(
         if (log.ETag is null && await Adoption.AdoptAsync(repository.Path, ObjectsOf(repository)) is not null) await log.ValidateAsync();
     }
 
+    private void Started(Task writing)
+    {
+        _writing.TryAdd(writing, true);
+        _ = writing.ContinueWith(ended => _writing.TryRemove(ended, out _), TaskScheduler.Default);
     }
 
     /// <summary>Waits for the links that are being written.</summary>

@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using System.Threading.Channels;
 using Gateway.Oci;
 
 namespace Gateway.Storage;
@@ -18,6 +20,9 @@ internal sealed class SharedPoll : IAsyncDisposable
     /// <summary>Repositories that are read at the same time. Chosen: it leaves most of the store's attention to requests.</summary>
     private const int AtOnce = 8;
 
+    /// <summary>Names of changed repositories that wait. Chosen: more are left to the poll.</summary>
+    private const int MostHeard = 1024;
+
     private readonly SharedLogs _logs;
     private readonly StoredRepositories _repositories;
     private readonly ILogger _logger;
@@ -25,6 +30,11 @@ internal sealed class SharedPoll : IAsyncDisposable
     private readonly Lock _lock = new();
     private readonly CancellationTokenSource _stop = new();
     private readonly ITimer _timer;
+    private readonly TimeProvider _clock;
+    private readonly Meter _meter = new(BucketMetrics.MeterName);
+    private readonly Channel<RepositoryName> _heard = Channel.CreateBounded<RepositoryName>(MostHeard);
+    private readonly Task _hearing;
+    private long _upToDateAt;
     private Task _running = Task.CompletedTask;
     private Task? _next;
     private bool _isAdopted;
@@ -32,11 +42,28 @@ internal sealed class SharedPoll : IAsyncDisposable
 
     public SharedPoll(SharedLogs logs, StoredRepositories repositories, TimeProvider clock, ILogger logger)
     {
-        (_logs, _repositories, _logger) = (logs, repositories, logger);
+        (_logs, _repositories, _clock, _logger) = (logs, repositories, clock, logger);
+        _upToDateAt = clock.GetTimestamp();
+        _meter.CreateObservableGauge(
+            "gateway.bucket.lag", () => Lag.TotalSeconds, "s", "Time since all copies had every change of the bucket.");
+        _hearing = Task.Run(RefreshHeardAsync);
         _timer = clock.CreateTimer(_ => _ = TryRunAsync(), null, TimeSpan.Zero, Every);
     }
 
     private SharedStore Shared => _logs.Shared;
+
+    /// <summary>The time since all copies had every change of the bucket: as old as the list of heads that showed it.</summary>
+    public TimeSpan Lag => _clock.GetElapsedTime(Volatile.Read(ref _upToDateAt));
+
+    /// <summary>
+    /// Makes the copy of one repository up to date soon, because another gateway says that it has changed it. Whether that is true does not
+    /// matter: the bucket is asked. What is not heard is found by the next poll.
+    /// </summary>
+    public void Hear(RepositoryName name) => _heard.Writer.TryWrite(name);
+
+    private async Task RefreshHeardAsync() => await Parallel.ForEachAsync(
+        _heard.Reader.ReadAllAsync(_stop.Token), new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = _stop.Token },
+        async (name, stop) => await TryRefreshAsync(name, etag: null, stop));
 
     /// <summary>
     /// Makes all copies up to date, as of a list that begins after the call. Concurrent callers share a list. Throws <see
@@ -95,6 +122,7 @@ internal sealed class SharedPoll : IAsyncDisposable
 
     private async Task ListAsync(CancellationToken cancellationToken)
     {
+        var began = _clock.GetTimestamp();
         var heads = LogObjects.HeadsPrefix(Shared.Prefix);
         var changed = new List<(RepositoryName Name, string ETag)>();
         await foreach (var found in Shared.Bucket.ListAsync(heads, null, cancellationToken))
@@ -111,19 +139,20 @@ internal sealed class SharedPoll : IAsyncDisposable
             });
         foreach (var (name, etag) in changed.Where(each => !failed.ContainsKey(each.Name.Value))) _seen[name.Value] = etag;
         _isAway &= !failed.IsEmpty;
-        if (!failed.IsEmpty) Tell(failed.Values.First());
+        if (failed.IsEmpty) Volatile.Write(ref _upToDateAt, began);
+        else Tell(failed.Values.First());
     }
 
     // One repository that cannot be read must not keep the others from being read.
-    private async ValueTask<Exception?> TryRefreshAsync(RepositoryName name, string etag, CancellationToken cancellationToken)
+    private async ValueTask<Exception?> TryRefreshAsync(RepositoryName name, string? etag, CancellationToken cancellationToken)
     {
         try
         {
             var log = _logs.Of(_repositories.Pushed(name));
-            if (log.ETag != etag) await log.ValidateAsync().WaitAsync(cancellationToken);
+            if (etag is null || log.ETag != etag) await log.ValidateAsync().WaitAsync(cancellationToken);
             return null;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
         {
             return e;
         }
@@ -170,6 +199,8 @@ internal sealed class SharedPoll : IAsyncDisposable
         await _timer.DisposeAsync();
         await _stop.CancelAsync();
         await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _hearing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _meter.Dispose();
         _stop.Dispose();
     }
 }
