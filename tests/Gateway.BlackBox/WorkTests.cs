@@ -68,10 +68,11 @@ public sealed class WorkTests : IAsyncLifetime
         // On a busy machine the runtime compiles the last form of the code late; the form before it allocates more.
         for (var again = 0; again < 3 && work.Allocated > allocated; again++) work = await WorkOfAsync(() => GetAsync(path), Requests);
 
-        // One read for the request, and one that finds that no other follows. The write is the access log's.
-        work.Expect("recvfrom", 2);
+        // A read that fills no block took everything, so that none follows. Lines of the access log are written together.
+        work.Expect("recvfrom", 1);
+        work.Expect("epoll_wait epoll_pwait", 1);
         work.Expect("sendto sendmsg writev sendfile", 1);
-        work.Expect("write", 1);
+        work.Expect("write", 0.25);
         // A blob's file is in the cache of open files: its length is read, and its bytes.
         work.Expect("pread64 read", what == "blob" ? 1 : 0);
         work.Expect(Stats, what == "blob" ? 1 : 0);
@@ -122,8 +123,8 @@ public sealed class WorkTests : IAsyncLifetime
         await PushAsync();
         var work = await WorkOfAsync(PushAsync, ColdRequests);
 
-        // The server receives bodies in blocks of 64 KiB, two reads for each if the client is as fast. In blocks of 4 KiB it made 2,052.
-        work.Expect("recvfrom", 4 * Pieces);
+        // Bodies are received in blocks of 64 KiB, or as they arrive from a slower client. In blocks of 4 KiB there were 2,052 reads.
+        work.Expect("recvfrom", 2 * Pieces);
         work.Expect("pwrite64 pwritev", 24);
         work.Expect(Stats, 17);
         work.Expect("openat", 8);

@@ -25,9 +25,31 @@ internal sealed partial class FrontDoor(
     TimeProvider clock,
     ILogger<FrontDoor> logger)
 {
-    public async Task HandleAsync(HttpContext context)
+    public Task HandleAsync(HttpContext context)
     {
         var listener = context.Features.GetRequiredFeature<Listener>();
+        var isPull = HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method);
+        return isPull && !listener.IsOperator ? HandleAsync(context, listener) : HandleOnPoolAsync(context, listener);
+    }
+
+    // Bodies and the operator's pages compute, and wait for the disk: they hold no thread that waits for sockets.
+    private async Task HandleOnPoolAsync(HttpContext context, Listener listener)
+    {
+        var threads = context.Features.GetRequiredFeature<IThreadChoice>();
+        threads.UsesPool = true;
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        try
+        {
+            await HandleAsync(context, listener);
+        }
+        finally
+        {
+            threads.UsesPool = false;
+        }
+    }
+
+    private async Task HandleAsync(HttpContext context, Listener listener)
+    {
         var connection = context.Connection;
         var proxies = current.Value.Options.TrustedProxies;
         var forwarded = ForwardedHeaders.Read(connection.RemoteIpAddress, context.Request.Headers, proxies);

@@ -3,7 +3,6 @@ using Gateway.Configuration;
 using Gateway.Transport;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Options;
 
 namespace Gateway.Registry;
@@ -29,9 +28,6 @@ internal static class RegistryServices
             // In the place of Kestrel's own: of several transports the one that was added last binds.
             .AddSingleton<IConnectionListenerFactory, SparingTransport>()
             .AddSingleton<IMemoryPoolFactory<byte>, ReceiveBlocks>()
-            // A request goes on where the runtime handed its bytes over: on a thread of the pool, which may block there because the runtime
-            // asks another thread for the next socket first. Another change of threads cost 27 % of a warm manifest's processor time.
-            .Configure<SocketTransportOptions>(static sockets => sockets.UnsafePreferInlineScheduling = true)
             .AddSingleton<BoundAddresses>()
             .AddHostedService(given => given.GetRequiredService<BoundAddresses>())
             .AddSingleton<WebFace>()

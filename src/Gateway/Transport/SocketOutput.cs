@@ -2,18 +2,16 @@ using System.Buffers;
 using System.IO.Pipelines;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Transport;
 
 /// <summary>
-/// The output of a connection: of a cleartext HTTP/1.1 one, or below TLS. It sends on the socket itself, without the server's pipe and the
-/// thread behind it. In cleartext it sends files by sendfile(2), so that their bytes are never copied into this process. A flush returns
-/// when the kernel has all bytes; between answers an idle connection holds no buffer.
+/// The output of a connection. It sends on the socket itself, without the server's pipe and the thread behind it. In cleartext HTTP/1.1
+/// it sends files by sendfile(2), so that their bytes are never copied into this process. A flush returns when the kernel has all bytes;
+/// between answers an idle connection holds no buffer.
 /// </summary>
-/// <param name="socket">The connection's socket; the server goes on reading from it and closes it.</param>
+/// <param name="socket">The connection's socket, which does not block.</param>
 /// <param name="abort">Ends the connection after a send that failed, so that the request ends too.</param>
 internal sealed partial class SocketOutput(Socket socket, Action abort) : PipeWriter, IFileOutput
 {
@@ -26,10 +24,6 @@ internal sealed partial class SocketOutput(Socket socket, Action abort) : PipeWr
 
     // A head and a small manifest. The array pool's buckets are powers of two.
     private const int SmallestBuffer = 4096;
-
-    // While the socket has no room, this many bytes are copied and sent by the runtime, which then waits for room. It happens once for each
-    // filled socket buffer (up to 4 MiB, tcp_wmem), so their copy costs little.
-    private const int CopiedBytes = 16 * 1024;
 
     // Bits of _state.
     private const int Flushing = 1;
@@ -44,21 +38,8 @@ internal sealed partial class SocketOutput(Socket socket, Action abort) : PipeWr
     private IOException? _fileProblem;
     private volatile bool _isGone;
 
-    /// <summary>
-    /// Gives a connection this output: a connection middleware for listeners that speak cleartext HTTP/1.1 and nothing else, or TLS.
-    /// </summary>
-    /// <param name="next">The next middleware; the one that speaks TLS must follow.</param>
-    /// <param name="sendsFiles">Whether answers may send files by it. Never below TLS: they would leave in cleartext.</param>
-    public static ConnectionDelegate Use(ConnectionDelegate next, bool sendsFiles) => connection =>
-    {
-        if (connection.Features.Get<IConnectionSocketFeature>()?.Socket is { } socket)
-        {
-            var output = new SocketOutput(socket, connection.Abort);
-            connection.Transport = new Duplex(connection.Transport.Input, output);
-            if (sendsFiles) connection.Features.Set<IFileOutput>(output);
-        }
-        return next(connection);
-    };
+    /// <summary>Signaled when the socket may have room again.</summary>
+    public Readiness Writable { get; } = new();
 
     public override bool CanGetUnflushedBytes => true;
 
@@ -107,8 +88,23 @@ internal sealed partial class SocketOutput(Socket socket, Action abort) : PipeWr
             End();
             return new(new FlushResult(isCanceled: false, isCompleted: true));
         }
-        var sent = _length > 0 ? TrySend() : 0;
-        if (sent < _length || _pending > 0) return FinishAsync(sent, cancellationToken);
+        var sent = _length > 0 ? Math.Max(0, (int)TrySend(_buffer.AsSpan(0, _length))) : 0;
+        if (_isGone || sent < _length || _pending > 0) return FinishAsync(sent, cancellationToken);
+        End();
+        return new(new FlushResult(isCanceled: false, isCompleted: false));
+    }
+
+    /// <summary>Sends bytes without a copy of them where the socket has room, as for the records of TLS.</summary>
+    public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
+    {
+        if (_length > 0 || _file is not null || _isGone || !TryBegin()) return base.WriteAsync(source, cancellationToken);
+        var sent = Math.Max(0, (int)TrySend(source.Span));
+        if (sent < source.Length)
+        {
+            source[sent..].CopyTo(GetMemory(source.Length - sent));
+            _length = source.Length - sent;
+            return FinishAsync(0, cancellationToken);
+        }
         End();
         return new(new FlushResult(isCanceled: false, isCompleted: false));
     }
@@ -125,6 +121,7 @@ internal sealed partial class SocketOutput(Socket socket, Action abort) : PipeWr
     public override void Complete(Exception? exception = null)
     {
         _isGone = true;
+        Writable.Signal(onPool: true);
         if ((Interlocked.Or(ref _state, Completed) & (Flushing | Completed)) == 0) ReturnBuffer();
     }
 
@@ -147,35 +144,24 @@ internal sealed partial class SocketOutput(Socket socket, Action abort) : PipeWr
         (_buffer, _length) = (null, 0);
     }
 
-    // How many bytes the kernel took; 0 where it has no room, or where the runtime's own send is to find out what is wrong.
-    private unsafe int TrySend()
-    {
-        try
-        {
-            fixed (byte* from = _buffer)
-            {
-                var flags = MsgDontWait | MsgNoSignal | (_pending > 0 ? MsgMore : 0);
-                return Math.Max(0, (int)Send(socket.SafeHandle, from, (nuint)_length, flags));
-            }
-        }
-        catch (ObjectDisposedException)
-        {
-            // The server has given the connection up; nothing else may be sent, and the flush finds out in the same way.
-            return 0;
-        }
-    }
-
+    // Sends what is written, then what is advanced over of the file, and waits for room where the socket has none.
     private async ValueTask<FlushResult> FinishAsync(int sent, CancellationToken cancellationToken)
     {
         try
         {
-            while (sent < _length)
-                sent += await socket.SendAsync(_buffer.AsMemory(sent, _length - sent), SocketFlags.None, cancellationToken);
-            while (_pending > 0) await SendFileAsync(cancellationToken);
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            _isGone = true;
+            using var canceling = cancellationToken.UnsafeRegister(
+                static writable => ((Readiness)writable!).Signal(onPool: true), Writable);
+            while (!_isGone && (sent < _length || _pending > 0))
+            {
+                var count = sent < _length ? TrySend(_buffer.AsSpan(sent, _length - sent)) : TrySendFile();
+                if (count < 0)
+                {
+                    await Writable.WaitAsync();
+                    cancellationToken.ThrowIfCancellationRequested();
+                }
+                else if (sent < _length) sent += (int)count;
+                else _pending -= count;
+            }
         }
         catch (IOException e)
         {
@@ -189,47 +175,55 @@ internal sealed partial class SocketOutput(Socket socket, Action abort) : PipeWr
         }
         finally
         {
+            if (_isGone) _pending = 0;
             End();
             if (_isGone) abort();
         }
         return new(isCanceled: false, isCompleted: _isGone);
     }
 
-    // Sends until all is sent or the socket is full; then returns after a copied piece found room.
-    private ValueTask SendFileAsync(CancellationToken cancellationToken)
+    // How many bytes the kernel took; -1 where it has no room. A connection that broke is gone, and its bytes with it.
+    private unsafe nint TrySend(ReadOnlySpan<byte> bytes)
     {
-        while (_pending > 0)
-        {
-            var sent = SendFile(socket.SafeHandle, _file!, ref _offset, (nuint)_pending);
-            if (sent > 0)
-            {
-                _pending -= sent;
-                continue;
-            }
-            if (sent == 0) throw Ended();
-            var error = Marshal.GetLastPInvokeError();
-            if (error == Again) return SendCopyAsync(cancellationToken);
-            if (error == Interrupted) continue;
-            // A broken connection is told by the runtime's send as what it is; a file that cannot be read is told by the read.
-            return SendCopyAsync(cancellationToken);
-        }
-        return default;
-    }
-
-    private async ValueTask SendCopyAsync(CancellationToken cancellationToken)
-    {
-        var copy = ArrayPool<byte>.Shared.Rent(CopiedBytes);
         try
         {
-            var read = RandomAccess.Read(_file!, copy.AsSpan(0, (int)Math.Min(CopiedBytes, _pending)), _offset);
-            if (read == 0) throw Ended();
-            var sent = await socket.SendAsync(copy.AsMemory(0, read), SocketFlags.None, cancellationToken);
-            (_offset, _pending) = (_offset + sent, _pending - sent);
+            fixed (byte* from = bytes)
+            {
+                var flags = MsgDontWait | MsgNoSignal | (_pending > 0 ? MsgMore : 0);
+                var count = Send(socket.SafeHandle, from, (nuint)bytes.Length, flags);
+                return count >= 0 ? count : Explain(Marshal.GetLastPInvokeError());
+            }
         }
-        finally
+        catch (ObjectDisposedException)
         {
-            ArrayPool<byte>.Shared.Return(copy);
+            return Gone();
         }
+    }
+
+    private nint TrySendFile()
+    {
+        try
+        {
+            var count = SendFile(socket.SafeHandle, _file!, ref _offset, (nuint)_pending);
+            if (count == 0) throw Ended();
+            if (count > 0) return count;
+            var error = Marshal.GetLastPInvokeError();
+            // A file that cannot be read is told by a read.
+            if (error is not (Again or Interrupted)) _ = RandomAccess.Read(_file!, new byte[1], _offset);
+            return Explain(error);
+        }
+        catch (ObjectDisposedException)
+        {
+            return Gone();
+        }
+    }
+
+    private nint Explain(int error) => error switch { Again => -1, Interrupted => 0, _ => Gone() };
+
+    private nint Gone()
+    {
+        _isGone = true;
+        return 0;
     }
 
     private EndOfStreamException Ended() => new($"a file ended {_pending} bytes early, at offset {_offset}");
@@ -239,6 +233,4 @@ internal sealed partial class SocketOutput(Socket socket, Action abort) : PipeWr
 
     [LibraryImport("libc", EntryPoint = "sendfile", SetLastError = true)]
     private static partial nint SendFile(SafeSocketHandle to, SafeFileHandle from, ref long offset, nuint count);
-
-    private sealed record Duplex(PipeReader Input, PipeWriter Output) : IDuplexPipe;
 }

@@ -36,6 +36,25 @@ public sealed class BlockedHandlerTests
         Assert.StartsWith("HTTP/1.1 404", await blocked, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Request_is_answered_while_more_requests_block_than_threads_wait_for_sockets()
+    {
+        await using var rig = await GatewayRig.StartAsync();
+        await rig.PushManifestAsync("quick/app", "v1");
+        using var block = new Block("/v2/slow/app/manifests/v1");
+        using var requests = rig.Services.GetRequiredService<DiagnosticListener>().Subscribe(block);
+        var blocked = Enumerable.Range(0, Environment.ProcessorCount + 6).Select(_ => AskAsync(rig.Url.Port, block.Path)).ToList();
+        await block.Reached.WaitAsync(Patience.Of(30), TestContext.Current.CancellationToken);
+
+        var answer = await AskAsync(rig.Url.Port, "/v2/quick/app/manifests/v1");
+        var wereBlocked = blocked.TrueForAll(static each => !each.IsCompleted);
+        block.Dispose();
+
+        Assert.StartsWith("HTTP/1.1 200", answer, StringComparison.Ordinal);
+        Assert.True(wereBlocked);
+        Assert.All(await Task.WhenAll(blocked), static each => Assert.StartsWith("HTTP/1.1 404", each, StringComparison.Ordinal));
+    }
+
     // Each on a connection of its own: the runtime may hand all of them to the thread that is blocked.
     private static async Task<string> AskAsync(int port, string path)
     {

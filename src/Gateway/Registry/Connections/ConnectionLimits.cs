@@ -1,10 +1,10 @@
 using System.Diagnostics.Metrics;
 using System.Net;
+using System.Net.Sockets;
 using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Transport;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Connections.Features;
 
 namespace Gateway.Registry;
 
@@ -48,12 +48,11 @@ internal sealed partial class ConnectionLimits : IDisposable
     /// refused.
     /// </summary>
     /// <param name="at">Where it was accepted.</param>
-    public bool RefusesForFiles(EndPoint at, ConnectionContext connection)
+    public bool RefusesForFiles(EndPoint at, Socket accepted)
     {
-        if (connection.Features.Get<IConnectionSocketFeature>()?.Socket.SafeHandle.DangerousGetHandle() is not { } descriptor
-            || !Descriptors.AreUsedUpBy((int)descriptor) || (at as IPEndPoint)?.Port == OperatorPort)
+        if (!Descriptors.AreUsedUpBy((int)accepted.SafeHandle.DangerousGetHandle()) || (at as IPEndPoint)?.Port == OperatorPort)
             return false;
-        Refuse("descriptors", ClientAddress.GroupOf((connection.RemoteEndPoint as IPEndPoint)?.Address));
+        Refuse("descriptors", ClientAddress.GroupOf((accepted.RemoteEndPoint as IPEndPoint)?.Address));
         return true;
     }
 

@@ -79,13 +79,13 @@ internal static class Listening
             options.Use(next => connection =>
             {
                 connection.Features.Set(listener);
+                // Files leave as they are only in cleartext, and without the frames of HTTP/2.
+                if (options.Protocols == HttpProtocols.Http1) connection.Features.Set<IFileOutput>(connection.Features.Get<SocketOutput>());
                 return next(connection);
             });
             options.Protocols = certificate is not null ? HttpProtocols.Http1AndHttp2
                 : listener.Options is { Http2: true } ? HttpProtocols.Http2
                 : HttpProtocols.Http1;
-            if (certificate is not null || options.Protocols == HttpProtocols.Http1)
-                options.Use(next => SocketOutput.Use(next, sendsFiles: certificate is null));
             if (certificate is not null)
             {
                 options.UseHttps(new TlsHandshakeCallbackOptions

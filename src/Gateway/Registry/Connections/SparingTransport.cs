@@ -1,7 +1,9 @@
+using System.Buffers;
 using System.Net;
+using System.Net.Sockets;
+using Gateway.Transport;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
-using Microsoft.Extensions.Options;
 
 namespace Gateway.Registry;
 
@@ -9,31 +11,59 @@ namespace Gateway.Registry;
 /// Accepts connections as Kestrel's own transport does, and closes those that would take the last descriptors before it accepts another: a
 /// burst is otherwise accepted whole, and then no file can be opened and no assembly loaded, which the runtime never tries again.
 /// </summary>
-internal sealed class SparingTransport(IOptions<SocketTransportOptions> options, ILoggerFactory loggers, ConnectionLimits limits)
-    : IConnectionListenerFactory
+internal sealed class SparingTransport(IMemoryPoolFactory<byte> pools, ConnectionLimits limits) : IConnectionListenerFactory
 {
-    private readonly SocketTransportFactory _sockets = new(options, loggers);
-
-    public async ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) =>
-        new SparingListener(await _sockets.BindAsync(endpoint, cancellationToken), limits);
-
-    private sealed class SparingListener(IConnectionListener sockets, ConnectionLimits limits) : IConnectionListener
+    public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
     {
-        public EndPoint EndPoint => sockets.EndPoint;
+        try
+        {
+            var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
+            // Kestrel's own backlog.
+            socket.Listen(512);
+            return new(new SparingListener(socket, pools.Create(), limits));
+        }
+        catch (SocketException exception) when (exception.SocketErrorCode == SocketError.AddressAlreadyInUse)
+        {
+            throw new AddressInUseException(exception.Message, exception);
+        }
+    }
+
+    private sealed class SparingListener(Socket listening, MemoryPool<byte> pool, ConnectionLimits limits) : IConnectionListener
+    {
+        public EndPoint EndPoint { get; } = listening.LocalEndPoint!;
 
         public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
         {
-            while (await sockets.AcceptAsync(cancellationToken) is { } connection)
+            while (true)
             {
-                if (!limits.RefusesForFiles(EndPoint, connection)) return connection;
-                connection.Abort(new ConnectionAbortedException("too many connections (descriptors)"));
-                await connection.DisposeAsync();
+                try
+                {
+                    var accepted = await listening.AcceptAsync(cancellationToken);
+                    accepted.NoDelay = true;
+                    if (!limits.RefusesForFiles(EndPoint, accepted)) return new SocketConnection(accepted, pool);
+                    accepted.Close(0);
+                }
+                catch (ObjectDisposedException)
+                {
+                    return null;
+                }
+                catch (SocketException exception) when (exception.SocketErrorCode == SocketError.OperationAborted)
+                {
+                    return null;
+                }
+                catch (SocketException)
+                {
+                    // Reset while it waited to be accepted.
+                }
             }
-            return null;
         }
 
-        public ValueTask UnbindAsync(CancellationToken cancellationToken = default) => sockets.UnbindAsync(cancellationToken);
+        public ValueTask UnbindAsync(CancellationToken cancellationToken = default) => DisposeAsync();
 
-        public ValueTask DisposeAsync() => sockets.DisposeAsync();
+        public ValueTask DisposeAsync()
+        {
+            listening.Dispose();
+            return default;
+        }
     }
 }
