@@ -19,8 +19,8 @@ internal sealed class AccessLog : IAsyncDisposable
     // Waiting lines are written together.
     private const int MaxBatchBytes = 64 * 1024;
 
-    // Lines gather for this long after a write. Chosen: a reader of the log does not notice it, and 100 writes a second cost nothing; a
-    // write for each request, with the wake-up of its thread, took as long as the request. At most a tenth of MaxWaiting gathers in it.
+    // Lines gather for this long after a write, at most a tenth of MaxWaiting. Chosen: a reader of the log does not notice it, and 100
+    // writes a second cost nothing. At one connection, each request woke a thread for its line.
     private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(10);
 
     private const int MaxUserAgentLength = 256;
