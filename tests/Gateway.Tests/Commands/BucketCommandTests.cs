@@ -30,6 +30,46 @@ public sealed class BucketCommandTests(S3Servers servers) : IDisposable
     }
 
     [Fact]
+    public async Task Doctor_finds_what_another_program_stored_and_what_an_adoption_skipped()
+    {
+        var server = await servers.MotoAsync();
+        Assert.SkipWhen(server is null, "GATEWAY_RIG names no folder with moto");
+        var bucket = await server!.NewBucketAsync();
+        var file = Write(server.Endpoint, bucket);
+        await using var rig = await GatewayRig.StartAsync(options => options with
+        {
+            Storage = options.Storage with
+            {
+                S3 = new()
+                {
+                    Bucket = bucket, Endpoint = server.Endpoint, AccessKeyFile = Path.Combine(_folder.FullName, "access"),
+                    SecretKeyFile = Path.Combine(_folder.FullName, "secret"),
+                },
+            },
+        });
+        var digest = await rig.PushManifestAsync("team/app", "v1");
+        var (_, output, _) = await RunAsync("doctor", file);
+        Assert.Contains("the links of 1 of 1 repositories are those that gateways stored", output);
+
+        // moto takes requests without a signature.
+        using var http = new HttpClient { BaseAddress = server.Endpoint };
+        await PutAsync("docker/registry/v2/repositories/team/app/_manifests/tags/theirs/current/link", $"{digest}");
+        await PutAsync("gateway/skipped/team/old/_skipped", "1 objects");
+        (_, output, _) = await RunAsync("doctor", file);
+        Assert.Contains($"BUCKET_FOREIGN         {bucket} at ", output);
+        Assert.Contains("another program stored 1 tags and manifests that no gateway has, such as team/app:theirs; fix: ", output);
+        Assert.Contains($"BUCKET_SKIPPED         {bucket} at ", output);
+        Assert.Contains("they are listed in gateway/skipped/team/old/_skipped; fix: ", output);
+
+        async Task PutAsync(string key, string text)
+        {
+            using var content = new StringContent(text);
+            using var answer = await http.PutAsync($"/{bucket}/{key}", content);
+            Assert.True(answer.IsSuccessStatusCode);
+        }
+    }
+
+    [Fact]
     public async Task Bucket_that_does_not_exist_is_named_with_the_fix()
     {
         var server = await servers.MotoAsync();

@@ -20,8 +20,8 @@ internal sealed partial class BucketContents
 
         public long? Length => length;
 
-        // The last byte of a whole blob is sent after its digest matched. A range that the copy does not reach is what the bucket has.
-        public bool IsVerified => true;
+        // Until its last byte is sent; a reader that needs checked bytes reads to the end.
+        public bool IsVerified => false;
 
         long IContentSource.Length => length;
 
