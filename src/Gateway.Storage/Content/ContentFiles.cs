@@ -74,16 +74,20 @@ internal sealed partial class ContentFiles(
 
     public ValueTask PutAsync(Digest digest, ReadOnlyMemory<byte> bytes, Put kind, CancellationToken cancellationToken)
     {
-        uses.Note(digest);
         if (kind == Put.Durable) WriteFlushed(digest, bytes.Span);
-        else
-        {
-            lock (places.Of(digest))
-            {
-                if (kind == Put.Replayed || !Holds(digest, bytes.Span)) Write(digest, bytes.Span);
-            }
-        }
+        else Place(digest, bytes.Span, kind);
         return ValueTask.CompletedTask;
+    }
+
+    /// <summary>See <see cref="PutAsync"/>; nothing is flushed.</summary>
+    public void Place(Digest digest, ReadOnlySpan<byte> bytes, Put kind)
+    {
+        uses.Note(digest);
+        lock (places.Of(digest))
+        {
+            if (SmallFiles.TryWriteNew(root.Data(digest), bytes)) Replaced(digest);
+            else if (kind == Put.Replayed || !Holds(digest, bytes)) Write(digest, bytes);
+        }
     }
 
     private void Write(Digest digest, ReadOnlySpan<byte> bytes)
@@ -101,6 +105,7 @@ internal sealed partial class ContentFiles(
 
     private void WriteFlushed(Digest digest, ReadOnlySpan<byte> bytes)
     {
+        uses.Note(digest);
         lock (DurableOf(digest))
         {
             lock (places.Of(digest))

@@ -208,6 +208,32 @@ public sealed class VolumeContent : IContentLookup
     }
 
     /// <summary>
+    /// Stores the bytes of a document in a root of the local disk before the journal has them. False when that is not possible now: the
+    /// change then stores them, or says why it cannot.
+    /// </summary>
+    internal bool TryPlace(Lifetime lifetime, Digest digest, ReadOnlyMemory<byte> bytes)
+    {
+        if (Of(lifetime) is not ContentFiles files) return false;
+        try
+        {
+            files.Place(digest, bytes.Span, Put.Journaled);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>
+    /// Whether a root of the local disk has some content whose use the caller has noted before. The collector may be about to move a
+    /// file away that nothing links yet; under its lock, the file is there to stay or gone.
+    /// </summary>
+    /// <param name="size">See <see cref="FindAsync"/>.</param>
+    internal bool HasInPlace(Lifetime lifetime, Digest digest, long size) =>
+        Of(lifetime) is ContentFiles files && files.HasInPlace(digest, size);
+
+    /// <summary>
     /// Stores the bytes of another root in this one, durably: the other root may remove them from then on. Throws
     /// <see cref="FileNotFoundException"/> when no root has them any more.
     /// </summary>
@@ -215,11 +241,7 @@ public sealed class VolumeContent : IContentLookup
     internal async ValueTask BorrowAsync(Lifetime into, Digest digest, long size, CancellationToken cancellationToken)
     {
         var to = Of(into);
-        // The collector may be about to move a file away that nothing links yet; under its lock, the file is there to stay or gone.
-        if (to is ContentFiles files
-            ? files.HasInPlace(digest, size)
-            : await to.FindAsync(digest, size, cancellationToken) is not null)
-            return;
+        if (to is ContentFiles ? HasInPlace(into, digest, size) : await to.FindAsync(digest, size, cancellationToken) is not null) return;
         IContentStore? from = null;
         foreach (var (lifetime, store) in _stores)
         {

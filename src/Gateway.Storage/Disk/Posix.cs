@@ -4,17 +4,32 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Storage;
 
-/// <summary>The system calls that .NET does not offer: opening a folder, hard links, starting writeback, checking permissions.</summary>
+/// <summary>
+/// The system calls that .NET does not offer, or only together with others: opening a folder, hard links, starting writeback, checking
+/// permissions, new files that nobody sees before they are whole.
+/// </summary>
 internal static partial class Posix
 {
     private const int ReadOnly = 0;
-    private const int Directory = 0x10000; // O_DIRECTORY, linux/fcntl.h
     private const int CloseOnExec = 0x80000; // O_CLOEXEC
+    private const int WriteOnly = 1; // O_WRONLY
+    private const int Create = 0x40; // O_CREAT
+    private const int Append = 0x400; // O_APPEND
+    private const int NonBlocking = 0x800; // O_NONBLOCK: a named pipe fails at once
+    private const int AnyFile = 0x1B6; // 0666, before the umask
+    private const int AnyFolder = 0x1FF; // 0777, before the umask
+    private const int Cwd = -100; // AT_FDCWD
     private const int NotThere = 2; // ENOENT
     private const int FileExists = 17; // EEXIST
     private const int CrossDevice = 18; // EXDEV
     private const int NotPermitted = 1; // EPERM: the file system has no hard links
     private const int TooManyLinks = 31; // EMLINK
+
+    // asm/fcntl.h: two flags have other numbers on arm64. 0x10000 is O_DIRECT there.
+    private static readonly bool IsArm = RuntimeInformation.ProcessArchitecture == Architecture.Arm64;
+    private static readonly int Directory = IsArm ? 0x4000 : 0x10000; // O_DIRECTORY
+    private static readonly int NoFollow = IsArm ? 0x8000 : 0x20000; // O_NOFOLLOW
+    private static readonly int Unnamed = 0x400000 | Directory; // O_TMPFILE
 
     /// <summary>Opens a folder, for a flush. Throws <see cref="IOException"/>.</summary>
     public static SafeFileHandle OpenFolder(string path)
@@ -46,6 +61,67 @@ internal static partial class Posix
             CrossDevice or NotPermitted or TooManyLinks => false,
             var error => throw Failure("link", name, error),
         };
+    }
+
+    /// <summary>
+    /// Creates a folder, and the folders above it that are missing. True when this call created it; false when the name exists, and for
+    /// any failure.
+    /// </summary>
+    public static bool TryMakeFolder(string path)
+    {
+        if (MakeDirectory(path, AnyFolder) == 0) return true;
+        if (Marshal.GetLastPInvokeError() != NotThere || Path.GetDirectoryName(path) is not { } above) return false;
+        TryMakeFolder(above);
+        return MakeDirectory(path, AnyFolder) == 0;
+    }
+
+    /// <summary>
+    /// Creates a file that gets its name when it is whole: five system calls, where a temporary name needs eight. False when the name
+    /// exists, and for any failure, such as a file system that does not support it; nothing remains then.
+    /// </summary>
+    /// <param name="folder">The folder of <paramref name="path"/>.</param>
+    /// <param name="writtenAt">The modification time of the file; null for now.</param>
+    public static unsafe bool TryWriteNew(string folder, string path, ReadOnlySpan<byte> content, DateTimeOffset? writtenAt)
+    {
+        const int emptyPath = 0x1000, follow = 0x400; // AT_EMPTY_PATH, AT_SYMLINK_FOLLOW
+        const long unchanged = 0x3FFFFFFE; // UTIME_OMIT
+        var fd = Open(folder, WriteOnly | Unnamed | CloseOnExec, AnyFile);
+        if (fd < 0) return false;
+        try
+        {
+            if (!WriteWhole(fd, content)) return false;
+            if (writtenAt is { } at)
+            {
+                var ticks = (at - DateTimeOffset.UnixEpoch).Ticks;
+                var (seconds, rest) = (Math.DivRem(ticks, TimeSpan.TicksPerSecond, out var remainder), remainder);
+                var times = stackalloc long[] { 0, unchanged, seconds, rest * TimeSpan.NanosecondsPerTick };
+                if (SetTimes(fd, times) != 0) return false;
+            }
+            // The first form needs a right, or Linux 6.10; the second needs /proc.
+            return LinkAt(fd, "", Cwd, path, emptyPath) == 0 || LinkAt(Cwd, $"/proc/self/fd/{fd}", Cwd, path, follow) == 0;
+        }
+        finally
+        {
+            _ = Close(fd);
+        }
+    }
+
+    /// <summary>
+    /// Appends to a file, which is created if it is missing. False when the name is a symbolic link, its folder is missing, or for any other
+    /// failure.
+    /// </summary>
+    public static bool TryAppend(string path, ReadOnlySpan<byte> content)
+    {
+        var fd = Open(path, WriteOnly | Create | Append | NoFollow | NonBlocking | CloseOnExec, AnyFile);
+        if (fd < 0) return false;
+        var isWhole = WriteWhole(fd, content);
+        _ = Close(fd);
+        return isWhole;
+    }
+
+    private static unsafe bool WriteWhole(int fd, ReadOnlySpan<byte> content)
+    {
+        fixed (byte* bytes = content) return Write(fd, bytes, content.Length) == content.Length;
     }
 
     /// <summary>
@@ -88,6 +164,21 @@ internal static partial class Posix
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Open(string path, int flags, int mode);
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    private static partial int Close(int fd);
+
+    [LibraryImport("libc", EntryPoint = "write")]
+    private static unsafe partial nint Write(int fd, byte* bytes, nint count);
+
+    [LibraryImport("libc", EntryPoint = "futimens")]
+    private static unsafe partial int SetTimes(int fd, long* times);
+
+    [LibraryImport("libc", EntryPoint = "mkdir", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int MakeDirectory(string path, int mode);
+
+    [LibraryImport("libc", EntryPoint = "linkat", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int LinkAt(int from, string existing, int to, string name, int flags);
 
     [LibraryImport("libc", EntryPoint = "access", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Access(string path, int mode);

@@ -23,6 +23,7 @@ internal sealed class SmallFiles(string temporaryFolder, Durability durability)
     /// <param name="writtenAt">The modification time of the file; null for now.</param>
     public void Write(string path, ReadOnlySpan<byte> content, bool flush = false, DateTimeOffset? writtenAt = null)
     {
+        if (!flush && TryWriteNew(path, content, writtenAt)) return;
         var temporary = Temporary();
         using (var file = File.OpenHandle(temporary, FileMode.Create, FileAccess.Write))
         {
@@ -31,6 +32,17 @@ internal sealed class SmallFiles(string temporaryFolder, Durability durability)
             if (flush) durability.Flush(file, temporary);
         }
         Move(temporary, path);
+    }
+
+    /// <summary>
+    /// Writes a file whose folder is missing, and must be created with it; so there is no such file yet. False when the folder exists, and
+    /// when this way of writing fails: <see cref="Write"/> then writes the file, or says why it cannot.
+    /// </summary>
+    /// <param name="writtenAt">See <see cref="Write"/>.</param>
+    public static bool TryWriteNew(string path, ReadOnlySpan<byte> content, DateTimeOffset? writtenAt = null)
+    {
+        var folder = Path.GetDirectoryName(path)!;
+        return Posix.TryMakeFolder(folder) && Posix.TryWriteNew(folder, path, content, writtenAt);
     }
 
     /// <summary>
@@ -52,13 +64,20 @@ internal sealed class SmallFiles(string temporaryFolder, Durability durability)
     {
         try
         {
-            Write(path, Encoding.ASCII.GetBytes(digest.ToString()), writtenAt: writtenAt);
+            Write(path, Content(digest), writtenAt: writtenAt);
         }
         catch (IOException) when (ReadLink(path) == digest)
         {
             // A replay on a volume that has no room for another file: the link was written before the stop.
         }
     }
+
+    /// <summary>Writes a link whose folder is missing; see <see cref="TryWriteNew"/>.</summary>
+    /// <param name="writtenAt">See <see cref="Write"/>.</param>
+    public static bool TryWriteNewLink(string path, Digest digest, DateTimeOffset writtenAt) =>
+        TryWriteNew(path, Content(digest), writtenAt);
+
+    private static byte[] Content(Digest digest) => Encoding.ASCII.GetBytes(digest.ToString());
 
     /// <summary>Moves a file to its place and replaces any existing file; creates its folder if missing.</summary>
     public static void Move(string from, string to)

@@ -16,8 +16,9 @@ internal sealed partial class Applier
     {
         if (!o.Bytes.IsEmpty)
         {
-            var put = isReplay ? Put.Replayed : Put.Journaled;
-            content.Of(repository.Root.Lifetime).PutAsync(o.Digest, o.Bytes, put, CancellationToken.None).Wait();
+            var (store, put) = (content.Of(repository.Root.Lifetime), isReplay ? Put.Replayed : Put.Journaled);
+            if (isReplay || !o.IsPlaced || store.FindAsync(o.Digest, o.Bytes.Length, CancellationToken.None).Wait() is null)
+                store.PutAsync(o.Digest, o.Bytes, put, CancellationToken.None).Wait();
         }
         if (repository.Root.Lifetime == Lifetime.Cached)
         {
@@ -26,8 +27,9 @@ internal sealed partial class Applier
         }
         // An existing link keeps its time: a replay uses it to recognize a link that another program wrote.
         var link = repository.Root.ManifestLink(repository.Path, o.Digest);
-        var isNew = SmallFiles.ReadLink(link) != o.Digest;
-        if (isReplay || isNew) files.WriteLink(link, o.Digest, at);
+        var isWritten = SmallFiles.TryWriteNewLink(link, o.Digest, at);
+        var isNew = isWritten || SmallFiles.ReadLink(link) != o.Digest;
+        if (!isWritten && (isReplay || isNew)) files.WriteLink(link, o.Digest, at);
         // A link that was not there has no record: the lookup would read back what was just written.
         var known = isNew && !isReplay && !o.Bytes.IsEmpty ? null : links.Find(repository, LinkKind.Manifest, o.Digest);
         if (known is null || (known.Value.Size < 0 && o.Size >= 0))

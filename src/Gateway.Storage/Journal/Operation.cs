@@ -22,6 +22,9 @@ public abstract record Operation
         /// <summary>The document, if it was parsed before the committer takes the change; null otherwise.</summary>
         internal Manifest? Parsed { get; init; }
 
+        /// <summary>Whether the bytes were stored already: the committer then only looks whether they are there.</summary>
+        internal bool IsPlaced { get; init; }
+
         /// <summary>Bytes of the manifest; -1 when unknown. A change of a shared log states it without the bytes.</summary>
         internal long Size { get; init; } = Bytes.Length;
 

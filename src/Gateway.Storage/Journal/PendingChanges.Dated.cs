@@ -57,21 +57,19 @@ internal sealed partial class PendingChanges : IOperationHandler<Dating, Operati
     public Operation RemoveBlob(Operation.RemoveBlob operation, Dating context) =>
         operation with { Written = TakeWritten(context.Root.BlobLink(context.Path, operation.Digest)) };
 
-    // An existing link is not written again.
+    // An existing link is not written again. Only a removal in the same batch must know whether the link exists: the disk is asked then.
     private void NoteWritten(string link, DateTimeOffset at)
     {
-        if (WrittenAt(link) == default) _written[link] = at;
+        if (!_written.TryGetValue(link, out var later)) _stored.TryAdd(link, at);
+        else if (later == default) _written[link] = at;
     }
 
     private DateTimeOffset TakeWritten(string link)
     {
-        var written = WrittenAt(link);
+        var written = _written.TryGetValue(link, out var later) ? later : Replay.WrittenAt(link) ?? _stored.GetValueOrDefault(link);
         _written[link] = default;
         return written;
     }
-
-    private DateTimeOffset WrittenAt(string link) =>
-        _written.TryGetValue(link, out var later) ? later : Replay.WrittenAt(link) ?? default;
 }
 
 /// <summary>The repository of an operation, and the time of its change.</summary>

@@ -11,7 +11,11 @@ internal sealed partial class PendingChanges(Links links)
 {
     private readonly Dictionary<(RepositoryState State, TagName Tag), Digest> _live = [];
     private readonly Dictionary<(RepositoryState State, TagName Tag), (long Sequence, Digest Digest)> _held = [];
+
+    // When links were written, by their paths, from the first removal on (the default: removed); and when they were stored before it.
     private readonly Dictionary<string, DateTimeOffset> _written = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, DateTimeOffset> _stored = new(StringComparer.Ordinal);
+
     private readonly HashSet<(RepositoryState State, LinkKind Kind, Digest Digest)> _removed = [];
     private readonly HashSet<(RepositoryState, Digest)> _raised = [];
     private readonly Dictionary<RepositoryState, long> _added = [];

@@ -38,6 +38,7 @@ internal sealed class SeenTimes(string file)
 
     private void Append(byte[] line)
     {
+        if (Posix.TryAppend(file, line)) return;
         try
         {
             if (Disk.IsLink(file)) ReplaceLink();

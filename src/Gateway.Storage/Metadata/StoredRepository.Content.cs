@@ -164,6 +164,7 @@ public sealed partial class StoredRepository
         if (target.IsEmpty) return false;
         _uses.Note(digest);
         _uses.Note(target);
+        if (Root.Lifetime != Lifetime.Cached && _content.HasInPlace(Root.Lifetime, target, size)) return true;
         if (await _content.FindAsync(target, size, cancellationToken) is null)
         {
             if (kind == LinkKind.Manifest) return false;

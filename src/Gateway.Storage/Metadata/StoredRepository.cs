@@ -189,16 +189,20 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
     internal void LoadTags() => _ = Tags().Select(Live).Count();
 
     /// <summary>
-    /// Does work ahead of time that does not need the committer's single thread: parses a manifest, and makes content durable that the
-    /// journal does not contain itself.
+    /// Does work ahead of time that does not need the committer's single thread: parses a manifest, stores its bytes, and makes content
+    /// durable that the journal does not contain itself. Bytes that the committer then refuses to link are collected.
     /// </summary>
     private async ValueTask<Operation> PrepareAsync(Operation operation, CancellationToken cancellationToken)
     {
         if (operation is Operation.StoreManifest { Bytes.IsEmpty: false } stored)
         {
-            if (stored.Bytes.Length > JournalRecord.MaxInline)
-                await _content.WriteAsync(Root.Lifetime, stored.Digest, stored.Bytes, cancellationToken);
-            return stored with { Parsed = _manifests.Find(stored.Digest)?.Manifest ?? Parse(stored.Bytes) };
+            var isDurable = stored.Bytes.Length > JournalRecord.MaxInline;
+            if (isDurable) await _content.WriteAsync(Root.Lifetime, stored.Digest, stored.Bytes, cancellationToken);
+            return stored with
+            {
+                Parsed = _manifests.Find(stored.Digest)?.Manifest ?? Parse(stored.Bytes),
+                IsPlaced = isDurable || (Root.Lifetime != Lifetime.Cached && _content.TryPlace(Root.Lifetime, stored.Digest, stored.Bytes)),
+            };
         }
         if (operation is Operation.LinkBlob { Upload: null } blob && Root.Lifetime != Lifetime.Cached
             && _links.Find(this, LinkKind.Blob, blob.Digest) is not { IsAlias: true })
