@@ -102,8 +102,15 @@ internal sealed class Peers(Settings settings, string work)
         }
     }
 
-    /// <summary>Removes what clients of the gateway deleted: its trash would hold the pages for a day.</summary>
-    public void EmptyTrash() => Delete(Path.Combine(work, Series.Gateway, "gateway/trash"));
+    /// <summary>
+    /// Removes the bytes of a blob that a client of the gateway deleted: they would hold their pages until a collection, an hour later, and
+    /// then in the trash.
+    /// </summary>
+    public void RemoveDeleted(string digest)
+    {
+        Delete(Path.Combine(work, Series.Gateway, "docker/registry/v2/blobs/sha256", digest[7..9], digest[7..]));
+        Delete(Path.Combine(work, Series.Gateway, "gateway/trash"));
+    }
 
     // Files of a folder; the folders stay, because servers hold them open or expect them.
     private static void Delete(string folder)

@@ -100,7 +100,7 @@ internal sealed class PushRows(Settings settings, Peers peers) : IDisposable
         if (server == Series.Gateway)
         {
             Requests.DeleteBlob(peers[server].Port, repository, Blob.Digest);
-            peers.EmptyTrash();
+            peers.RemoveDeleted(Blob.Digest);
         }
         else
         {

@@ -107,8 +107,8 @@ internal static partial class Posix
     }
 
     /// <summary>
-    /// Appends to a file, which is created if it is missing. False when the name is a symbolic link, its folder is missing, or for any other
-    /// failure.
+    /// Appends to a file, which is created if it is missing. False when the name is a symbolic link, its folder is missing, or for any
+    /// other failure.
     /// </summary>
     public static bool TryAppend(string path, ReadOnlySpan<byte> content)
     {
