@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Security.Cryptography;
+using System.Text.Json.Nodes;
 using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
@@ -135,6 +136,32 @@ public sealed class WorkTests : IAsyncLifetime
         Within("hashed bytes", work.Hashed, Size);
         Within("allocated bytes", work.Allocated, 200_000);
         Within("waits for locks of all requests", work.Contentions, MostContentions);
+    }
+
+    [Fact]
+    public async Task Push_of_a_manifest_does_no_more_work_than_it_did()
+    {
+        var config = await _client.BlobAsync("team/app", "{}"u8.ToArray(), OciLayout.ImageConfig);
+        var number = 0;
+        async Task PushAsync()
+        {
+            var manifest = JsonNode.Parse(RawClient.Manifest(config))!;
+            manifest["annotations"] = new JsonObject { ["number"] = $"{++number}" };
+            using var answer = await _client.PushManifestAsync("team/app", $"m{number}", OciLayout.Bytes(manifest));
+            await RawClient.ExpectAsync(answer, HttpStatusCode.Created);
+        }
+        await PushAsync();
+        var work = await WorkOfAsync(PushAsync, Requests);
+
+        // Three files in four new folders, the link of the config, and the first-seen time. One mkdir finds that two folders are missing.
+        work.Expect("mkdir", 5);
+        work.Expect("openat", 5);
+        work.Expect("linkat", 3);
+        work.Expect("rename renameat2 link unlink ftruncate", 0);
+        work.Expect(Stats, 8);
+        // The journal, and its flush.
+        work.Expect("pwrite64 pwritev", 1);
+        work.Expect("fdatasync fsync", 1);
     }
 
     private static void Within(string what, double count, double most) =>
