@@ -216,6 +216,7 @@ public sealed class VolumeContent : IContentLookup
         if (Of(lifetime) is not ContentFiles files) return false;
         try
         {
+            _health.CheckRoom(lifetime);
             files.Place(digest, bytes.Span, Put.Journaled);
             return true;
         }
