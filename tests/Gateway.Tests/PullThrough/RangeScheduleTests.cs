@@ -76,7 +76,7 @@ public sealed class RangeScheduleTests
     public void Split_fails_when_the_first_connection_has_nearly_reached_the_proposed_segment()
     {
         var schedule = new RangeSchedule(0, () => 0);
-        var proposed = schedule.Propose(rate: 0, 100 * MiB)!;
+        var proposed = schedule.Propose(ahead: 0, 100 * MiB)!;
         Assert.Equal(4 * MiB, proposed.Start);
         schedule.Wrote(schedule.Line, (3 * MiB) + 1);
         Assert.False(schedule.TrySplit(proposed, 100 * MiB));
@@ -88,8 +88,8 @@ public sealed class RangeScheduleTests
     public void Nothing_is_proposed_when_the_rest_arrives_within_a_second_or_is_smaller_than_a_segment()
     {
         var schedule = new RangeSchedule(0, () => 0);
-        Assert.Null(schedule.Propose(rate: 97 * MiB, 100 * MiB));
-        Assert.NotNull(schedule.Propose(rate: 96 * MiB, 100 * MiB));
+        Assert.Null(schedule.Propose(ahead: 97 * MiB, 100 * MiB));
+        Assert.NotNull(schedule.Propose(ahead: 96 * MiB, 100 * MiB));
         Assert.False(RangeSchedule.IsWorthHelping(rate: 50 * MiB, rest: 50 * MiB));
         Assert.True(RangeSchedule.IsWorthHelping(rate: 50 * MiB, rest: 51 * MiB));
         Assert.False(RangeSchedule.IsWorthHelping(rate: 256 * MiB, rest: 1000L * MiB));

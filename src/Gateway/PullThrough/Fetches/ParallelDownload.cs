@@ -18,6 +18,10 @@ internal sealed class ParallelDownload : IAsyncDisposable
     // Hashing so few bytes takes less time than another thread needs to begin; the first byte of a blob does not wait for one.
     private const int HashedAtOnce = 32 * 1024;
 
+    // How long the line goes on before the first range beside it begins, at least. A range that has not begun to arrive by then is given
+    // up, so the lead is also at least twice the time of the first response, and doubles after each range that was too late.
+    private static readonly TimeSpan ShortestLead = TimeSpan.FromMilliseconds(100);
+
     // As the line's; see Download.
     private const int BufferSize = 256 * 1024;
 
@@ -29,6 +33,7 @@ internal sealed class ParallelDownload : IAsyncDisposable
     private readonly Download _download;
     private readonly bool _isSuspect;
     private readonly List<Task> _helpers = [];
+    private TimeSpan _lead = ShortestLead;
     private long _arrived;
     private int _helping;
     private volatile bool _refused;
@@ -51,7 +56,13 @@ internal sealed class ParallelDownload : IAsyncDisposable
     public long? Announced => _download.Announced;
 
     /// <summary>Sends the line's first request; see <see cref="Download.OpenAsync"/>.</summary>
-    public Task OpenAsync(CancellationToken cancellationToken) => _download.OpenAsync(cancellationToken);
+    public async Task OpenAsync(CancellationToken cancellationToken)
+    {
+        var asked = _resources.Clock.GetTimestamp();
+        await _download.OpenAsync(cancellationToken);
+        var answered = _resources.Clock.GetElapsedTime(asked);
+        if (2 * answered > _lead) _lead = 2 * answered;
+    }
 
     /// <summary>Runs until the whole blob is in the part file and hashed. Throws as <see cref="Download.RunAsync"/>.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -115,19 +126,30 @@ internal sealed class ParallelDownload : IAsyncDisposable
             var (arrived, rest) = (Interlocked.Read(ref _arrived), _part.Length.Value - _part.Position);
             var rate = (arrived - seen) / _resources.Clock.GetElapsedTime(since).TotalSeconds;
             (seen, since) = (arrived, _resources.Clock.GetTimestamp());
-            if (RangeSchedule.IsWorthHelping(rate, rest)) await AddAsync(rate, cancellationToken);
+            await AddAllAsync(rate, rest, cancellationToken);
         }
     }
 
-    private async Task AddAsync(double rate, CancellationToken cancellationToken)
+    // When the first range has begun to arrive, the others follow at once, if they gain something at the rate of one connection times their
+    // number.
+    private async Task AddAllAsync(double rate, long rest, CancellationToken cancellationToken)
     {
-        if (_resources.Places.TryEnterBeside(_sources.Current) is not { } place) return;
+        var (measured, added) = (_helpers.Count + 1, true);
+        while (added && _helpers.Count < RangeSchedule.MaxBeside && !_refused
+            && RangeSchedule.IsWorthHelping(rate * (_helpers.Count + 1) / measured, rest))
+            added = await TryAddAsync(rate, cancellationToken);
+    }
+
+    private async Task<bool> TryAddAsync(double rate, CancellationToken cancellationToken)
+    {
+        if (_resources.Places.TryEnterBeside(_sources.Current) is not { } place) return false;
         var started = false;
         try
         {
             started = _schedule.IsSplit
                 ? _schedule.TryTake(all: false) is { } segment && Start(segment, null, place, cancellationToken)
                 : await SplitAsync(rate, place, cancellationToken);
+            return started;
         }
         finally
         {
@@ -139,12 +161,13 @@ internal sealed class ParallelDownload : IAsyncDisposable
     private async Task<bool> SplitAsync(double rate, IDisposable place, CancellationToken cancellationToken)
     {
         var length = _part.Length!.Value;
-        if (_schedule.Propose(rate, length) is not { } segment) return false;
+        if (_schedule.Propose(rate * _lead.TotalSeconds, length) is not { } segment) return false;
         var range = await OpenAsync(segment, cancellationToken);
         _refused = range is null;
         if (range is not null && TrySplit(segment, length)) return Start(segment, range, place, cancellationToken);
         if (range is not null) await range.DisposeAsync();
         _schedule.Release(segment);
+        _lead *= 2;
         return false;
     }
 

@@ -118,12 +118,13 @@ internal sealed class RangeSchedule(long start, Func<long> hashed)
     public static bool IsWorthHelping(double rate, long rest) => rate < FastEnough && rest > rate * WorthHelping;
 
     /// <summary>
-    /// The segment that a second connection would begin with: as far ahead as the first connection needs a second for, at this rate. Null
-    /// when the blob is nearly whole. It is not given out before <see cref="TrySplit"/>.
+    /// The segment that a second connection would begin with. Null when the blob is nearly whole. It is not given out before <see
+    /// cref="TrySplit"/>.
     /// </summary>
-    public Segment? Propose(double rate, long length)
+    /// <param name="ahead">Bytes that the first connection will fetch until the second one begins; at least <see cref="Smallest"/>.</param>
+    public Segment? Propose(double ahead, long length)
     {
-        var at = hashed() + Math.Max(Smallest, (long)rate);
+        var at = hashed() + Math.Max(Smallest, (long)ahead);
         return length - at < Smallest ? null : new(at, Math.Min(at + SizeAt(at, length), length));
     }
 
