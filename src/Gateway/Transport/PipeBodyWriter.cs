@@ -28,6 +28,8 @@ internal sealed class PipeBodyWriter(PipeWriter output, IFileOutput? files = nul
     private const int LargestPiece = 1 << 20;
     private static readonly TimeSpan KeepsUp = TimeSpan.FromSeconds(1);
 
+    private int _piece = StepBytes;
+
     /// <summary>Bytes handed to the transport so far.</summary>
     public long BytesWritten { get; private set; }
 
@@ -64,14 +66,14 @@ internal sealed class PipeBodyWriter(PipeWriter output, IFileOutput? files = nul
         to.BeginFile(file, offset);
         try
         {
-            for (var most = StepBytes; count > 0;)
+            while (count > 0)
             {
-                var piece = (int)Math.Min(most, count);
+                var piece = (int)Math.Min(_piece, count);
                 var begun = Stopwatch.GetTimestamp();
                 output.Advance(piece);
                 ThrowIfGone(await output.FlushAsync(cancellationToken), cancellationToken);
                 (count, BytesWritten) = (count - piece, BytesWritten + piece);
-                most = Stopwatch.GetElapsedTime(begun) < KeepsUp ? LargestPiece : StepBytes;
+                _piece = Stopwatch.GetElapsedTime(begun) < KeepsUp ? LargestPiece : StepBytes;
             }
         }
         finally
