@@ -28,11 +28,24 @@ internal sealed partial class FrontDoor(
     public Task HandleAsync(HttpContext context)
     {
         var listener = context.Features.GetRequiredFeature<Listener>();
-        var isPull = HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method);
-        return isPull && !listener.IsOperator ? HandleAsync(context, listener) : HandleOnPoolAsync(context, listener);
+        return IsQuick(context.Request) && !listener.IsOperator ? HandleAsync(context, listener) : HandleOnPoolAsync(context, listener);
     }
 
-    // Bodies and the operator's pages compute, and wait for the disk: they hold no thread that waits for sockets.
+    /// <summary>
+    /// Whether a request is answered at once where its content is at hand: the ping, a manifest or a blob. A request for anything else can
+    /// compute for long: a page of the catalog reads directories, and one of the console computes statistics.
+    /// </summary>
+    public static bool IsQuick(HttpRequest request)
+    {
+        if (!HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method)) return false;
+        return request.Path.Value is { } path
+            && path.StartsWith("/v2/", StringComparison.Ordinal)
+            && (path.Length == "/v2/".Length
+                || path.Contains("/manifests/", StringComparison.Ordinal)
+                || path.Contains("/blobs/", StringComparison.Ordinal));
+    }
+
+    // What computes, and waits for the disk, holds no thread that waits for sockets.
     private async Task HandleOnPoolAsync(HttpContext context, Listener listener)
     {
         var threads = context.Features.GetRequiredFeature<IThreadChoice>();

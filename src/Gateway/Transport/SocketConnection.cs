@@ -88,7 +88,7 @@ internal sealed class SocketConnection : DefaultConnectionContext, IConnectionSo
         try
         {
             if (isAbortive) Socket.Close(0);
-            else Socket.Shutdown(SocketShutdown.Both);
+            else EndGracefully();
         }
         catch (SocketException)
         {
@@ -101,11 +101,28 @@ internal sealed class SocketConnection : DefaultConnectionContext, IConnectionSo
         TellOfEnd();
     }
 
+    private void EndGracefully()
+    {
+        Socket.Shutdown(SocketShutdown.Send);
+        _input.Discard();
+    }
+
     // On a thread of the pool, because what is told may do anything.
     private void TellOfEnd()
     {
-        if (Interlocked.Exchange(ref _isTold, 1) == 0)
-            ThreadPool.UnsafeQueueUserWorkItem(static closed => closed.Cancel(), _closed, preferLocal: false);
+        if (Interlocked.Exchange(ref _isTold, 1) == 0) ThreadPool.UnsafeQueueUserWorkItem(Cancel, _closed, preferLocal: false);
+    }
+
+    private static void Cancel(CancellationTokenSource closed)
+    {
+        try
+        {
+            closed.Cancel();
+        }
+        catch (AggregateException)
+        {
+            // What is told failed; the others were told. Without this the process would end.
+        }
     }
 
     // As the server names its own connections: five bits a digit.

@@ -25,7 +25,10 @@ internal sealed unsafe partial class SocketEvents
     private static readonly int Threads = Environment.ProcessorCount + 2;
 
     // Chosen: hardly noticed by a client, and longer than a request computes.
-    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(25);
+
+    // Chosen: more requests than a disk answers at a time, and fewer threads than a container with a limit of 512 allows.
+    private const int MostExtra = 250;
 
     // Chosen: an added thread ends after this time without an event.
     private const int ExtraMilliseconds = 10_000;
@@ -46,6 +49,8 @@ internal sealed unsafe partial class SocketEvents
     private uint _taken;
     private uint _takenBefore;
     private int _isWatched;
+    private int _extra;
+    private int _more = 1;
 
     private SocketEvents()
     {
@@ -55,7 +60,7 @@ internal sealed unsafe partial class SocketEvents
         for (var i = 0; i < Threads; i++) Start(isExtra: false);
     }
 
-    /// <summary>Those of the process. The threads begin with the first connection.</summary>
+    /// <summary>Those of the process. The threads begin with the first listener.</summary>
     public static SocketEvents OfProcess => Lazy.Value;
 
     /// <summary>Tells a connection of its events from now on, and of those that are there already.</summary>
@@ -92,24 +97,53 @@ internal sealed unsafe partial class SocketEvents
         }
     }
 
-    private void Start(bool isExtra) =>
+    // A thread counts as waiting from here on: on a busy machine it begins late, and none is added in its place.
+    private void Start(bool isExtra)
+    {
+        Interlocked.Increment(ref _waiting);
         new Thread(() => Work(isExtra)) { IsBackground = true, Name = "gateway sockets" }.UnsafeStart();
+    }
+
+    // Each time twice as many, so that a hundred requests that block at once hold others for a part of a second.
+    private void StartMore()
+    {
+        for (var i = 0; i < _more && Volatile.Read(ref _extra) < MostExtra; i++)
+        {
+            Interlocked.Increment(ref _extra);
+            try
+            {
+                Start(isExtra: true);
+            }
+            catch (Exception exception) when (exception is OutOfMemoryException or ThreadStartException)
+            {
+                // The system has no room for another thread: what waits is served when one is free.
+                Interlocked.Decrement(ref _extra);
+                Interlocked.Decrement(ref _waiting);
+                return;
+            }
+        }
+        _more = Math.Min(_more * 2, MostExtra);
+    }
 
     private void Work(bool isExtra)
     {
         var taken = stackalloc byte[16];
-        while (true)
+        for (; ; Interlocked.Increment(ref _waiting))
         {
-            Interlocked.Increment(ref _waiting);
             var count = EpollWait(_epoll, taken, 1, isExtra ? ExtraMilliseconds : -1);
-            if (Interlocked.Decrement(ref _waiting) == 0 && Interlocked.Exchange(ref _isWatched, 1) == 0)
-                _watch.Change(Patience, Timeout.InfiniteTimeSpan);
-            if (count == 0 && isExtra) return;
+            if (Interlocked.Decrement(ref _waiting) == 0) WatchFromNowOn();
+            if (count == 0 && isExtra) break;
             if (count <= 0) continue;
             Interlocked.Increment(ref _taken);
             var key = *(ulong*)(taken + KeyOffset);
             if (Volatile.Read(ref _connections)[(uint)key] is { } connection && connection.Key == key) connection.Tell(*(uint*)taken);
         }
+        Interlocked.Decrement(ref _extra);
+    }
+
+    private void WatchFromNowOn()
+    {
+        if (Interlocked.Exchange(ref _isWatched, 1) == 0) _watch.Change(Patience, Timeout.InfiniteTimeSpan);
     }
 
     // Runs only while all threads work.
@@ -118,13 +152,15 @@ internal sealed unsafe partial class SocketEvents
         var taken = Volatile.Read(ref _taken);
         if (Volatile.Read(ref _waiting) == 0)
         {
-            if (taken == _takenBefore) Start(isExtra: true);
+            if (taken == _takenBefore) StartMore();
             _takenBefore = taken;
             _watch.Change(Patience, Timeout.InfiniteTimeSpan);
             return;
         }
-        _takenBefore = taken - 1;
-        Volatile.Write(ref _isWatched, 0);
+        (_takenBefore, _more) = (taken - 1, 1);
+        Interlocked.Exchange(ref _isWatched, 0);
+        // The last thread that waited may have begun to work just before, and did not begin a watch because of this one.
+        if (Volatile.Read(ref _waiting) == 0) WatchFromNowOn();
     }
 
     [LibraryImport("libc", EntryPoint = "epoll_create1", SetLastError = true)]

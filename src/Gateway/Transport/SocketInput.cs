@@ -19,8 +19,12 @@ internal sealed partial class SocketInput(Socket socket, MemoryPool<byte> pool, 
     // <sys/socket.h> and <errno.h> of Linux, the same on x86-64 and arm64.
     private const int MsgDontWait = 0x40;
     private const int MsgPeek = 0x2;
+    private const int MsgTruncate = 0x20;
     private const int Again = 11;
     private const int Interrupted = 4;
+
+    // As much as the server's own transport received ahead.
+    private const int MostDiscarded = 1024 * 1024;
 
     // Half of the server's own blocks: less room than this is not worth a call.
     private const int SmallestRoom = 2048;
@@ -48,6 +52,20 @@ internal sealed partial class SocketInput(Socket socket, MemoryPool<byte> pool, 
         {
             byte next;
             return Receive(&next, 1, MsgPeek | MsgDontWait) == 0;
+        }
+    }
+
+    /// <summary>
+    /// Drops what was received and not read. The kernel resets a connection that is closed with such bytes, and drops the part of the last
+    /// answer that it still holds.
+    /// </summary>
+    public unsafe void Discard()
+    {
+        nint count;
+        for (nint discarded = 0; discarded < MostDiscarded; discarded += count)
+        {
+            count = Receive(null, MostDiscarded, MsgTruncate | MsgDontWait);
+            if (count <= 0) return;
         }
     }
 
@@ -107,8 +125,9 @@ internal sealed partial class SocketInput(Socket socket, MemoryPool<byte> pool, 
         while (true)
         {
             await Readable.WaitAsync();
-            cancellationToken.ThrowIfCancellationRequested();
+            // The event is used up even if this wait was canceled: the next read must try.
             _mayHaveMore = true;
+            cancellationToken.ThrowIfCancellationRequested();
             if (TryRead(out var result)) return result;
         }
     }

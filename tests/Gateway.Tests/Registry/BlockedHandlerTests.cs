@@ -14,6 +14,9 @@ public sealed class BlockedHandlerTests
 {
     private const int Others = 50;
 
+    // One thread added each fifth of a second would serve them after 20 s.
+    private const int ManyBlocked = 100;
+
     [Fact]
     public async Task Other_connections_are_answered_while_one_request_blocks_its_thread()
     {
@@ -43,7 +46,7 @@ public sealed class BlockedHandlerTests
         await rig.PushManifestAsync("quick/app", "v1");
         using var block = new Block("/v2/slow/app/manifests/v1");
         using var requests = rig.Services.GetRequiredService<DiagnosticListener>().Subscribe(block);
-        var blocked = Enumerable.Range(0, Environment.ProcessorCount + 6).Select(_ => AskAsync(rig.Url.Port, block.Path)).ToList();
+        var blocked = Enumerable.Range(0, ManyBlocked).Select(_ => AskAsync(rig.Url.Port, block.Path)).ToList();
         await block.Reached.WaitAsync(Patience.Of(30), TestContext.Current.CancellationToken);
 
         var answer = await AskAsync(rig.Url.Port, "/v2/quick/app/manifests/v1");

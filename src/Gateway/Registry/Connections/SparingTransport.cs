@@ -18,6 +18,8 @@ internal sealed class SparingTransport(IMemoryPoolFactory<byte> pools, Connectio
         try
         {
             var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
+            // Where the system has no room for it, the gateway does not start; a connection would find that out each time.
+            _ = SocketEvents.OfProcess;
             // Kestrel's own backlog.
             socket.Listen(512);
             return new(new SparingListener(socket, pools.Create(), limits));
@@ -36,9 +38,10 @@ internal sealed class SparingTransport(IMemoryPoolFactory<byte> pools, Connectio
         {
             while (true)
             {
+                Socket? accepted = null;
                 try
                 {
-                    var accepted = await listening.AcceptAsync(cancellationToken);
+                    accepted = await listening.AcceptAsync(cancellationToken);
                     accepted.NoDelay = true;
                     if (!limits.RefusesForFiles(EndPoint, accepted)) return new SocketConnection(accepted, pool);
                     accepted.Close(0);
@@ -53,7 +56,8 @@ internal sealed class SparingTransport(IMemoryPoolFactory<byte> pools, Connectio
                 }
                 catch (SocketException)
                 {
-                    // Reset while it waited to be accepted.
+                    // Reset while it waited to be accepted, or the kernel has no room for its events.
+                    accepted?.Dispose();
                 }
             }
         }
