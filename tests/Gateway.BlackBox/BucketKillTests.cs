@@ -4,7 +4,7 @@ using Gateway.Testing;
 namespace Gateway.BlackBox;
 
 /// <summary>kill -9 of one of three gateways at random moments of concurrent pushes by all of them.</summary>
-public sealed class BucketKillTests
+public sealed class BucketKillTests(S3Servers servers)
 {
     private const int Kills = 9;
     private const int Pushers = 4;
@@ -16,7 +16,7 @@ public sealed class BucketKillTests
         TestContext.Current.TestOutputHelper!.WriteLine($"BLACKBOX_SEED={seed}");
         var random = new Random(seed);
         var ledger = new PushLedger();
-        await using var set = await BucketSet.StartAsync(store: S3Server.StartCephAsync);
+        await using var set = await BucketSet.StartAsync(new BucketPlan { Shared = servers.CephAsync });
         for (var kill = 0; kill < Kills; kill++)
         {
             using var stop = new CancellationTokenSource();

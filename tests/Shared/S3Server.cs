@@ -66,27 +66,72 @@ internal sealed class S3Server : IAsyncDisposable
     }
 
     /// <summary>Makes an empty bucket with a name of its own. Returns the name.</summary>
-    public async Task<string> NewBucketAsync()
+    /// <param name="owner">Null for the common account.</param>
+    public async Task<string> NewBucketAsync(S3Account? owner = null)
     {
         var name = $"b{Guid.NewGuid():n}";
-        await SendAsync(HttpMethod.Put, name);
+        await SendAsync(HttpMethod.Put, name, owner);
         return name;
+    }
+
+    /// <summary>Makes an account of Ceph.</summary>
+    public async Task<S3Account> NewAccountAsync()
+    {
+        var account = NewKeys($"u{Guid.NewGuid():n}");
+        await AdminAsync(["user", "create", "--display-name", account.Name, .. KeysOf(account)]);
+        return account;
+    }
+
+    /// <summary>Gives an account of Ceph other keys beside those that it has.</summary>
+    public async Task<S3Account> NewKeysAsync(S3Account account)
+    {
+        var next = NewKeys(account.Name);
+        await AdminAsync(["key", "create", "--key-type", "s3", .. KeysOf(next)]);
+        return next;
+    }
+
+    /// <summary>Removes the keys of an account of Ceph.</summary>
+    public Task RemoveKeysAsync(S3Account account) =>
+        AdminAsync("key", "rm", "--key-type", "s3", "--uid", account.Name, "--access-key", account.AccessKey);
+
+    /// <summary>Sets what an account of Ceph can do: words of "read,write,delete".</summary>
+    public Task AllowAsync(S3Account account, string operations) =>
+        AdminAsync("user", "modify", "--uid", account.Name, "--op-mask", operations);
+
+    private static S3Account NewKeys(string name) =>
+        new(name, $"AKID{Guid.NewGuid():n}"[..20].ToUpperInvariant(), $"canaryXq7{Guid.NewGuid():n}");
+
+    private static string[] KeysOf(S3Account account) =>
+        ["--uid", account.Name, "--access-key", account.AccessKey, "--secret-key", account.SecretKey];
+
+    private async Task AdminAsync(params string[] arguments)
+    {
+        var start = new ProcessStartInfo(
+            Path.Combine(Environment.GetEnvironmentVariable("GATEWAY_RIG")!, "bin/radosgw-admin"), ["-n", "client.rgw", .. arguments])
+        {
+            RedirectStandardOutput = true, RedirectStandardError = true, Environment = { ["CEPH_CONF"] = $"{_folder}/ceph.conf" },
+        };
+        using var process = Process.Start(start)!;
+        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        await process.WaitForExitAsync().InTimeAsync("radosgw-admin ends");
+        if (process.ExitCode != 0) throw new InvalidOperationException($"{string.Join(' ', arguments)}: {await output}{await error}");
     }
 
     /// <summary>Sends a request with a signature and no body.</summary>
     /// <param name="path">The bucket, or the bucket and a key of letters, digits and slashes.</param>
-    public async Task<string> SendAsync(HttpMethod method, string path)
+    /// <param name="account">Null for the common account.</param>
+    public async Task<string> SendAsync(HttpMethod method, string path, S3Account? account = null)
     {
         using var client = new HttpClient();
         using var request = new HttpRequestMessage(method, new Uri(Endpoint, path));
-        Sign(request);
+        Sign(request, account ?? S3Account.Common);
         using var answer = await client.SendAsync(request);
         var text = await answer.Content.ReadAsStringAsync();
         return answer.IsSuccessStatusCode ? text : throw new HttpRequestException($"{method} {path}: {(int)answer.StatusCode} {text}");
     }
 
     // AWS Signature Version 4 of a request without a query and a body.
-    private static void Sign(HttpRequestMessage request)
+    private static void Sign(HttpRequestMessage request, S3Account account)
     {
         const string Signed = "host;x-amz-content-sha256;x-amz-date";
         var (url, empty) = (request.RequestUri!, Convert.ToHexStringLower(SHA256.HashData([])));
@@ -97,12 +142,12 @@ internal sealed class S3Server : IAsyncDisposable
         var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(canonical)));
         var text = $"AWS4-HMAC-SHA256\n{time}\n{scope}\n{hash}";
         var key = scope.Split('/').Aggregate(
-            Encoding.UTF8.GetBytes($"AWS4{SecretKey}"), (key, part) => HMACSHA256.HashData(key, Encoding.UTF8.GetBytes(part)));
+            Encoding.UTF8.GetBytes($"AWS4{account.SecretKey}"), (key, part) => HMACSHA256.HashData(key, Encoding.UTF8.GetBytes(part)));
         var signature = Convert.ToHexStringLower(HMACSHA256.HashData(key, Encoding.UTF8.GetBytes(text)));
         request.Headers.TryAddWithoutValidation("x-amz-date", time);
         request.Headers.TryAddWithoutValidation("x-amz-content-sha256", empty);
         request.Headers.TryAddWithoutValidation(
-            "Authorization", $"AWS4-HMAC-SHA256 Credential={AccessKey}/{scope}, SignedHeaders={Signed}, Signature={signature}");
+            "Authorization", $"AWS4-HMAC-SHA256 Credential={account.AccessKey}/{scope}, SignedHeaders={Signed}, Signature={signature}");
     }
 
     private string Tail() =>
@@ -130,6 +175,13 @@ internal sealed class S3Server : IAsyncDisposable
         _process.Dispose();
         _folder.Delete(recursive: true);
     }
+}
+
+/// <summary>An account of an S3 server, with one pair of its keys.</summary>
+internal sealed record S3Account(string Name, string AccessKey, string SecretKey)
+{
+    /// <summary>The account that every server knows.</summary>
+    public static S3Account Common { get; } = new("test", S3Server.AccessKey, S3Server.SecretKey);
 }
 
 /// <summary>The S3 servers of a test assembly: each is started when the first test needs it, and serves all of them.</summary>

@@ -10,18 +10,23 @@ internal sealed class BucketSet : IRegistry
     public const int Count = 3;
 
     private readonly TempFolder _folder = new();
+    private readonly bool _isOwner;
     private Front? _front;
 
-    private BucketSet(S3Server store, string bucket) => (Store, Bucket) = (store, bucket);
+    private BucketSet(S3Server store, bool isOwner, S3Account account, string bucket) =>
+        (Store, _isOwner, Account, Bucket) = (store, isOwner, account, bucket);
 
     public S3Server Store { get; }
+
+    /// <summary>With the keys that the gateways use now.</summary>
+    public S3Account Account { get; private set; }
 
     public string Bucket { get; }
 
     public GatewayProcess[] Gateways { get; private set; } = [];
 
     /// <summary>Between each gateway and the store, if the test asked for them.</summary>
-    public FaultyProxy[] Proxies { get; private set; } = [];
+    public StoreProxy[] Proxies { get; private set; } = [];
 
     /// <summary>The address of the reverse proxy.</summary>
     public string Host => _front!.Host;
@@ -35,23 +40,29 @@ internal sealed class BucketSet : IRegistry
     /// <param name="yaml">Lines of the configuration of each gateway.</param>
     /// <param name="store">Starts the store; null for moto.</param>
     /// <param name="ready">See <see cref="Front.StartAsync"/>.</param>
-    /// <param name="hasProxies">
-    /// Whether each gateway reaches the store through a proxy of its own. Not with moto, which ends connections that the proxy then resets.
-    /// </param>
-    public static async Task<BucketSet> StartAsync(
-        string yaml = "", Func<Task<S3Server?>>? store = null, string? ready = null, bool hasProxies = false)
+    /// <param name="hasProxies">Whether each gateway reaches the store through a proxy of its own.</param>
+    public static Task<BucketSet> StartAsync(
+        string yaml = "", Func<Task<S3Server?>>? store = null, string? ready = null, bool hasProxies = false) =>
+        StartAsync(new BucketPlan { Yaml = _ => yaml, Store = store, Ready = ready, HasProxies = hasProxies });
+
+    public static async Task<BucketSet> StartAsync(BucketPlan plan)
     {
-        var server = await (store ?? S3Server.StartMotoAsync)();
+        var server = await (plan.Shared ?? plan.Store ?? S3Server.StartMotoAsync)();
         Assert.SkipWhen(server is null, "the rig lacks the S3 server");
-        var set = new BucketSet(server, await server.NewBucketAsync());
+        var account = plan.HasAccount ? await server.NewAccountAsync() : S3Account.Common;
+        var set = new BucketSet(server, plan.Shared is null, account, await server.NewBucketAsync(account));
         try
         {
-            set._folder.Write("access", S3Server.AccessKey);
-            set._folder.Write("secret", S3Server.SecretKey);
-            if (hasProxies) set.Proxies = [.. Enumerable.Range(0, Count).Select(_ => new FaultyProxy(server.Endpoint.Port))];
-            set.Gateways = await Task.WhenAll(Enumerable.Range(0, Count).Select(
-                i => GatewayProcess.StartAsync(yaml, bucket: set.OptionsOf(hasProxies ? set.Proxies[i].Port : server.Endpoint.Port))));
-            set._front = await Front.StartAsync("haproxy", string.Join(' ', set.Gateways.Select(g => g.Host)), ready: ready);
+            set.WriteKeys();
+            if (plan.HasProxies)
+                set.Proxies = await Task.WhenAll(Enumerable.Range(0, Count).Select(_ => StoreProxy.StartAsync(server.Endpoint.Port)));
+            foreach (var proxy in set.Proxies) proxy.Fault = plan.Fault;
+            set.Gateways = await Task.WhenAll(Enumerable.Range(0, plan.Gateways).Select(i => GatewayProcess.StartAsync(
+                plan.Yaml(i), environment: plan.Environment(i),
+                bucket: set.OptionsOf(plan.HasProxies ? set.Proxies[i].Port : server.Endpoint.Port, plan.StaleFor))));
+            set._front = await Front.StartAsync(
+                "haproxy", string.Join(' ', set.Gateways.Select(g => g.Host)), ready: plan.Ready,
+                operators: plan.IsChecked ? [.. set.Gateways.Select(g => g.Operator.Port)] : null);
             return set;
         }
         catch
@@ -61,20 +72,41 @@ internal sealed class BucketSet : IRegistry
         }
     }
 
-    private string OptionsOf(int port) => $$"""
-        { bucket: {{Bucket}}, endpoint: "http://127.0.0.1:{{port}}", accessKeyFile: "{{_folder["access"]}}", secretKeyFile: "{{_folder["secret"]}}" }
-        """.Trim();
+    private void WriteKeys()
+    {
+        _folder.Write("access", Account.AccessKey);
+        _folder.Write("secret", Account.SecretKey);
+    }
+
+    private string OptionsOf(int port, string? staleFor)
+    {
+        var keys = $"accessKeyFile: \"{_folder["access"]}\", secretKeyFile: \"{_folder["secret"]}\"";
+        var more = staleFor is null ? "" : $", staleFor: {staleFor}";
+        return $$"""{ bucket: {{Bucket}}, endpoint: "http://127.0.0.1:{{port}}", {{keys}}{{more}} }""";
+    }
+
+    /// <summary>
+    /// Gives the account other keys, writes them to the files of the gateways, and removes the former keys. The account must be the set's
+    /// own.
+    /// </summary>
+    public async Task RotateKeysAsync()
+    {
+        var former = Account;
+        Account = await Store.NewKeysAsync(former);
+        WriteKeys();
+        await Store.RemoveKeysAsync(former);
+    }
 
     /// <summary>Debian's docker-registry on the same bucket.</summary>
     public Task<DockerRegistry> DistributionAsync() =>
-        DockerRegistry.StartAsync(Store.Endpoint, Bucket, S3Server.AccessKey, S3Server.SecretKey);
+        DockerRegistry.StartAsync(Store.Endpoint, Bucket, Account.AccessKey, Account.SecretKey);
 
     public async ValueTask DisposeAsync()
     {
         if (_front is not null) await _front.DisposeAsync();
         foreach (var gateway in Gateways) await gateway.DisposeAsync();
         foreach (var proxy in Proxies) await proxy.DisposeAsync();
-        await Store.DisposeAsync();
+        if (_isOwner) await Store.DisposeAsync();
         _folder.Dispose();
     }
 }

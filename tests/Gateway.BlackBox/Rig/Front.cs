@@ -6,9 +6,10 @@ internal sealed class Front : IAsyncDisposable
     private readonly TempFolder _folder = new();
     private readonly int _port = Server.FreePort();
     private readonly Authority? _authority;
+    private readonly IReadOnlyList<int>? _operators;
     private Server? _server;
 
-    private Front(Authority? authority) => _authority = authority;
+    private Front(Authority? authority, IReadOnlyList<int>? operators) => (_authority, _operators) = (authority, operators);
 
     public string Host => $"127.0.0.1:{_port}";
 
@@ -36,9 +37,14 @@ internal sealed class Front : IAsyncDisposable
     /// plain HTTP with the client's Host.
     /// </param>
     /// <param name="ready">A target that is answered with 200; null for the ping, or with an authority for a token.</param>
-    public static async Task<Front> StartAsync(string name, string gateway, Authority? authority = null, string? ready = null)
+    /// <param name="operators">
+    /// For haproxy: the operator port of each gateway, which says whether it is ready for requests; null to send requests to every gateway
+    /// that accepts connections.
+    /// </param>
+    public static async Task<Front> StartAsync(
+        string name, string gateway, Authority? authority = null, string? ready = null, IReadOnlyList<int>? operators = null)
     {
-        var front = new Front(authority);
+        var front = new Front(authority, operators);
         string[] arguments = name == "nginx"
             ? ["-p", front._folder.Path, "-e", "stderr", "-c", front._folder.Write("nginx.conf", front.Nginx(gateway))]
             : ["-db", "-f", front._folder.Write("haproxy.cfg", front.Haproxy(gateway))];
@@ -55,6 +61,11 @@ internal sealed class Front : IAsyncDisposable
             await _server.DisposeAsync();
         _folder.Dispose();
     }
+
+    private const string ReadyCheck =
+        "    option httpchk GET /readyz\n    timeout check 5s\n    default-server on-marked-down shutdown-sessions";
+
+    private string PortOf(int gateway) => _operators is null ? "" : $" port {_operators[gateway]} fall 2 rise 1";
 
     // Bodies are not buffered and one connection is reused, so unread bytes on it would precede the next request.
     private string Nginx(string gateway) => $$"""
@@ -107,7 +118,7 @@ internal sealed class Front : IAsyncDisposable
             timeout connect 10s
             timeout client 30s
             timeout server 30s
-            http-reuse always
+            http-reuse {{(_operators is null ? "always" : "safe")}}
         frontend clients
             bind 127.0.0.1:{{_port}}{{HaproxyTls()}}
         {{HaproxyForwarded}}
@@ -116,7 +127,8 @@ internal sealed class Front : IAsyncDisposable
             balance roundrobin
             retries 4
             option redispatch 1
-        {{string.Join('\n', gateway.Split(' ').Select((each, i) => $"    server gateway{i} {each} check inter 500ms"))}}
+        {{(_operators is null ? "" : ReadyCheck)}}
+        {{string.Join('\n', gateway.Split(' ').Select((each, i) => $"    server gateway{i} {each} check inter 500ms{PortOf(i)}"))}}
 
         """;
 }

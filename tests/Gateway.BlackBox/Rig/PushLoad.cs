@@ -71,7 +71,7 @@ internal static class PushLoad
         }
     }
 
-    private static async Task<HttpResponseMessage> PushInChunksAsync(RawClient raw, string repository, byte[] blob, Random random)
+    public static async Task<HttpResponseMessage> PushInChunksAsync(RawClient raw, string repository, byte[] blob, Random random)
     {
         var location = await raw.OpenUploadAsync(repository);
         for (var from = 0; from < blob.Length;)

@@ -6,10 +6,13 @@ using System.Text.Json.Nodes;
 namespace Gateway.BlackBox.Rig;
 
 /// <summary>Speaks the distribution protocol directly, when a test needs requests that no client sends, or many concurrent ones.</summary>
-internal sealed class RawClient(string host) : IDisposable
+/// <param name="host">The registry's address, host:port.</param>
+/// <param name="login">The account of every request; null for none.</param>
+internal sealed class RawClient(string host, AuthenticationHeaderValue? login = null) : IDisposable
 {
     private readonly HttpClient _http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false })
     {
+        DefaultRequestHeaders = { Authorization = login },
         BaseAddress = new Uri($"http://{host}"),
         Timeout = Patience.Of(120),
     };

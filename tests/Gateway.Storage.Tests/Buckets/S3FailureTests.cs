@@ -158,6 +158,28 @@ public sealed class S3FailureTests : IDisposable
     }
 
     [Fact]
+    public async Task Calls_that_the_store_refused_together_all_use_the_rotated_keys()
+    {
+        var (refused, all) = (0, new TaskCompletionSource());
+        await using var store = new ScriptedStore(async request =>
+        {
+            if (request["Authorization"]!.Contains("AKIDTWO", StringComparison.Ordinal)) await request.AnswerAsync(200, "1");
+            else
+            {
+                if (Interlocked.Increment(ref refused) == 4) all.SetResult();
+                if (request.Number > 1) await all.Task;
+                await request.ErrorAsync(403, "InvalidAccessKeyId");
+            }
+        });
+        // No key is read again because time passes.
+        using var bucket = S3Bucket.Open(OptionsFor(store.Endpoint), new AdvancedClock(), _log);
+        await FailsAsync(() => PutAsync(bucket, PutCondition.Absent));
+        WriteKeys("AKIDTWO");
+        await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => PutAsync(bucket, PutCondition.Absent).AsTask()));
+        Assert.Equal(7, store.Requests.Count);
+    }
+
+    [Fact]
     public async Task Key_file_that_cannot_be_read_is_named()
     {
         File.Delete(PathOf("secret"));

@@ -171,27 +171,6 @@ public sealed partial class SharedRepositoryTests : IAsyncLifetime
         Encoding.ASCII.GetString((await _bucket.ReadAsync(key, 1000, null, default)).Bytes.Span);
 
     [Fact]
-    public async Task Last_state_is_served_with_a_notice_while_the_bucket_is_away_and_then_no_more()
-    {
-        var (isAway, clock) = (false, new AdvancedClock());
-        var faulty = new FaultyBucket(_bucket, _ => isAway ? Fault.Unavailable : Fault.None);
-        var rig = await ReplicaAsync(faulty, clock);
-        var digest = await VolumeRig.PushAsync(Of(rig), "v1", "text");
-        Assert.Equal(digest, await VolumeRig.LiveAsync(Of(rig), "v1"));
-        isAway = true;
-        clock.Advance(TimeSpan.FromMinutes(9));
-        var stale = Assert.IsType<Result<TagState>.Found>(await Of(rig).ResolveAsync(TagName.Parse("v1"), default));
-        Assert.Equal((digest, ForwardReason.Stale), (stale.Value.Live, stale.Handling.Forward));
-        await Assert.ThrowsAsync<StoreReadOnlyException>(() => VolumeRig.PushAsync(Of(rig), "v2", "more"));
-        clock.Advance(TimeSpan.FromMinutes(2));
-        Assert.IsType<Result<TagState>.Unavailable>(await Of(rig).ResolveAsync(TagName.Parse("v1"), default));
-        isAway = false;
-        // A failure counts for a second.
-        clock.Advance(TimeSpan.FromSeconds(2));
-        Assert.Equal(digest, await VolumeRig.LiveAsync(Of(rig), "v1"));
-    }
-
-    [Fact]
     public async Task Collection_leaves_pushed_content_and_says_why()
     {
         var rig = await ReplicaAsync();

@@ -26,6 +26,7 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
     private TaskCompletionSource? _readers;
     private bool _isRunning;
     private long _validatedAt;
+    private long _listedAt;
     private Failed? _failure;
 
     private sealed record Failed(Exception Why, long At);
@@ -44,6 +45,16 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
     /// <summary>How long ago the read began that last showed the copy to be up to date; null when none did.</summary>
     public TimeSpan? SinceValidated =>
         Volatile.Read(ref _validatedAt) is var at && at == 0 ? null : clock.Time.GetElapsedTime(at);
+
+    /// <summary>
+    /// How long ago the read or the list began that last showed the copy to be up to date; null when none did. A list of some stores is
+    /// older than that, so it says only that the copy can be served while the bucket is away.
+    /// </summary>
+    public TimeSpan? SinceKnown =>
+        Math.Max(Volatile.Read(ref _validatedAt), Volatile.Read(ref _listedAt)) is var at && at == 0 ? null : clock.Time.GetElapsedTime(at);
+
+    /// <summary>Whether the last read failed, however long ago.</summary>
+    public bool IsInDoubt => Volatile.Read(ref _failure) is not null;
 
     /// <summary>
     /// Why the last read failed, if that was less than a second ago; null otherwise. While the bucket is away, one request each second
@@ -86,6 +97,9 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
 
     /// <summary>Notes that a read failed, or took too long.</summary>
     public void Doubt(Exception why) => Volatile.Write(ref _failure, new(why, clock.Time.GetTimestamp()));
+
+    /// <summary>Notes that a list, which began at this time stamp, has the head that is applied here.</summary>
+    public void Listed(long began) => Volatile.Write(ref _listedAt, began);
 
     private void Start()
     {

@@ -38,7 +38,7 @@ internal sealed partial class S3Bucket
         for (var attempt = 1; ; attempt++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var sent = _clock.GetTimestamp();
+            var (sent, keys) = (_clock.GetTimestamp(), _files?.Version ?? 0);
             using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             deadline.CancelAfter(limit);
             try
@@ -52,7 +52,7 @@ internal sealed partial class S3Bucket
                 var status = S3Errors.StatusOf(e);
                 S3Metrics.Answered(operation, status, _clock.GetElapsedTime(sent));
                 // The store did nothing, so the call can be made again whatever it does. Only once: the new keys can be wrong, too.
-                if (status == 403 && !hasNewKeys && _files?.ReadAgain() == true)
+                if (status == 403 && !hasNewKeys && _files?.HasOthersThan(keys) == true)
                 {
                     hasNewKeys = true;
                     Log.BucketKeysRead(_logger, _options.Bucket);

@@ -17,6 +17,7 @@ internal sealed class S3Credentials(string accessKeyFile, string secretKeyFile, 
     private readonly Lock _gate = new();
     private ImmutableCredentials? _read;
     private long _readAt;
+    private int _version;
 
     /// <inheritdoc/>
     public override ImmutableCredentials GetCredentials()
@@ -31,14 +32,24 @@ internal sealed class S3Credentials(string accessKeyFile, string secretKeyFile, 
     /// <inheritdoc/>
     public override Task<ImmutableCredentials> GetCredentialsAsync() => Task.FromResult(GetCredentials());
 
-    /// <summary>Reads the files now. Returns whether they have other credentials than before.</summary>
-    public bool ReadAgain()
+    /// <summary>The number of the credentials that are used now; each that differ from the former have the next one.</summary>
+    public int Version
+    {
+        get
+        {
+            lock (_gate) return _version;
+        }
+    }
+
+    /// <summary>
+    /// Whether there are other credentials than those of a version. Reads the files, unless another call has read others since.
+    /// </summary>
+    public bool HasOthersThan(int version)
     {
         lock (_gate)
         {
-            var before = _read;
-            Read();
-            return before is not null && (before.AccessKey != _read!.AccessKey || before.SecretKey != _read.SecretKey);
+            if (_version == version) Read();
+            return _version != version;
         }
     }
 
@@ -47,7 +58,9 @@ internal sealed class S3Credentials(string accessKeyFile, string secretKeyFile, 
     {
         try
         {
+            var before = _read;
             _read = new(KeyIn(accessKeyFile), KeyIn(secretKeyFile), null);
+            if (before is not null && (before.AccessKey != _read.AccessKey || before.SecretKey != _read.SecretKey)) _version++;
         }
         catch (Exception e) when (_read is not null && e is IOException or UnauthorizedAccessException)
         {

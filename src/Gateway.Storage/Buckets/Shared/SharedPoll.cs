@@ -25,12 +25,12 @@ internal sealed class SharedPoll : IAsyncDisposable
 
     private readonly SharedLogs _logs;
     private readonly StoredRepositories _repositories;
+    private readonly TimeProvider _clock;
     private readonly ILogger _logger;
     private readonly Dictionary<string, string> _seen = new(StringComparer.Ordinal);
     private readonly Lock _lock = new();
     private readonly CancellationTokenSource _stop = new();
     private readonly ITimer _timer;
-    private readonly TimeProvider _clock;
     private readonly Meter _meter = new(BucketMetrics.MeterName);
     private readonly Channel<RepositoryName> _heard = Channel.CreateBounded<RepositoryName>(MostHeard);
     private readonly Task _hearing;
@@ -129,6 +129,7 @@ internal sealed class SharedPoll : IAsyncDisposable
         {
             if (!RepositoryName.TryParse(LogObjects.NameOf(found.Key, Shared.Prefix), out var name)) continue;
             if (_seen.GetValueOrDefault(name.Value) != found.Facts.ETag) changed.Add((name, found.Facts.ETag));
+            else if (_logs.Of(_repositories.Pushed(name)) is var log && log.ETag == found.Facts.ETag) log.Listed(began);
         }
         var failed = new ConcurrentDictionary<string, Exception>(StringComparer.Ordinal);
         await Parallel.ForEachAsync(

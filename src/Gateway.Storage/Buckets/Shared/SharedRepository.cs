@@ -20,6 +20,12 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
     /// </summary>
     private static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(5);
 
+    /// <summary>
+    /// The same after a read that failed, so that clients of a store that is silent do not wait long for each answer. Chosen: still far
+    /// above a read.
+    /// </summary>
+    private static readonly TimeSpan MaxWaitInDoubt = TimeSpan.FromSeconds(1);
+
     /// <summary>When a client should try again, if the bucket does not answer. Chosen.</summary>
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
 
@@ -101,19 +107,21 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
             throw new StoreReadOnlyException(WhyOf(failure), failure);
     }
 
-    private bool MayBeStale => log.SinceValidated is { } since && since <= staleFor;
+    private bool MayBeStale => log.SinceKnown is { } since && since <= staleFor;
 
     private async ValueTask<Result<T>> AskAsync<T>(TimeSpan age, Func<ValueTask<Result<T>>> ask, CancellationToken cancellationToken)
     {
         var failure = await TryValidateAsync(age, cancellationToken);
-        if (failure is not null && !MayBeStale)
-            return new Result<T>.Unavailable(RetryAfter, WhyOf(failure), CacheHandling.Local);
+        if (failure is not null && !MayBeStale) return Unavailable<T>(failure);
         var result = await ask();
-        if (failure is not null) return Stale(result, failure);
-        // Another gateway may have stored it within the last second.
-        if (result is Result<T>.Absent && age > TimeSpan.Zero && await TryValidateAsync(default, cancellationToken) is null)
-            return await ask();
-        return result;
+        if (result is not Result<T>.Absent) return failure is null ? result : Stale(result, failure);
+        // Another gateway may have pushed it: within the last second, or while the bucket does not answer.
+        if (failure is null && age > TimeSpan.Zero)
+        {
+            failure = await TryValidateAsync(default, cancellationToken);
+            if (failure is null) return await ask();
+        }
+        return failure is null ? result : Unavailable<T>(failure);
     }
 
     /// <summary>Makes the copy up to date. Returns why that failed; null when it did not.</summary>
@@ -126,7 +134,7 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
         if (failure is not null) return failure;
         try
         {
-            await validation.WaitAsync(MaxWait, cancellationToken);
+            await validation.WaitAsync(log.IsInDoubt ? MaxWaitInDoubt : MaxWait, cancellationToken);
             return null;
         }
         catch (Exception e) when (e is IOException or TimeoutException or UnauthorizedAccessException)
@@ -135,6 +143,8 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
             return e;
         }
     }
+
+    private static Result<T>.Unavailable Unavailable<T>(Exception why) => new(RetryAfter, WhyOf(why), CacheHandling.Local);
 
     private static Result<T> Stale<T>(Result<T> result, Exception why) => result is Result<T>.Found found
         ? found with

@@ -1,0 +1,254 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using Gateway.BlackBox.Faults;
+using Gateway.BlackBox.Rig;
+using Gateway.Testing;
+
+namespace Gateway.BlackBox;
+
+/// <summary>Gateways on a bucket, one fault of the store or of its surroundings at a time (docs/buckets.md has the table).</summary>
+public sealed class BucketOutageTests(S3Servers servers)
+{
+    /// <summary>Seconds that the store is away. 600 is what the issue of several gateways asks for.</summary>
+    private const string Variable = "GATEWAY_BUCKET_OUTAGE";
+
+    private static readonly byte[] Layer = OciLayout.Noise(5, 200_000);
+
+    private static string Blob { get; } = Described.Sha256(Layer);
+
+    [Fact]
+    public async Task Pulls_of_what_is_cached_go_on_while_the_store_is_away_until_staleFor_ends()
+    {
+        var outage = int.TryParse(Environment.GetEnvironmentVariable(Variable), CultureInfo.InvariantCulture, out var set) ? set : 7;
+        await using var gateways = await BucketSet.StartAsync(
+            new BucketPlan { Shared = servers.CephAsync, HasProxies = true, StaleFor = $"{outage}s" });
+        using var raw = new RawClient(gateways.Host);
+        var manifest = await raw.ImageAsync("team/app", "v1", Layer);
+        foreach (var gateway in gateways.Gateways) await PullsAsync(gateway, manifest);
+
+        var (clock, slowest, pulls) = (Stopwatch.StartNew(), TimeSpan.Zero, 0);
+        foreach (var fault in (StoreFault[])[StoreFault.Refuse, StoreFault.Silence])
+        {
+            foreach (var proxy in gateways.Proxies) proxy.Fault = fault;
+            foreach (var proxy in gateways.Proxies) proxy.Cut();
+            // Until some time before the half and the end: the last pull then ends within staleFor.
+            var end = TimeSpan.FromSeconds(outage * (fault == StoreFault.Refuse ? 0.4 : 0.8));
+            for (; clock.Elapsed < end || pulls == 0; pulls++)
+            {
+                var began = clock.Elapsed;
+                await PullsAsync(gateways.Gateways[pulls % BucketSet.Count], manifest, isStale: pulls > 0);
+                if (clock.Elapsed - began > slowest) slowest = clock.Elapsed - began;
+                await Task.Delay(50); // a client that pulls again and again
+            }
+            using var refused = await raw.PushManifestAsync("team/app", "v2", manifest);
+            await RawClient.ExpectErrorAsync(refused, 503);
+        }
+        var summary = $"{pulls} pulls of a tag and its layer in {clock.Elapsed.TotalSeconds:0} s without the store, "
+            + $"the slowest {slowest.TotalSeconds:0.0} s";
+        TestContext.Current.TestOutputHelper!.WriteLine(summary);
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                using var answer = await raw.GetAsync("/v2/team/app/manifests/v1");
+                return answer.StatusCode == HttpStatusCode.ServiceUnavailable;
+            },
+            () => $"answers end after staleFor\n{gateways.Log}");
+
+        foreach (var proxy in gateways.Proxies) proxy.Fault = StoreFault.None;
+        await PushesAsync(gateways, raw, manifest, "v2");
+    }
+
+    private static async Task PullsAsync(GatewayProcess gateway, byte[] manifest, bool isStale = false)
+    {
+        using var raw = new RawClient(gateway.Host);
+        using var tag = await raw.GetAsync("/v2/team/app/manifests/v1", ("Accept", OciLayout.ImageManifest));
+        Assert.True(tag.StatusCode == HttpStatusCode.OK, $"{tag}\n{gateway.Log}");
+        Assert.Equal(manifest, await tag.Content.ReadAsByteArrayAsync());
+        if (isStale) Assert.Contains("fwd=stale", tag.Headers.GetValues("Cache-Status").Single(), StringComparison.Ordinal);
+        using var blob = await raw.GetAsync($"/v2/team/app/blobs/{Blob}");
+        Assert.True(blob.StatusCode == HttpStatusCode.OK, $"{blob}\n{gateway.Log}");
+        Assert.Equal(Layer, await blob.Content.ReadAsByteArrayAsync());
+    }
+
+    /// <summary>Waits until a push is accepted, and finds it at every gateway.</summary>
+    private static async Task PushesAsync(BucketSet set, RawClient raw, byte[] manifest, string tag)
+    {
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                using var pushed = await raw.PushManifestAsync("team/app", tag, manifest);
+                return pushed.StatusCode == HttpStatusCode.Created;
+            },
+            () => set.Log);
+        foreach (var gateway in set.Gateways)
+        {
+            using var each = new RawClient(gateway.Host);
+            await Eventually.TrueAsync(
+                async () =>
+                {
+                    using var found = await each.GetAsync($"/v2/team/app/manifests/{tag}", ("Accept", OciLayout.ImageManifest));
+                    return found.StatusCode == HttpStatusCode.OK;
+                },
+                () => set.Log);
+        }
+    }
+
+    [Fact]
+    public async Task Tag_that_another_gateway_pushed_is_not_absent_at_one_that_the_store_does_not_answer()
+    {
+        await using var set = await BucketSet.StartAsync(
+            new BucketPlan { Shared = servers.CephAsync, HasProxies = true, Gateways = 2 });
+        using var cut = new RawClient(set.Gateways[0].Host);
+        using var other = new RawClient(set.Gateways[1].Host);
+        await cut.ImageAsync("team/app", "v1", Layer);
+        set.Proxies[0].Fault = StoreFault.Refuse;
+        set.Proxies[0].Cut();
+        await other.ImageAsync("team/app", "v2", OciLayout.Noise(6, 1000));
+
+        using var answer = await cut.GetAsync("/v2/team/app/manifests/v2");
+
+        await RawClient.ExpectErrorAsync(answer, 503);
+    }
+
+    [Fact]
+    public async Task Gateway_that_starts_without_the_store_serves_and_accepts_when_the_store_answers()
+    {
+        await using var set = await BucketSet.StartAsync(
+            new BucketPlan { Shared = servers.CephAsync, HasProxies = true, Fault = StoreFault.Refuse, Gateways = 2 });
+        using var raw = new RawClient(set.Host);
+        using var refused = await raw.PushManifestAsync("team/app", "v1", [1]);
+        foreach (var proxy in set.Proxies) proxy.Fault = StoreFault.None;
+
+        byte[] manifest = [];
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                try
+                {
+                    manifest = await raw.ImageAsync("team/app", "v1", Layer);
+                    return true;
+                }
+                catch (Xunit.Sdk.XunitException e) when (e.Message.Contains(", got 503", StringComparison.Ordinal))
+                {
+                    return false;
+                }
+            },
+            () => set.Log);
+
+        foreach (var gateway in set.Gateways) await PullsAsync(gateway, manifest);
+    }
+
+    [Fact]
+    public async Task Store_that_can_only_be_read_is_pulled_from_and_the_log_names_the_rights()
+    {
+        await using var set = await BucketSet.StartAsync(
+            new BucketPlan { Shared = servers.CephAsync, HasAccount = true, Gateways = 2 });
+        using var raw = new RawClient(set.Host);
+        var manifest = await raw.ImageAsync("team/app", "v1", Layer);
+
+        await set.Store.AllowAsync(set.Account, "read");
+        using var refused = await raw.PushManifestAsync("team/app", "v2", manifest);
+        await RawClient.ExpectErrorAsync(refused, 503);
+        Assert.Contains("allow the access key to read, write, delete and list in this bucket", set.Log, StringComparison.Ordinal);
+        foreach (var gateway in set.Gateways) await PullsAsync(gateway, manifest);
+
+        await set.Store.AllowAsync(set.Account, "read,write,delete");
+        await PushesAsync(set, raw, manifest, "v2");
+    }
+
+    [Fact]
+    public async Task Rotated_keys_of_the_store_fail_no_push_and_no_pull()
+    {
+        await using var set = await BucketSet.StartAsync(new BucketPlan { Shared = servers.CephAsync, HasAccount = true });
+        using var stop = new CancellationTokenSource();
+        var clients = Enumerable.Range(0, 4).Select(n => PushAndPullAsync(set, n, stop.Token)).ToArray();
+        for (var rotation = 0; rotation < 3; rotation++) await set.RotateKeysAsync();
+        await stop.CancelAsync();
+        Assert.All(await Task.WhenAll(clients), images => Assert.True(images > 0));
+    }
+
+    /// <summary>Pushes images by the reverse proxy, and pulls each from the next gateway. Returns how many.</summary>
+    private static async Task<int> PushAndPullAsync(BucketSet set, int client, CancellationToken stop)
+    {
+        var count = 0;
+        using var raw = new RawClient(set.Host);
+        for (; count == 0 || !stop.IsCancellationRequested; count++)
+        {
+            var layer = OciLayout.Noise((1000 * client) + count, 20_000);
+            try
+            {
+                await raw.ImageAsync($"team/app{client}", $"v{count}", layer);
+                using var tag = await raw.GetAsync($"/v2/team/app{client}/manifests/v{count}", ("Accept", OciLayout.ImageManifest));
+                await RawClient.ExpectAsync(tag, HttpStatusCode.OK);
+                using var blob = await raw.GetAsync($"/v2/team/app{client}/blobs/{Described.Sha256(layer)}");
+                Assert.Equal(layer, await blob.Content.ReadAsByteArrayAsync());
+            }
+            catch (Exception e) when (e is Xunit.Sdk.XunitException or HttpRequestException)
+            {
+                Assert.Fail($"{e}\n{set.Log}");
+            }
+        }
+        return count;
+    }
+
+    [Fact]
+    public async Task Rolling_restart_fails_no_push_and_no_pull()
+    {
+        await using var set = await BucketSet.StartAsync(new BucketPlan { Shared = servers.CephAsync, IsChecked = true });
+        using var stop = new CancellationTokenSource();
+        var clients = Enumerable.Range(0, 3).Select(n => PushAndPullAsync(set, n, stop.Token)).ToArray();
+        foreach (var gateway in set.Gateways)
+        {
+            Assert.Equal(0, await gateway.Server.StopAsync());
+            await gateway.StartAgainAsync();
+            // The reverse proxy sends requests to it again.
+            await Eventually.TrueAsync(
+                () => Task.FromResult(gateway.Server.Output.Any(line => line.Contains("/v2/team/", StringComparison.Ordinal))),
+                () => set.Log);
+        }
+        await stop.CancelAsync();
+        Assert.All(await Task.WhenAll(clients), images => Assert.True(images > 0));
+    }
+
+    /// <summary>One clock is ten minutes ahead, the other one twenty: stores refuse requests from 15 minutes on.</summary>
+    [Fact]
+    public async Task Clock_that_is_wrong_by_ten_minutes_is_logged_and_changes_nothing_and_by_twenty_the_remedy_is_logged()
+    {
+        await using var set = await BucketSet.StartAsync(new BucketPlan
+        {
+            Shared = servers.CephAsync, Gateways = 2, Environment = i => FaultRun.Clock(i == 0 ? "+10m" : "+20m"),
+        });
+        using var raw = new RawClient(set.Gateways[0].Host);
+        var manifest = await raw.ImageAsync("team/app", "v1", Layer);
+        await PullsAsync(set.Gateways[0], manifest);
+        Assert.Contains("ahead", set.Gateways[0].Log, StringComparison.Ordinal);
+
+        using var twenty = new RawClient(set.Gateways[1].Host);
+        using var answer = await twenty.GetAsync("/v2/team/app/manifests/v1");
+        await RawClient.ExpectErrorAsync(answer, 503);
+        Assert.Contains("set the clock of this machine", set.Gateways[1].Log, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Failover_of_Redis_that_loses_the_last_writes_fails_no_push_and_no_pull()
+    {
+        await using var redis = await RedisFailover.StartAsync();
+        await using var set = await FaultySet.StartAsync(
+            servers.CephAsync, $"[\"{redis.Primary.Address}\", \"{redis.Replica.Address}\"]");
+        var disturbances = new Disturbances();
+        var load = new MixedLoad(set, disturbances, 1);
+        using var stop = new CancellationTokenSource();
+        var running = load.RunAsync(stop.Token);
+        redis.LoseWrites();
+        var before = load.Acknowledged;
+        await Eventually.TrueAsync(() => Task.FromResult(running.IsCompleted || load.Acknowledged > before + 10), () => set.Bucket.Log);
+        await disturbances.DuringAsync(redis.FailOverAsync);
+        await set.SharedAsync();
+        await stop.CancelAsync();
+        await running;
+        Assert.Equal(0, load.Unanswered);
+        await Verification.AllAsync(set, load.Facts);
+        await load.FetchOnceAsync();
+    }
+}

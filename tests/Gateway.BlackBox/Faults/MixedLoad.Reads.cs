@@ -1,0 +1,118 @@
+using System.Net;
+using System.Text;
+using Gateway.BlackBox.Rig;
+using Scripted;
+
+namespace Gateway.BlackBox.Faults;
+
+/// <summary>The clients that pull and pull through, and the collector.</summary>
+internal sealed partial class MixedLoad
+{
+    /// <summary>Asserts that any gateway shows a tag as its only writer knows it, unless the gateway says that it does not know.</summary>
+    private async Task SeesAsync(TagFacts tag, Random random)
+    {
+        var gateway = set.Gateways[random.Next(BucketSet.Count)];
+        using var raw = new RawClient(gateway.Host);
+        using var answer = await raw.GetAsync($"/v2/{tag.Repository}/manifests/{tag.Tag}", ("Accept", OciLayout.ImageManifest));
+        if (IsUnsure(answer)) return;
+        var state = await Verification.StateOfAsync(answer);
+        Interlocked.Increment(ref _read);
+        Assert.True(tag.Allows(state), $"expected of {gateway.Host}: {tag}; got {state}\n{answer}\n{gateway.Log}");
+    }
+
+    private static bool IsUnsure(HttpResponseMessage answer) => (int)answer.StatusCode >= 500
+        || answer.Headers.TryGetValues("Cache-Status", out var handling)
+        && handling.Any(each => each.Contains("fwd=stale", StringComparison.Ordinal));
+
+    private async Task ReadAsync(Random random, CancellationToken stop)
+    {
+        while (!stop.IsCancellationRequested)
+        {
+            await Task.Delay(20, CancellationToken.None); // a client that pulls again and again
+            if (_facts.ToArray() is not { Length: > 0 } all) continue;
+            await TryAsync(() => ReadAsync(all[random.Next(all.Length)], random));
+        }
+    }
+
+    // Nothing partial: whoever gets the manifest gets every blob of it, whole, from any gateway.
+    private async Task ReadAsync(TagFacts tag, Random random)
+    {
+        var (there, here) = (set.Gateways[random.Next(BucketSet.Count)], set.Gateways[random.Next(BucketSet.Count)]);
+        using var first = new RawClient(there.Host);
+        using var second = new RawClient(here.Host);
+        var target = $"/v2/{tag.Repository}/manifests/{tag.Tag}";
+        using var answer = await first.GetAsync(target, ("Accept", OciLayout.ImageManifest));
+        if (answer.StatusCode != HttpStatusCode.OK) return;
+        var manifest = await answer.Content.ReadAsByteArrayAsync();
+        foreach (var digest in BlobsOf(manifest))
+        {
+            using var blob = await second.GetAsync($"/v2/{tag.Repository}/blobs/{digest}");
+            if (blob.StatusCode == HttpStatusCode.OK)
+                Assert.Equal(digest, Described.Sha256(await blob.Content.ReadAsByteArrayAsync()));
+            else if (!IsUnsure(blob))
+                Assert.Fail($"{tag}: {here.Host} answers {(int)blob.StatusCode} for {digest}\n{here.Log}");
+            Interlocked.Increment(ref _read);
+        }
+    }
+
+    /// <summary>
+    /// Asserts, while nothing is disturbed, that a cold blob is fetched once for all gateways. The first ones may be fetched again: a
+    /// gateway remembers for some seconds that another one did not answer.
+    /// </summary>
+    public async Task FetchOnceAsync()
+    {
+        var seeds = int.MaxValue;
+        await Eventually.TrueAsync(
+            async () => await FetchAsync(Interlocked.Decrement(ref seeds)) == 1, () => $"one fetch\n{set.Bucket.Log}");
+        for (var i = 0; i < 3; i++) Assert.Equal(1, await FetchAsync(Interlocked.Decrement(ref seeds)));
+    }
+
+    private async Task FetchAsync(Random random, CancellationToken stop)
+    {
+        for (var i = 0; !stop.IsCancellationRequested; i++)
+        {
+            var isCalm = disturbances.IsCalm && await set.IsSharedAsync();
+            var before = disturbances.Count;
+            var gets = await FetchAsync(seed + i);
+            _fetches++;
+            if (isCalm && before == disturbances.Count && gets is { } count)
+            {
+                Assert.True(count == 1, $"expected one fetch for all gateways, got {count}\n{set.Bucket.Log}");
+                _fetchesOnce++;
+            }
+            await Task.Delay(random.Next(200), CancellationToken.None); // a client that pulls again and again
+        }
+    }
+
+    /// <summary>Pulls a cold blob from all gateways. Returns how often the upstream was asked; null if not all answered.</summary>
+    private async Task<int?> FetchAsync(int content)
+    {
+        const string Repository = "team/upstream";
+        var digest = set.Upstream.AddBlob(Repository, ScriptedUpstream.Bytes(200_000, content));
+        var whole = await Task.WhenAll(set.Gateways.Select(gateway => TryAsync(async () =>
+        {
+            // A puller gets a blob only if a manifest names it.
+            using var raw = FaultySet.Pusher(gateway.Host);
+            using var blob = await raw.GetAsync($"/v2/corp/{Repository}/blobs/{digest}");
+            await RawClient.ExpectAsync(blob, HttpStatusCode.OK);
+            Assert.Equal(digest, Described.Sha256(await blob.Content.ReadAsByteArrayAsync()));
+        })));
+        set.Upstream.RemoveBlob(Repository, digest);
+        return whole.All(static each => each) ? set.Upstream.Count(each => each.IsGet && each.IsBlob(digest)) : null;
+    }
+
+    private async Task CollectAsync(Random random, CancellationToken stop)
+    {
+        while (!stop.IsCancellationRequested)
+        {
+            await TryAsync(async () =>
+            {
+                using var http = new HttpClient { BaseAddress = set.Gateways[random.Next(BucketSet.Count)].Operator };
+                using var body = new StringContent("{}", Encoding.UTF8, "application/json");
+                using var started = await http.PostAsync("/api/v1/gc", body);
+                if (started.IsSuccessStatusCode) _collections++;
+            });
+            await Task.Delay(1000, CancellationToken.None); // a collection each second
+        }
+    }
+}

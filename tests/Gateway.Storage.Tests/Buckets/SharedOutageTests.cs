@@ -1,0 +1,77 @@
+using Gateway.Oci;
+using Xunit;
+
+namespace Gateway.Storage.Tests;
+
+/// <summary>What a replica answers while its bucket is away.</summary>
+public sealed class SharedOutageTests : IAsyncLifetime
+{
+    private readonly MemoryBucket _bucket = new();
+    private readonly List<VolumeRig> _rigs = [];
+
+    public ValueTask InitializeAsync() => default;
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var rig in _rigs) await rig.DisposeAsync();
+    }
+
+    private async Task<VolumeRig> ReplicaAsync(IBucket? bucket = null, TimeProvider? clock = null)
+    {
+        var rig = await SharedRig.OpenAsync(bucket ?? _bucket, clock);
+        _rigs.Add(rig);
+        return rig;
+    }
+
+    private static IBacking Of(VolumeRig rig) => rig.Volume.Repositories.BuiltIn(VolumeRig.Name);
+
+    [Fact]
+    public async Task Last_state_is_served_with_a_notice_while_the_bucket_is_away_and_then_no_more()
+    {
+        var (isAway, clock) = (false, new AdvancedClock());
+        var faulty = new FaultyBucket(_bucket, _ => isAway ? Fault.Unavailable : Fault.None);
+        var rig = await ReplicaAsync(faulty, clock);
+        var digest = await VolumeRig.PushAsync(Of(rig), "v1", "text");
+        Assert.Equal(digest, await VolumeRig.LiveAsync(Of(rig), "v1"));
+        isAway = true;
+        clock.Advance(TimeSpan.FromMinutes(9));
+        var stale = Assert.IsType<Result<TagState>.Found>(await Of(rig).ResolveAsync(TagName.Parse("v1"), default));
+        Assert.Equal((digest, ForwardReason.Stale), (stale.Value.Live, stale.Handling.Forward));
+        await Assert.ThrowsAsync<StoreReadOnlyException>(() => VolumeRig.PushAsync(Of(rig), "v2", "more"));
+        clock.Advance(TimeSpan.FromMinutes(2));
+        Assert.IsType<Result<TagState>.Unavailable>(await Of(rig).ResolveAsync(TagName.Parse("v1"), default));
+        isAway = false;
+        // A failure counts for a second.
+        clock.Advance(TimeSpan.FromSeconds(2));
+        Assert.Equal(digest, await VolumeRig.LiveAsync(Of(rig), "v1"));
+    }
+
+    [Fact]
+    public async Task What_the_copy_does_not_have_is_unavailable_while_the_bucket_is_away_because_another_gateway_may_have_pushed_it()
+    {
+        var isAway = false;
+        var rig = await ReplicaAsync(new FaultyBucket(_bucket, _ => isAway ? Fault.Unavailable : Fault.None));
+        await VolumeRig.PushAsync(Of(rig), "v1", "text");
+        isAway = true;
+        var other = Of(await ReplicaAsync());
+        var pushed = await VolumeRig.PushAsync(other, "v2", "more");
+        Assert.IsType<Result<TagState>.Unavailable>(await Of(rig).ResolveAsync(TagName.Parse("v2"), default));
+        Assert.IsType<Result<StoredManifest>.Unavailable>(await Of(rig).ReadManifestAsync(pushed, default));
+    }
+
+    [Fact]
+    public async Task Repository_that_was_not_pulled_from_for_longer_than_staleFor_is_served_when_the_bucket_goes_away()
+    {
+        var (isAway, clock) = (false, new AdvancedClock());
+        var rig = await ReplicaAsync(new FaultyBucket(_bucket, _ => isAway ? Fault.Unavailable : Fault.None), clock);
+        var digest = await VolumeRig.PushAsync(Of(rig), "v1", "text");
+        for (var minutes = 0; minutes < 20; minutes++)
+        {
+            clock.Advance(TimeSpan.FromMinutes(1));
+            await rig.Volume.Repositories.ListAgainAsync(default);
+        }
+        isAway = true;
+        var stale = Assert.IsType<Result<TagState>.Found>(await Of(rig).ResolveAsync(TagName.Parse("v1"), default));
+        Assert.Equal((digest, ForwardReason.Stale), (stale.Value.Live, stale.Handling.Forward));
+    }
+}
