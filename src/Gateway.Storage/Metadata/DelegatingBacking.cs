@@ -8,6 +8,9 @@ public abstract class DelegatingBacking(IBacking inner) : IBacking
     /// <inheritdoc/>
     public virtual IRepositoryUploads? Uploads => inner.Uploads;
 
+    /// <summary>False, whatever is behind it: a subclass may add an upstream.</summary>
+    public virtual bool IsBuiltIn => false;
+
     /// <inheritdoc/>
     public virtual long Version => inner.Version;
 

@@ -12,6 +12,9 @@ public interface IBacking : IRepositoryContent, IRepositoryMetadata
 {
     /// <summary>The upload sessions; null when clients cannot push.</summary>
     IRepositoryUploads? Uploads { get; }
+
+    /// <summary>Whether all of its content is what clients pushed, so that no upstream has a say in a change.</summary>
+    bool IsBuiltIn => false;
 }
 
 /// <summary>The manifests and blobs of one repository.</summary>

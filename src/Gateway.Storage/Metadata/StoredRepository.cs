@@ -78,6 +78,9 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
     }
 
     /// <inheritdoc/>
+    public bool IsBuiltIn => true;
+
+    /// <inheritdoc/>
     public Digest LiveOf(TagName tag) => Live(tag)?.Live ?? default;
 
     /// <summary>See <see cref="ReadLinkAsync"/>.</summary>

@@ -29,7 +29,7 @@ internal sealed partial class Repository
         if (IsKnownPusher(caller))
             return Standing(await GetByDigestAsync(caller, held.Digest, held.Tag, cancellationToken), TagStanding.Pending);
         if (!bound.IsUnbound) return await GetBoundAsync(caller, held.Tag, bound, handling, cancellationToken);
-        if (failure is not null) return Answers.NotForwarded<StoredManifest>(failure) with { SparesPushers = takesPushes };
+        if (failure is not null) return failure with { SparesPushers = takesPushes };
         if (verdict is null) return new Answer<StoredManifest>.Absent(CacheHandling.Local);
         if (verdict.Unknown is not null)
             return evaluator.NotKnown<StoredManifest>(Name, verdict, held.Digest, handling) with { SparesPushers = takesPushes };
@@ -52,7 +52,7 @@ internal sealed partial class Repository
         if (HeldAt(tag) is not { } held) return new Answer<HeldPush>.Absent(CacheHandling.Local);
         if (await backing.ReadLinkedAsync(held.Digest, cancellationToken) is not { } manifest)
             return new Answer<HeldPush>.Absent(CacheHandling.Local);
-        if (backing is not StoredRepository)
+        if (!backing.IsBuiltIn)
             return new Answer<HeldPush>.Invalid(
                 RegistryErrorCode.UNSUPPORTED,
                 $"{Name} forwards its pushes to an upstream, and a held push of it can only be released by evidence; sign it",
@@ -89,13 +89,14 @@ internal sealed partial class Repository
 
     /// <summary>
     /// Binds a tag to its held push when that is admitted by now. Otherwise the answer has the verdict (null when the manifest is not
-    /// here), or why an upstream that must have the change first does not have it.
+    /// here), or why that is not known: the manifest cannot be read, or an upstream that must have the change first does not have it.
     /// </summary>
-    private async ValueTask<(bool IsReleased, Verdict? Verdict, NotForwardedException? Failure)> ReleaseAsync(
+    private async ValueTask<(bool IsReleased, Verdict? Verdict, Answer<StoredManifest>? Failure)> ReleaseAsync(
         Caller caller, HeldPush held, Digest live, CancellationToken cancellationToken)
     {
-        if (await backing.ReadManifestAsync(held.Digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest })
-            return (false, null, null);
+        var read = await backing.ReadManifestAsync(held.Digest, cancellationToken);
+        if (read is not Result<StoredManifest>.Found { Value: var manifest })
+            return (false, null, read is Result<StoredManifest>.Unavailable ? read.ToAnswer() : null);
         var arrival = await evaluator.OfHeldAsync(backing, Name, manifest, held.Tag, Stage.Push, cancellationToken);
         var verdict = arrival.Tags[0].Verdict;
         if (!verdict.Admits) return (false, verdict, null);
@@ -113,7 +114,7 @@ internal sealed partial class Repository
         }
         catch (NotForwardedException e)
         {
-            return (false, verdict, e);
+            return (false, verdict, Answers.NotForwarded<StoredManifest>(e));
         }
     }
 }

@@ -17,7 +17,7 @@ internal sealed partial class MixedLoad
         if (IsUnsure(answer)) return;
         var state = await Verification.StateOfAsync(answer);
         Interlocked.Increment(ref _read);
-        Assert.True(tag.Allows(state), $"expected of {gateway.Host}: {tag}; got {state}\n{answer}\n{gateway.Log}");
+        Assert.True(tag.Allows(state), $"expected of {gateway.Host}: {tag}; got {state}\n{answer}\n{set.Bucket.Log}");
     }
 
     private static bool IsUnsure(HttpResponseMessage answer) => (int)answer.StatusCode >= 500
@@ -50,7 +50,7 @@ internal sealed partial class MixedLoad
             if (blob.StatusCode == HttpStatusCode.OK)
                 Assert.Equal(digest, Described.Sha256(await blob.Content.ReadAsByteArrayAsync()));
             else if (!IsUnsure(blob))
-                Assert.Fail($"{tag}: {here.Host} answers {(int)blob.StatusCode} for {digest}\n{here.Log}");
+                Assert.Fail($"{tag}: {here.Host} answers {(int)blob.StatusCode} for {digest}\n{set.Bucket.Log}");
             Interlocked.Increment(ref _read);
         }
     }
@@ -84,21 +84,24 @@ internal sealed partial class MixedLoad
         }
     }
 
-    /// <summary>Pulls a cold blob from all gateways. Returns how often the upstream was asked; null if not all answered.</summary>
+    /// <summary>Pulls a cold image from all gateways. Returns how often the upstream sent its layer; null if not all answered.</summary>
     private async Task<int?> FetchAsync(int content)
     {
         const string Repository = "team/upstream";
-        var digest = set.Upstream.AddBlob(Repository, ScriptedUpstream.Bytes(200_000, content));
+        var image = set.Upstream.AddImage(Repository, null, ScriptedUpstream.Bytes(200_000, content));
+        var layer = image.Layers.Single();
         var whole = await Task.WhenAll(set.Gateways.Select(gateway => TryAsync(async () =>
         {
-            // A puller gets a blob only if a manifest names it.
-            using var raw = FaultySet.Pusher(gateway.Host);
-            using var blob = await raw.GetAsync($"/v2/corp/{Repository}/blobs/{digest}");
+            using var raw = new RawClient(gateway.Host);
+            using var manifest = await raw.GetAsync(
+                $"/v2/corp/{Repository}/manifests/{image.Digest}", ("Accept", OciLayout.ImageManifest));
+            await RawClient.ExpectAsync(manifest, HttpStatusCode.OK);
+            using var blob = await raw.GetAsync($"/v2/corp/{Repository}/blobs/{layer}");
             await RawClient.ExpectAsync(blob, HttpStatusCode.OK);
-            Assert.Equal(digest, Described.Sha256(await blob.Content.ReadAsByteArrayAsync()));
+            Assert.Equal(layer, Described.Sha256(await blob.Content.ReadAsByteArrayAsync()));
         })));
-        set.Upstream.RemoveBlob(Repository, digest);
-        return whole.All(static each => each) ? set.Upstream.Count(each => each.IsGet && each.IsBlob(digest)) : null;
+        foreach (var blob in (string[])[layer, image.Config]) set.Upstream.RemoveBlob(Repository, blob);
+        return whole.All(static each => each) ? set.Upstream.Count(each => each.IsGet && each.IsBlob(layer)) : null;
     }
 
     private async Task CollectAsync(Random random, CancellationToken stop)

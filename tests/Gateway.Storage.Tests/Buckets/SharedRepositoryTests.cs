@@ -207,6 +207,14 @@ public sealed partial class SharedRepositoryTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Repository_in_a_bucket_is_built_in_as_one_on_a_disk_is()
+    {
+        var shared = Of(await ReplicaAsync());
+        Assert.True(shared.IsBuiltIn);
+        Assert.IsNotType<StoredRepository>(shared);
+    }
+
+    [Fact]
     public async Task Names_without_a_repository_leave_nothing_in_the_bucket()
     {
         var rig = await ReplicaAsync();

@@ -30,6 +30,21 @@ public sealed class HoldReleaseTests : HoldCases
         Assert.Equal(["released by chief"], explained!.Verdict.ExceptionsUsed);
     }
 
+    [Fact]
+    public async Task Held_push_whose_manifest_cannot_be_read_is_unavailable_to_pullers_and_not_absent()
+    {
+        await _rig.PushAsync("v1", "one");
+        var away = _rig.Over(_rig.Repository.Name.Value, new Away(_rig.Volume.Pushed(_rig.Repository.Name)));
+        Assert.IsType<Answer<StoredManifest>.Unavailable>(await away.GetManifestAsync(HoldRig.Puller, new(Tag), default));
+    }
+
+    /// <summary>Of a bucket that does not answer.</summary>
+    private sealed class Away(IBacking inner) : DelegatingBacking(inner)
+    {
+        public override ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken) =>
+            ValueTask.FromResult<Result<StoredManifest>>(new Result<StoredManifest>.Unavailable(null, "away", CacheHandling.Local));
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

@@ -30,6 +30,9 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
 
     /// <inheritdoc/>
+    public override bool IsBuiltIn => true;
+
+    /// <inheritdoc/>
     public override ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) =>
         AskAsync(default, () => inner.ResolveAsync(tag, cancellationToken), cancellationToken);
 
