@@ -211,23 +211,21 @@ public sealed class BucketOutageTests(S3Servers servers)
         Assert.All(await Task.WhenAll(clients), images => Assert.True(images > 0));
     }
 
-    /// <summary>One clock is ten minutes ahead, the other one twenty: stores refuse requests from 15 minutes on.</summary>
+    /// <summary>One clock is ten minutes ahead, the other one behind. The stores refuse signatures that are 15 minutes off.</summary>
     [Fact]
-    public async Task Clock_that_is_wrong_by_ten_minutes_is_logged_and_changes_nothing_and_by_twenty_the_remedy_is_logged()
+    public async Task Clocks_that_are_wrong_by_ten_minutes_are_logged_and_change_nothing()
     {
         await using var set = await BucketSet.StartAsync(new BucketPlan
         {
-            Shared = servers.CephAsync, Gateways = 2, Environment = i => FaultRun.Clock(i == 0 ? "+10m" : "+20m"),
+            Shared = servers.CephAsync, Gateways = 2, Environment = i => FaultRun.Clock(i == 0 ? "+10m" : "-10m"),
         });
-        using var raw = new RawClient(set.Gateways[0].Host);
+        using var raw = new RawClient(set.Host);
         var manifest = await raw.ImageAsync("team/app", "v1", Layer);
-        await PullsAsync(set.Gateways[0], manifest);
-        Assert.Contains("ahead", set.Gateways[0].Log, StringComparison.Ordinal);
-
-        using var twenty = new RawClient(set.Gateways[1].Host);
-        using var answer = await twenty.GetAsync("/v2/team/app/manifests/v1");
-        await RawClient.ExpectErrorAsync(answer, 503);
-        Assert.Contains("set the clock of this machine", set.Gateways[1].Log, StringComparison.Ordinal);
+        foreach (var gateway in set.Gateways)
+        {
+            await PullsAsync(gateway, manifest);
+            Assert.Contains(gateway.Server.Output, line => line.Contains("[2065]", StringComparison.Ordinal));
+        }
     }
 
     [Fact]

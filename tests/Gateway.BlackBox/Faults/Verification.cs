@@ -13,7 +13,8 @@ internal static class Verification
     public static async Task<string> StateOfAsync(HttpResponseMessage answer) => answer.StatusCode switch
     {
         HttpStatusCode.NotFound => TagFacts.Absent,
-        HttpStatusCode.Forbidden => TagFacts.Held,
+        // 401: an account that can push would see more.
+        HttpStatusCode.Forbidden or HttpStatusCode.Unauthorized => TagFacts.Held,
         HttpStatusCode.OK => Described.Sha256(await answer.Content.ReadAsByteArrayAsync()),
         _ => $"{(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync()}",
     };
