@@ -204,7 +204,7 @@ public sealed class BucketOutageTests(S3Servers servers)
             await gateway.StartAgainAsync();
             // The reverse proxy sends requests to it again.
             await Eventually.TrueAsync(
-                () => Task.FromResult(gateway.Server.Output.Any(line => line.Contains("/v2/team/", StringComparison.Ordinal))),
+                () => Task.FromResult(gateway.Server.Output.Any(line => line.Contains("\"repository\":\"team/", StringComparison.Ordinal))),
                 () => set.Log);
         }
         await stop.CancelAsync();
