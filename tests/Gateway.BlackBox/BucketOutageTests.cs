@@ -112,34 +112,6 @@ public sealed class BucketOutageTests(S3Servers servers)
     }
 
     [Fact]
-    public async Task Gateway_that_starts_without_the_store_serves_and_accepts_when_the_store_answers()
-    {
-        await using var set = await BucketSet.StartAsync(
-            new BucketPlan { Shared = servers.CephAsync, HasProxies = true, Fault = StoreFault.Refuse, Gateways = 2 });
-        using var raw = new RawClient(set.Host);
-        using var refused = await raw.PushManifestAsync("team/app", "v1", [1]);
-        foreach (var proxy in set.Proxies) proxy.Fault = StoreFault.None;
-
-        byte[] manifest = [];
-        await Eventually.TrueAsync(
-            async () =>
-            {
-                try
-                {
-                    manifest = await raw.ImageAsync("team/app", "v1", Layer);
-                    return true;
-                }
-                catch (Xunit.Sdk.XunitException e) when (e.Message.Contains(", got 503", StringComparison.Ordinal))
-                {
-                    return false;
-                }
-            },
-            () => set.Log);
-
-        foreach (var gateway in set.Gateways) await PullsAsync(gateway, manifest);
-    }
-
-    [Fact]
     public async Task Store_that_can_only_be_read_is_pulled_from_and_the_log_names_the_rights()
     {
         await using var set = await BucketSet.StartAsync(
@@ -190,63 +162,5 @@ public sealed class BucketOutageTests(S3Servers servers)
             }
         }
         return count;
-    }
-
-    [Fact]
-    public async Task Rolling_restart_fails_no_push_and_no_pull()
-    {
-        await using var set = await BucketSet.StartAsync(new BucketPlan { Shared = servers.CephAsync, IsChecked = true });
-        using var stop = new CancellationTokenSource();
-        var clients = Enumerable.Range(0, 3).Select(n => PushAndPullAsync(set, n, stop.Token)).ToArray();
-        foreach (var gateway in set.Gateways)
-        {
-            Assert.Equal(0, await gateway.Server.StopAsync());
-            await gateway.StartAgainAsync();
-            // The reverse proxy sends requests to it again.
-            await Eventually.TrueAsync(
-                () => Task.FromResult(gateway.Server.Output.Any(line => line.Contains("\"repository\":\"team/", StringComparison.Ordinal))),
-                () => set.Log);
-        }
-        await stop.CancelAsync();
-        Assert.All(await Task.WhenAll(clients), images => Assert.True(images > 0));
-    }
-
-    /// <summary>One clock is ten minutes ahead, the other one behind. The stores refuse signatures that are 15 minutes off.</summary>
-    [Fact]
-    public async Task Clocks_that_are_wrong_by_ten_minutes_are_logged_and_change_nothing()
-    {
-        await using var set = await BucketSet.StartAsync(new BucketPlan
-        {
-            Shared = servers.CephAsync, Gateways = 2, Environment = i => FaultRun.Clock(i == 0 ? "+10m" : "-10m"),
-        });
-        using var raw = new RawClient(set.Host);
-        var manifest = await raw.ImageAsync("team/app", "v1", Layer);
-        foreach (var gateway in set.Gateways)
-        {
-            await PullsAsync(gateway, manifest);
-            Assert.Contains(gateway.Server.Output, line => line.Contains("[2065]", StringComparison.Ordinal));
-        }
-    }
-
-    [Fact]
-    public async Task Failover_of_Redis_that_loses_the_last_writes_fails_no_push_and_no_pull()
-    {
-        await using var redis = await RedisFailover.StartAsync();
-        await using var set = await FaultySet.StartAsync(
-            servers.CephAsync, $"[\"{redis.Primary.Address}\", \"{redis.Replica.Address}\"]");
-        var disturbances = new Disturbances();
-        var load = new MixedLoad(set, disturbances, 1);
-        using var stop = new CancellationTokenSource();
-        var running = load.RunAsync(stop.Token);
-        redis.LoseWrites();
-        var before = load.Acknowledged;
-        await Eventually.TrueAsync(() => Task.FromResult(running.IsCompleted || load.Acknowledged > before + 10), () => set.Bucket.Log);
-        await disturbances.DuringAsync(redis.FailOverAsync);
-        await set.SharedAsync();
-        await stop.CancelAsync();
-        await running;
-        Assert.Equal(0, load.Unanswered);
-        await Verification.AllAsync(set, load.Facts);
-        await load.FetchOnceAsync();
     }
 }
