@@ -60,7 +60,9 @@ public sealed class Volume : IAsyncDisposable
         var applier = new Applier(Files, Links, manifests, Content, Uploads, StagedContent, Catalog, holders, Eviction, _trash);
         var segments = new JournalSegments(folders, Health, logger);
         _committer = new(segments, Links, applier, _durability, Health, clock, logger);
-        Logs = shared is null ? null : new(shared, Links, Files, _committer, clock, logger);
+        Logs = shared is null
+            ? null
+            : new(shared, Links, Files, _committer, uses, () => (pushed as BucketContents)?.Forget(), clock, logger);
         var commits = Logs is null ? (ICommitter)_committer : new SharedCommitter(Logs, _committer, Content, Uploads, manifests);
         Repositories = new(
             (PushedRoot, CachedRoot, StagedRoot), Catalog, holders, Links, manifests, Content, Damage, Files, Uploads, uses, Room, commits)

@@ -34,6 +34,19 @@ internal interface IBucket
     ValueTask DeleteAsync(string key, CancellationToken cancellationToken);
 
     /// <summary>
+    /// Makes a request that removes an object, and that the store refuses once its own clock is past a time: it is signed now, and sent
+    /// once, never again. Nothing is requested before the result is called.
+    /// </summary>
+    /// <param name="notAfter">By the clock of the store, in whole seconds.</param>
+    /// <returns>
+    /// Null when the time is over by the clock of this machine. Otherwise a call that sends the request: true when the object is gone,
+    /// false when the store refused. Throws <see cref="IOException"/> when that is not known; the request may still be done until
+    /// <paramref name="notAfter"/>.
+    /// </returns>
+    ValueTask<Func<CancellationToken, ValueTask<bool>>?> PrepareDeleteAsync(
+        string key, DateTimeOffset notAfter, CancellationToken cancellationToken);
+
+    /// <summary>
     /// The objects whose keys begin with a prefix, in bytewise order of their keys, read page by page.
     /// </summary>
     /// <param name="after">Only keys after this one; null for all.</param>

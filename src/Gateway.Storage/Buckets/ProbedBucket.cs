@@ -72,6 +72,14 @@ internal sealed class ProbedBucket : IBucket, IDisposable
     }
 
     /// <inheritdoc/>
+    public async ValueTask<Func<CancellationToken, ValueTask<bool>>?> PrepareDeleteAsync(
+        string key, DateTimeOffset notAfter, CancellationToken cancellationToken)
+    {
+        await MustBeGoodAsync(cancellationToken);
+        return await _inner.PrepareDeleteAsync(key, notAfter, cancellationToken);
+    }
+
+    /// <inheritdoc/>
     public async ValueTask<string> CreateMultipartAsync(string key, CancellationToken cancellationToken)
     {
         await MustBeGoodAsync(cancellationToken);

@@ -20,6 +20,9 @@ internal sealed class RecentUses(TimeProvider clock)
     /// <summary>The number of filters that exist at most: more are merged. Two grace times, for a collection that takes long.</summary>
     private const int MaxSlices = 2 * SlicesOfGrace;
 
+    /// <summary>How much the clocks of two gateways may differ: each by 15 minutes from the store, which then refuses requests.</summary>
+    private static readonly TimeSpan ClocksDiffer = TimeSpan.FromMinutes(30);
+
     private readonly Lock _lock = new();
     private readonly List<Slice> _slices = [new(clock.GetTimestamp())];
 
@@ -56,6 +59,17 @@ internal sealed class RecentUses(TimeProvider clock)
 
     /// <summary>Notes a use.</summary>
     public void Note(Digest digest) => Current().Filter.Add(KeyOf(digest));
+
+    /// <summary>Notes the uses of a change that another gateway made, unless that is longer ago than <see cref="Grace"/>.</summary>
+    /// <param name="at">When it was made, by the clock of that gateway.</param>
+    public void Note(IEnumerable<Operation> operations, DateTimeOffset at)
+    {
+        if (at < clock.GetUtcNow() - Grace - ClocksDiffer) return;
+        foreach (var operation in operations)
+        {
+            if (NamedBy(operation) is { IsEmpty: false } digest) Note(digest);
+        }
+    }
 
     /// <summary>
     /// Notes a use by a change, which lasts until the result is disposed of: however long the change waits for the disk, its content is
@@ -101,12 +115,24 @@ internal sealed class RecentUses(TimeProvider clock)
     /// <summary>Whether content was used within <see cref="Grace"/>, or since the oldest hold, or is in use by a change.</summary>
     public bool IsRecent(Digest digest)
     {
+        lock (_lock)
+        {
+            _ = Current();
+            Drop();
+            return clock.GetElapsedTime(_knownSince) < Grace || IsNoted(digest);
+        }
+    }
+
+    /// <summary>
+    /// Whether a use of content was noted within <see cref="Grace"/>. Unlike <see cref="IsRecent"/>, also when the process is younger.
+    /// </summary>
+    public bool IsNoted(Digest digest)
+    {
         var key = KeyOf(digest);
         lock (_lock)
         {
             _ = Current();
             Drop();
-            if (clock.GetElapsedTime(_knownSince) < Grace) return true;
             foreach (var slice in _slices)
             {
                 if (slice.Filter.Contains(key)) return true;

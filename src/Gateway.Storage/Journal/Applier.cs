@@ -13,8 +13,12 @@ internal sealed partial class Applier(
 
     /// <summary>Applies one operation of a record.</summary>
     /// <param name="isReplay">See <see cref="Application.IsReplay"/>.</param>
-    public void Apply(StoredRepository repository, Operation operation, JournalRecord record, bool isReplay = false) =>
+    public void Apply(StoredRepository repository, Operation operation, JournalRecord record, bool isReplay = false)
+    {
+        if (operation is Operation.StoreManifest or Operation.SetLive or Operation.Hold or Operation.AddReferrer or Operation.AddEvidence)
+            repository.State.Refer();
         operation.Accept(this, new Application(repository, record, isReplay));
+    }
 
     /// <summary>Called when all records of a batch, or of a replay, are applied.</summary>
     public void EndBatch() => staged.ReleaseUnheld();

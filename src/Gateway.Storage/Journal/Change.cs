@@ -54,6 +54,16 @@ public sealed record Change(ImmutableArray<Operation> Operations)
     /// </summary>
     internal DateTimeOffset? LoggedAt { get; init; }
 
+    /// <summary>
+    /// The fence that the shared log of the repository had here, as far as this gateway knew, before the bytes that the change links were
+    /// looked for or stored (<see cref="LogHead.Fence"/>); -1 when it was not known. If another collection has begun to remove since, the
+    /// bytes are looked for again.
+    /// </summary>
+    internal long PlacedUnder { get; init; } = -1;
+
+    /// <summary>The collection of the bucket that replaces the head of a shared log by this change; 0 for any other change.</summary>
+    internal long Fence { get; init; }
+
     /// <summary>The blobs whose links the change removes, if it only removes.</summary>
     internal IEnumerable<Digest> RemovedBlobs =>
         OnlyRemoves ? Operations.OfType<Operation.RemoveBlob>().Select(static removal => removal.Digest) : [];
@@ -105,6 +115,11 @@ public abstract record CommitResult
     /// is used up. Evaluate again.
     /// </summary>
     public sealed record Outdated(Digest Subject) : CommitResult;
+
+    /// <summary>
+    /// The change was not made: a collection of the bucket removed these bytes after they were looked for. Store them again.
+    /// </summary>
+    internal sealed record Collected(Digest Digest) : CommitResult;
 
     /// <summary>The change was not made: <see cref="Change.IsStillAllowed"/> returned false.</summary>
     public sealed record Superseded : CommitResult;

@@ -22,6 +22,7 @@ internal sealed class RepositoryState
 
     private Task? _scan;
     private long _additions;
+    private long _referrals;
     private RepositoryLog? _log;
     private ImmutableHashSet<Digest> _leaving = [];
 
@@ -80,6 +81,23 @@ internal sealed class RepositoryState
     {
         lock (_lock) return _log ??= make();
     }
+
+    /// <summary>See <see cref="RepositoryLog.Fence"/>; -1 while there is no log.</summary>
+    public long Fence
+    {
+        get
+        {
+            lock (_lock) return _log?.Fence ?? -1;
+        }
+    }
+
+    /// <summary>
+    /// How many operations were applied that may refer to content: each makes the collector look again whether content is needed.
+    /// </summary>
+    public long Referrals => Volatile.Read(ref _referrals);
+
+    /// <summary>Counts an operation that refers to content.</summary>
+    public void Refer() => Interlocked.Increment(ref _referrals);
 
     /// <summary>
     /// The search of the manifests that other programs pushed, once per start. All callers wait for the same search, without a lock. A

@@ -175,6 +175,8 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
         // The committer removes the tags of a manifest with it.
         if (change.Operations.Any(static o => o is Operation.RemoveManifest)) LoadTags();
         using var use = _uses.Begin(change);
+        // Before the bytes are looked for.
+        if (Root.IsShared) change = change with { PlacedUnder = _state.Fence };
         var room = Root.Lifetime == Lifetime.Cached ? await _room.KeepAsync(change, Path, cancellationToken) : 0;
         try
         {

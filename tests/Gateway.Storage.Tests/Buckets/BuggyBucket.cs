@@ -64,6 +64,10 @@ internal sealed class BuggyBucket(IBucket network, IBucket truth, SeededBug bug)
 
     public ValueTask DeleteAsync(string key, CancellationToken cancellationToken) => network.DeleteAsync(key, cancellationToken);
 
+    public ValueTask<Func<CancellationToken, ValueTask<bool>>?> PrepareDeleteAsync(
+        string key, DateTimeOffset notAfter, CancellationToken cancellationToken) =>
+        network.PrepareDeleteAsync(key, notAfter, cancellationToken);
+
     public IAsyncEnumerable<ListedObject> ListAsync(string prefix, string? after, CancellationToken cancellationToken) =>
         network.ListAsync(prefix, after, cancellationToken);
 

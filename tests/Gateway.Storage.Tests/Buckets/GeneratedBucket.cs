@@ -51,6 +51,10 @@ internal sealed class GeneratedBucket(byte[] block) : IBucket
         return _small.DeleteAsync(key, cancellationToken);
     }
 
+    public ValueTask<Func<CancellationToken, ValueTask<bool>>?> PrepareDeleteAsync(
+        string key, DateTimeOffset notAfter, CancellationToken cancellationToken) =>
+        _small.PrepareDeleteAsync(key, notAfter, cancellationToken);
+
     public IAsyncEnumerable<ListedObject> ListAsync(string prefix, string? after, CancellationToken cancellationToken) =>
         _small.ListAsync(prefix, after, cancellationToken);
 

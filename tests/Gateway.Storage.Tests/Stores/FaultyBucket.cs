@@ -94,6 +94,12 @@ internal sealed class FaultyBucket(IBucket inner, Func<BucketCall, Fault> choose
     public async ValueTask DeleteAsync(string key, CancellationToken cancellationToken) =>
         await WriteAsync(BucketVerb.Delete, key, () => Value(inner.DeleteAsync(key, default)));
 
+    public async ValueTask<Func<CancellationToken, ValueTask<bool>>?> PrepareDeleteAsync(
+        string key, DateTimeOffset notAfter, CancellationToken cancellationToken) =>
+        await inner.PrepareDeleteAsync(key, notAfter, cancellationToken) is { } delete
+            ? _ => WriteAsync(BucketVerb.Delete, key, () => delete(default))
+            : null;
+
     public async IAsyncEnumerable<ListedObject> ListAsync(
         string prefix, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {

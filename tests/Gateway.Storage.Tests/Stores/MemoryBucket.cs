@@ -45,6 +45,12 @@ internal sealed class MemoryBucket(int minPart = 1024, int page = 1000, Func<Val
         }
     }
 
+    /// <summary>The bytes of an object at this moment; null when there is none.</summary>
+    public byte[]? Peek(string key)
+    {
+        lock (_lock) return _objects.GetValueOrDefault(key)?.Bytes;
+    }
+
     public async ValueTask<ObjectFacts?> HeadAsync(string key, CancellationToken cancellationToken)
     {
         await PauseAsync(cancellationToken);
@@ -101,6 +107,22 @@ internal sealed class MemoryBucket(int minPart = 1024, int page = 1000, Func<Val
     {
         await PauseAsync(cancellationToken);
         lock (_lock) _objects.Remove(key);
+    }
+
+    public async ValueTask<Func<CancellationToken, ValueTask<bool>>?> PrepareDeleteAsync(
+        string key, DateTimeOffset notAfter, CancellationToken cancellationToken)
+    {
+        await PauseAsync(cancellationToken);
+        return async token =>
+        {
+            await PauseAsync(token);
+            lock (_lock)
+            {
+                if (_time.GetUtcNow() > notAfter) return false;
+                _objects.Remove(key);
+                return true;
+            }
+        };
     }
 
     public async IAsyncEnumerable<ListedObject> ListAsync(

@@ -13,7 +13,7 @@ internal sealed partial class BucketContents
     private const int MaxPlaced = 4096;
 
     // Uploads whose bytes are content already, until their session is removed.
-    private readonly ConcurrentDictionary<string, Digest> _placed = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, (Digest Digest, long At)> _placed = new(StringComparer.Ordinal);
     private readonly UploadObjects _uploads;
 
     public bool SharesUploads => true;
@@ -42,7 +42,8 @@ internal sealed partial class BucketContents
 
     public async ValueTask PlaceUploadAsync(string id, Digest digest, CancellationToken cancellationToken)
     {
-        if (_placed.TryGetValue(id, out var placed) && placed == digest) return;
+        if (_placed.TryGetValue(id, out var placed) && placed.Digest == digest && IsKnown(placed.At)) return;
+        var began = _clock.GetTimestamp();
         if (await _uploads.ReadAsync(id, cancellationToken) is not { Record: var record }) return;
         // Another process may have appended since the digest was computed: only the record says of which bytes it is.
         var isNoted = record.Digest == digest.ToString();
@@ -60,7 +61,7 @@ internal sealed partial class BucketContents
         Stored(digest, null, 0);
         // A client may never ask again to end its session.
         if (_placed.Count >= MaxPlaced) _placed.Clear();
-        _placed[id] = digest;
+        _placed[id] = (digest, began);
     }
 
     /// <summary>Lets the store join the chunks; false when it could not.</summary>
@@ -132,5 +133,5 @@ internal sealed partial class BucketContents
     }
 
     public ValueTask<bool> RemoveUploadAsync(string id, CancellationToken cancellationToken) =>
-        _uploads.RemoveAsync(id, _placed.TryRemove(id, out var digest) ? digest : default, cancellationToken);
+        _uploads.RemoveAsync(id, _placed.TryRemove(id, out var placed) ? placed.Digest : default, cancellationToken);
 }

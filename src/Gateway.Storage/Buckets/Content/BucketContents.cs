@@ -58,6 +58,7 @@ internal sealed partial class BucketContents : IContentStore
     private readonly HashSet<Digest> _removing = [];
     private readonly Dictionary<Digest, string> _damaged = [];
     private volatile int _removingCount;
+    private long _forgottenAt;
 
     /// <summary>Opens the content of a bucket; asks it nothing yet.</summary>
     /// <param name="prefix">The prefix of all keys; empty, or it ends with a slash.</param>
@@ -75,8 +76,12 @@ internal sealed partial class BucketContents : IContentStore
     public bool Redirects { get; init; }
 
     /// <summary>The key of some content.</summary>
-    public string Data(Digest digest) =>
-        $"{_prefix}docker/registry/v2/blobs/{digest.AlgorithmName}/{digest.Hex[..2]}/{digest.Hex}/data";
+    public string Data(Digest digest) => KeyOf(_prefix, digest);
+
+    /// <summary>The key of some content in a bucket.</summary>
+    /// <param name="prefix">See <see cref="SharedStore.Prefix"/>.</param>
+    public static string KeyOf(string prefix, Digest digest) =>
+        $"{prefix}docker/registry/v2/blobs/{digest.AlgorithmName}/{digest.Hex[..2]}/{digest.Hex}/data";
 
     public async ValueTask<long?> FindAsync(Digest digest, long size, CancellationToken cancellationToken) =>
         await FactsAsync(digest, cancellationToken) is { } found && Fits(digest, found, size) ? found.Length : null;
@@ -116,7 +121,8 @@ internal sealed partial class BucketContents : IContentStore
     {
         // An object that waits for its last reader is not stored any more.
         if (IsRemoving(digest)) return null;
-        if (_facts.TryGetValue(digest, out var known) && _clock.GetElapsedTime(known.At) < Believed) return known.Facts;
+        if (_facts.TryGetValue(digest, out var known) && IsKnown(known.At) && _clock.GetElapsedTime(known.At) < Believed)
+            return known.Facts;
         var asked = _clock.GetTimestamp();
         if (await _bucket.HeadAsync(Data(digest), cancellationToken) is not { } found)
         {
@@ -126,6 +132,14 @@ internal sealed partial class BucketContents : IContentStore
         Note(digest, found, asked);
         return IsRemoving(digest) ? null : found;
     }
+
+    /// <summary>
+    /// Forgets what is in the bucket, because a collection may have removed some. What a request finds that has begun before is not
+    /// believed either.
+    /// </summary>
+    public void Forget() => Interlocked.Exchange(ref _forgottenAt, _clock.GetTimestamp());
+
+    private bool IsKnown(long since) => since > Interlocked.Read(ref _forgottenAt);
 
     private void Note(Digest digest, ObjectFacts facts, long asked)
     {

@@ -14,6 +14,9 @@ internal sealed record LogClock(TimeProvider Time)
     public Func<int, Task> PauseAsync { get; init; } = static tries =>
         Task.Delay(Random.Shared.NextDouble() * Longest(tries));
 
+    /// <summary>Waits for a time.</summary>
+    public Func<TimeSpan, CancellationToken, Task> WaitAsync { get; init; } = (time, stop) => Task.Delay(time, Time, stop);
+
     private static TimeSpan Longest(int tries) =>
         TimeSpan.FromMilliseconds(Math.Min(LongestPause.TotalMilliseconds, 10 << Math.Min(tries, 8)));
 }

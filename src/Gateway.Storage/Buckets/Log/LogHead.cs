@@ -44,10 +44,22 @@ internal sealed record LogHead(
     /// <summary>The number of the format of heads and parts. A newer one is refused.</summary>
     private const int Format = 1;
 
+    /// <summary>
+    /// The number of the format of heads with a <see cref="Fence"/>. A version that does not know collections refuses it: it could link
+    /// content that a collection removes.
+    /// </summary>
+    private const int FencedFormat = 2;
+
     private const uint Magic = 0x4847_5747; // "GWGH"
 
     /// <summary>The head of a repository that has none.</summary>
     public static readonly LogHead Empty = new(0, 0, [], [], []);
+
+    /// <summary>
+    /// The number of the last collection that replaced the head (<see cref="CollectionState.Run"/>), after it had condemned content and
+    /// before it removed any. Whoever links content on top of this head must know what that collection condemned. 0 for none.
+    /// </summary>
+    public long Fence { get; init; }
 
     /// <summary>The number of the first record in the tail; one more than <see cref="Sequence"/> when the tail is empty.</summary>
     public long TailFirst => Tail.IsEmpty ? Sequence + 1 : Tail[0].Sequence;
@@ -74,7 +86,8 @@ internal sealed record LogHead(
         using var bytes = new MemoryStream();
         using var to = new BinaryWriter(bytes, Encoding.UTF8);
         to.Write(Magic);
-        to.Write(Format);
+        to.Write(Fence > 0 ? FencedFormat : Format);
+        if (Fence > 0) to.Write(Fence);
         to.Write(Sequence);
         to.Write(Mirrored);
         to.Write(Recent.Length);
@@ -94,11 +107,12 @@ internal sealed record LogHead(
     /// <summary>Throws <see cref="NewerRecordException"/> for a head that this version cannot have written.</summary>
     public static LogHead Read(ReadOnlyMemory<byte> bytes)
     {
-        using var from = Open(bytes);
+        using var from = Open(bytes, FencedFormat, out var format);
+        var fence = format == FencedFormat ? from.ReadInt64() : 0;
         var (sequence, mirrored) = (from.ReadInt64(), from.ReadInt64());
         var recent = ReadMany(from, static each => new Guid(each.ReadBytes(16)));
         var parts = ReadMany(from, static e => new LogPart(e.ReadInt64(), e.ReadInt64(), e.ReadString(), e.ReadBoolean()));
-        return new(sequence, mirrored, recent, ReadMany(from, LogRecord.Read), parts);
+        return new(sequence, mirrored, recent, ReadMany(from, LogRecord.Read), parts) { Fence = fence };
     }
 
     /// <summary>The object of a part.</summary>
@@ -115,7 +129,7 @@ internal sealed record LogHead(
     /// <summary>The records of a part. Throws as <see cref="Read"/>.</summary>
     public static ImmutableArray<LogRecord> ReadPart(ReadOnlyMemory<byte> bytes)
     {
-        using var from = Open(bytes);
+        using var from = Open(bytes, Format, out _);
         return ReadMany(from, LogRecord.Read);
     }
 
@@ -125,15 +139,16 @@ internal sealed record LogHead(
         foreach (var record in records) record.Write(to);
     }
 
-    private static BinaryReader Open(ReadOnlyMemory<byte> bytes)
+    private static BinaryReader Open(ReadOnlyMemory<byte> bytes, int newest, out int format)
     {
         var from = new BinaryReader(new MemoryStream(bytes.ToArray()), Encoding.UTF8);
         try
         {
             if (from.ReadUInt32() != Magic) throw new InvalidDataException("expected an object of a log, got other bytes");
-            if (from.ReadInt32() is var format && format != Format)
+            format = from.ReadInt32();
+            if (format < Format || format > newest)
                 throw new NewerRecordException(
-                    $"expected a log of format {Format}, got {format}; run the version of the gateway that wrote it",
+                    $"expected a log of format {newest} at most, got {format}; run the version of the gateway that wrote it",
                     new InvalidDataException("unknown format"));
             return from;
         }

@@ -18,10 +18,11 @@ internal sealed class ReplayedCopy : ILogState
     private readonly Links _links;
     private readonly SmallFiles _files;
     private readonly Committer _committer;
+    private readonly RecentUses _uses;
 
-    public ReplayedCopy(StoredRepository repository, Links links, SmallFiles files, Committer committer)
+    public ReplayedCopy(StoredRepository repository, Links links, SmallFiles files, Committer committer, RecentUses uses)
     {
-        (_repository, _links, _files, _committer) = (repository, links, files, committer);
+        (_repository, _links, _files, _committer, _uses) = (repository, links, files, committer, uses);
         Position = ReadPosition();
     }
 
@@ -56,6 +57,8 @@ internal sealed class ReplayedCopy : ILogState
     {
         foreach (var some in records.Chunk(MostAtOnce))
         {
+            // What a client pushed to another replica is in use for the grace time here, too.
+            foreach (var record in some) _uses.Note(record.Change.Operations, record.Change.At);
             foreach (var digest in some.SelectMany(record => ReadByCommitter(record.Change.Operations)))
                 await _repository.PreloadAsync(digest, CancellationToken.None);
             await Task.WhenAll(some.Select(record => ApplyAsync(record, own.GetValueOrDefault(record.Id))));

@@ -4,7 +4,7 @@ namespace Gateway.Storage;
 /// The log of one repository, which several gateways share, and this replica's copy of what it says (docs/design/0022-buckets.md). One task
 /// at a time reads the head, applies what is new, and appends changes, for all requests that wait.
 /// </summary>
-internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogClock clock, ILogger logger)
+internal sealed partial class RepositoryLog(LogObjects objects, ILogState state, LogClock clock, ILogger logger)
 {
     /// <summary>Changes in one write of the head. Chosen: with more, one slow request would delay many.</summary>
     private const int MaxBatch = 64;
@@ -27,6 +27,7 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
     private bool _isRunning;
     private long _validatedAt;
     private long _listedAt;
+    private long _fence = -1;
     private Failed? _failure;
 
     private sealed record Failed(Exception Why, long At);
@@ -41,6 +42,14 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
 
     /// <summary>Is called after changes of this replica were made; must return at once. Null for nothing.</summary>
     public Action? Made { get; init; }
+
+    /// <summary>
+    /// Keeps what changes link from being removed by a collection of the bucket; null where nothing can be removed.
+    /// </summary>
+    public CollectionGate? Gate { get; init; }
+
+    /// <summary>The <see cref="LogHead.Fence"/> of the last head that was read or written here; -1 when none was.</summary>
+    public long Fence => Volatile.Read(ref _fence);
 
     /// <summary>How long ago the read began that last showed the copy to be up to date; null when none did.</summary>
     public TimeSpan? SinceValidated =>
@@ -174,6 +183,7 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
                 if (read is { ETag: null } && Adopt is { } adopt && await adopt() is not null) continue;
                 if (read.Head is { } head)
                 {
+                    NoteFence(head);
                     await CatchUpAsync(head, read.ETag, None);
                     known = new(head, read.ETag);
                 }
@@ -185,6 +195,12 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
                 // Another replica has made a snapshot since.
             }
         }
+    }
+
+    private void NoteFence(LogHead head)
+    {
+        Gate?.Observe(head.Fence);
+        Volatile.Write(ref _fence, head.Fence);
     }
 
     /// <summary>Applies the changes of a head that the copy does not have.</summary>
@@ -216,19 +232,23 @@ internal sealed class RepositoryLog(LogObjects objects, ILogState state, LogCloc
         for (var tries = 0; tries < MaxTries; tries++)
         {
             if (tries > 0) await clock.PauseAsync(tries);
+            if (Gate is not null && known.ETag is null) known = await MakeEmptyAsync();
+            var fence = await GuardAsync(changes, known.Head);
             var records = Check(changes, known.Head);
             if (changes.Count == 0) return known;
-            var next = await ShortenAsync(known.Head, known.Head.With(records));
+            var next = await ShortenAsync(known.Head, known.Head.With(records) with { Fence = fence });
             var began = clock.Time.GetTimestamp();
             var (isMade, now) = await _writer.WriteAsync(next, known, records[0].Id);
             if (!isMade)
             {
                 _ = objects.DropAsync(next, now.Head);
+                NoteFence(now.Head);
                 await CatchUpAsync(now.Head, now.ETag, None);
                 Volatile.Write(ref _validatedAt, began);
                 known = now;
                 continue;
             }
+            NoteFence(now.Head);
             var isApplied = await TryApplyAsync(now, changes);
             if (isApplied) Volatile.Write(ref _validatedAt, began);
             for (var i = 0; i < changes.Count; i++) changes[i].Done.TrySetResult(new CommitResult.Committed(records[i].Sequence));

@@ -234,7 +234,11 @@ internal sealed partial class S3Bucket : IBucket, IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _client.Dispose();
+    public void Dispose()
+    {
+        _client.Dispose();
+        _once.Dispose();
+    }
 
     private static bool IsAbsent(BucketException e) => e is { Status: 404, Code: not "NoSuchBucket" };
 

@@ -4,7 +4,8 @@ namespace Gateway.Storage;
 
 /// <summary>The logs of all repositories of the pushed root in a bucket that several gateways share.</summary>
 internal sealed class SharedLogs(
-    SharedStore shared, Links links, SmallFiles files, Committer committer, TimeProvider clock, ILogger logger) : IAsyncDisposable
+    SharedStore shared, Links links, SmallFiles files, Committer committer, RecentUses uses, Action forget, TimeProvider clock,
+    ILogger logger) : IAsyncDisposable
 {
     /// <summary>
     /// How long a stop waits for links in distribution's layout. Chosen, below the time that the server gives to requests: another replica
@@ -20,6 +21,13 @@ internal sealed class SharedLogs(
     private readonly LogClock _clock = new(clock);
     private readonly LinkMirror _mirror = new(shared.Bucket, shared.Prefix);
     private readonly ConcurrentDictionary<Task, bool> _writing = [];
+    private CollectionGate? _gate;
+
+    /// <summary>Keeps what this gateway uses from the collections of all gateways.</summary>
+    public CollectionGate Gate => LazyInitializer.EnsureInitialized(ref _gate, () => new(Collections, uses.IsNoted, forget))!;
+
+    /// <summary>The objects of collections.</summary>
+    public CollectionObjects Collections => new(shared.Bucket, shared.Prefix, _clock);
 
     /// <summary>The bucket, and where the gateways have their keys.</summary>
     public SharedStore Shared => shared;
@@ -31,17 +39,21 @@ internal sealed class SharedLogs(
     public RepositoryLog Of(StoredRepository repository) => repository.State.LogOrMake(() => Make(repository));
 
     /// <summary>A repository that is made up to date before it answers.</summary>
-    public SharedRepository Backing(StoredRepository repository) => new(repository, Of(repository), shared.StaleFor);
+    public SharedRepository Backing(StoredRepository repository) => new(repository, Of(repository), Gate, shared.StaleFor);
 
     /// <summary>Logs why a change was not made.</summary>
     public void NotStored(StoredRepository repository, Exception why) => Log.NotStored(logger, why, repository.Path);
 
+    /// <summary>The objects of the log of a repository.</summary>
+    public LogObjects ObjectsOf(string name) => new(shared.Bucket, shared.Prefix, name, _clock.NewId);
+
     private RepositoryLog Make(StoredRepository repository)
     {
-        var objects = ObjectsOf(repository);
+        var objects = ObjectsOf(repository.Path);
         long? freeAt = null;
-        return new(objects, new ReplayedCopy(repository, links, files, committer), _clock, logger)
+        return new(objects, new ReplayedCopy(repository, links, files, committer, uses), _clock, logger)
         {
+            Gate = Gate,
             Mirror = new(_mirror, objects, Started, logger),
             Made = () => Changed?.Invoke(repository.Path),
             Adopt = async () =>
@@ -58,8 +70,6 @@ internal sealed class SharedLogs(
 
     private Adoption Adoption => new(shared.Bucket, shared.Prefix, _clock, logger);
 
-    private LogObjects ObjectsOf(StoredRepository repository) => new(shared.Bucket, shared.Prefix, repository.Path, _clock.NewId);
-
     /// <summary>
     /// Makes a log of links that were just found in the bucket, however recently nothing was found there, and makes the copy up to date.
     /// </summary>
@@ -67,7 +77,7 @@ internal sealed class SharedLogs(
     {
         var log = Of(repository);
         await log.ValidateAsync();
-        if (log.ETag is null && await Adoption.AdoptAsync(repository.Path, ObjectsOf(repository)) is not null) await log.ValidateAsync();
+        if (log.ETag is null && await Adoption.AdoptAsync(repository.Path, ObjectsOf(repository.Path)) is not null) await log.ValidateAsync();
     }
 
     private void Started(Task writing)

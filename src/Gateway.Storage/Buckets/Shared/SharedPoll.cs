@@ -131,6 +131,7 @@ internal sealed class SharedPoll : IAsyncDisposable
             if (_seen.GetValueOrDefault(name.Value) != found.Facts.ETag) changed.Add((name, found.Facts.ETag));
             else if (_logs.Of(_repositories.Pushed(name)) is var log && log.ETag == found.Facts.ETag) log.Listed(began);
         }
+        await _logs.Gate.LookAsync(cancellationToken);
         var failed = new ConcurrentDictionary<string, Exception>(StringComparer.Ordinal);
         await Parallel.ForEachAsync(
             changed, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken },

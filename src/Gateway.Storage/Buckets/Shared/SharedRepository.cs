@@ -7,7 +7,7 @@ namespace Gateway.Storage;
 /// of a read of the log that begins after the request; for content by digest, as of at most a second before. What is not found is looked
 /// for again after a read. While the bucket does not answer, the last known state is served for some time.
 /// </summary>
-internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log, TimeSpan staleFor) : DelegatingBacking(inner)
+internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log, CollectionGate gate, TimeSpan staleFor) : DelegatingBacking(inner)
 {
     /// <summary>
     /// How old the last read of the log may be for content by digest. Chosen: a deleted image is pullable that much longer.
@@ -59,7 +59,18 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
 
     /// <inheritdoc/>
     public override ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken) =>
-        AskAsync(Recent, () => inner.OpenBlobAsync(digest, use, cancellationToken), cancellationToken);
+        use.Kind == BlobUseKind.Head
+            ? HeadAsync(digest, use, cancellationToken)
+            : AskAsync(Recent, () => inner.OpenBlobAsync(digest, use, cancellationToken), cancellationToken);
+
+    // A pusher relies on the answer for the grace time.
+    private async ValueTask<Result<IContent>> HeadAsync(Digest digest, BlobUse use, CancellationToken cancellationToken)
+    {
+        var result = await AskAsync(Recent, () => inner.OpenBlobAsync(digest, use, cancellationToken), cancellationToken);
+        if (result is not Result<IContent>.Found found || await gate.KeepAsync(found.Value.Digest, cancellationToken)) return result;
+        await found.Value.DisposeAsync();
+        return new Result<IContent>.Absent(CacheHandling.Local);
+    }
 
     /// <inheritdoc/>
     public override async ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken)
@@ -74,6 +85,8 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
     public override async ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken)
     {
         await ReadyAsync(Recent, cancellationToken);
+        // The commit decides whether it is too late.
+        await gate.KeepAsync(digest, cancellationToken);
         if (await inner.HasBytesAsync(kind, digest, size, cancellationToken)) return true;
         await ReadyAsync(default, cancellationToken);
         return await inner.HasBytesAsync(kind, digest, size, cancellationToken);
