@@ -42,7 +42,8 @@ public sealed class Volume : IAsyncDisposable
         Origins = new(Path.Combine(folders.Own, "cache/v2/origins"), Files, logger);
 
         var (manifests, uses) = (new ManifestCache(), new RecentUses(clock));
-        var cached = StoreOf(CachedRoot, trash: null);
+        // With a bucket, a file of the cache may be a copy that anything has read: no use by a pusher.
+        var cached = StoreOf(CachedRoot, trash: null, shared is null ? uses : new(clock));
         var staged = StoreOf(StagedRoot, trash: null);
         Eviction = new(_index, CachedRoot, cached, Health, clock, logger);
         Room = new(Health, Eviction);
@@ -70,7 +71,10 @@ public sealed class Volume : IAsyncDisposable
         Collector = new(
             (PushedRoot, CachedRoot, StagedRoot), Repositories, Content, manifests, Uploads, StagedContent, Eviction, uses, _trash, Health,
             _committer, Damage, clock)
-        { Ready = Task.WhenAll(_index.Opened, Eviction.Counted) };
+        {
+            Ready = Task.WhenAll(_index.Opened, Eviction.Counted),
+            Shared = Logs is null ? null : new(Logs, Repositories, PushedRoot, Content, uses, clock),
+        };
         TrashContents = new(_trash, Repositories, Content, PushedRoot, manifests, uses);
         Scrubber = new((PushedRoot, CachedRoot, StagedRoot), Repositories, Content, manifests, Damage, clock, logger);
         CachedRepositories = new(CachedRoot, Repositories, Fetches, Eviction);
@@ -80,8 +84,8 @@ public sealed class Volume : IAsyncDisposable
         Repositories.Poll = _poll;
         _sweep = new(_trash, Uploads, Fetches, StagedContent, Health, clock, logger);
 
-        ContentFiles StoreOf(Root root, Trash? trash) =>
-            new(root, folders.Uploads, Files, _durability, OpenFiles, manifests, Damage, uses, places, trash);
+        ContentFiles StoreOf(Root root, Trash? trash, RecentUses? notedIn = null) =>
+            new(root, folders.Uploads, Files, _durability, OpenFiles, manifests, Damage, notedIn ?? uses, places, trash);
     }
 
     internal Root PushedRoot { get; }

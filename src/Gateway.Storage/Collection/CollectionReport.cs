@@ -1,3 +1,5 @@
+using Gateway.Oci;
+
 namespace Gateway.Storage;
 
 /// <summary>What a collection is asked for.</summary>
@@ -12,6 +14,12 @@ public sealed record CollectionRequest(bool IsDryRun, TimeSpan? Untagged, IReadO
     /// The names of pushed repositories whose evidence may be about content of other repositories. A collection removes no evidence there.
     /// </summary>
     public IReadOnlySet<string> SignatureRepositories { get; init; } = new HashSet<string>();
+
+    /// <summary>Whether the link of some content may be removed; null when every one may.</summary>
+    internal Func<Digest, bool>? Allows { get; init; }
+
+    /// <summary>Whether the link of some content may be removed.</summary>
+    internal bool MayRemove(Digest digest) => Allows is not { } allows || allows(digest);
 }
 
 /// <summary>Something that a collection removed, or would remove.</summary>
@@ -39,6 +47,9 @@ public sealed record CollectionReport(
     bool DryRun, IReadOnlyList<CollectedRoot> Roots, int Uploads, long TrashBytes, long Recent, IReadOnlyList<CollectedItem> Items,
     IReadOnlyList<string> Notes)
 {
+    /// <summary>Whether removed pushed content stays in the trash for a while; false for content in a bucket.</summary>
+    public bool HasTrash { get; init; } = true;
+
     /// <summary>The largest number of listed items; the counts include all. Chosen: what a person reads.</summary>
     public const int MaxItems = 1000;
 

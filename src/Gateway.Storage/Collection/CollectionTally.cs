@@ -17,6 +17,9 @@ internal sealed class CollectionTally(bool isDryRun)
     private readonly List<CollectedItem> _items = [];
     private readonly List<string> _notes = [];
 
+    /// <summary>The content of every link that a dry run would remove.</summary>
+    public HashSet<Digest> UnlinkedContent { get; } = [];
+
     /// <summary>What nothing needs, and what was used lately.</summary>
     public long Recent { get; set; }
 
@@ -25,12 +28,18 @@ internal sealed class CollectionTally(bool isDryRun)
     public long TrashBytes { get; set; }
 
     /// <summary>Counts a link of a manifest.</summary>
-    public void Manifest(StoredRepository repository, Digest digest) =>
+    public void Manifest(StoredRepository repository, Digest digest)
+    {
+        if (isDryRun) UnlinkedContent.Add(digest);
         Add(repository.Root.Lifetime, "manifest", $"{repository.Path}@{digest}", 0, root => root with { Manifests = root.Manifests + 1 });
+    }
 
     /// <summary>Counts a link of a blob.</summary>
-    public void Link(StoredRepository repository, Digest digest) =>
+    public void Link(StoredRepository repository, Digest digest)
+    {
+        if (isDryRun) UnlinkedContent.Add(digest);
         Add(repository.Root.Lifetime, "link", $"{repository.Path}@{digest}", 0, root => root with { Links = root.Links + 1 });
+    }
 
     /// <summary>Counts bytes.</summary>
     public void Content(Root of, Digest digest, long bytes) => Add(

@@ -33,11 +33,20 @@ public sealed class Collector
         (_roots, _repositories, _content, _uploads, _staged) = (roots, repositories, content, uploads, staged);
         (_eviction, _uses, _trash, _health, _committer) = (eviction, uses, trash, health, committer);
         (_damage, _clock) = (damage, clock);
-        _files = new(manifests, [roots.Pushed, roots.Cached, roots.Staged]);
+        _files = new(manifests, content, [roots.Pushed, roots.Cached, roots.Staged]);
     }
 
     /// <summary>Ends when content can be collected: the lookup index is open, or off, and cached content is counted.</summary>
     internal Task Ready { get; init; } = Task.CompletedTask;
+
+    /// <summary>Collects pushed content in a bucket; null when it is on the disk.</summary>
+    internal SharedCollection? Shared { get; init; }
+
+    /// <summary>
+    /// How much pushed content in a bucket is condemned: a collection removes it after the grace time, unless a gateway uses it before. 0
+    /// without a bucket.
+    /// </summary>
+    public long Condemned => Shared?.Condemned ?? 0;
 
     /// <summary>See <see cref="DigestSet.MaxSlots"/>.</summary>
     internal int MaxSlots { get; set; } = DigestSet.MaxSlots;
@@ -83,11 +92,10 @@ public sealed class Collector
         var pace = new WorkPace(_clock);
         var staged = new StagedCollection(_repositories, _roots.Staged, _staged, _uses, _clock, request, tally, pace);
         await staged.RunAsync(report, stop);
-        if (_roots.Pushed.IsShared)
-            tally.Note("Pushed content is in a bucket and is not collected: another gateway may use what nothing names here.");
-        Root[] roots = _roots.Pushed.IsShared ? [_roots.Cached] : [_roots.Pushed, _roots.Cached];
+        Root[] roots = Shared is not null ? [_roots.Cached] : [_roots.Pushed, _roots.Cached];
         foreach (var root in roots) await CollectAsync(root, request, tally, pace, report, stop);
-        return tally.Report();
+        if (Shared is not null) await Shared.RunAsync(_files, request, tally, pace, report, stop);
+        return tally.Report() with { HasTrash = Shared is null };
     }
 
     private async Task CollectAsync(

@@ -9,11 +9,14 @@ namespace Gateway.Storage;
 /// </summary>
 internal sealed class EvidenceCollection(RecentUses uses, CollectionRequest request, CollectionTally tally, WorkPace pace)
 {
+    private long _since;
+
     /// <summary>Collects the evidence of one repository.</summary>
     /// <param name="gone">Receives what was removed, or would be.</param>
     public async Task RunAsync(StoredRepository repository, DigestSet gone, CancellationToken stop)
     {
         if (request.SignatureRepositories.Contains(repository.Path)) return;
+        _since = repository.State.Referrals;
         foreach (var (subject, at) in DeletedSubjects.In(repository).ToArray())
         {
             await pace.RestAsync(stop);
@@ -42,7 +45,8 @@ internal sealed class EvidenceCollection(RecentUses uses, CollectionRequest requ
                 remaining++;
                 continue;
             }
-            if (uses.IsRecent(evidence) || (!request.IsDryRun && !await TryRemoveAsync(repository, evidence, subject, stop)))
+            if (!request.MayRemove(evidence) || uses.IsRecent(evidence)
+                || (!request.IsDryRun && !await TryRemoveAsync(repository, evidence, subject, stop)))
             {
                 (tally.Recent, remaining) = (tally.Recent + 1, remaining + 1);
                 continue;
@@ -81,7 +85,7 @@ internal sealed class EvidenceCollection(RecentUses uses, CollectionRequest requ
         await repository.CommitAsync(
             new([new Operation.RemoveManifest(evidence)])
             {
-                IsStillAllowed = () => !uses.IsRecent(evidence) && !uses.IsRecent(subject),
+                IsStillAllowed = () => !uses.IsRecent(evidence) && !uses.IsRecent(subject) && repository.IsUnreferred(_since),
             }, stop) is CommitResult.Committed;
 
     private static bool Exists(StoredRepository repository, Digest manifest) =>

@@ -11,6 +11,8 @@ internal sealed class RepositoryCollection(
     IContentLookup contents, ManifestFiles files, RecentUses uses, TimeProvider clock,
     CollectionRequest request, CollectionTally tally, DigestSet linked, WorkPace pace)
 {
+    private long _since;
+
     /// <summary>
     /// Whether a link of some repository so far leads to content whose digest is not known: no bytes of the root may be removed.
     /// </summary>
@@ -19,6 +21,7 @@ internal sealed class RepositoryCollection(
     /// <summary>Collects one repository of the pushed or the cached root.</summary>
     public async Task RunAsync(StoredRepository repository, CancellationToken stop)
     {
+        _since = repository.State.Referrals;
         // What a dry run would have removed by now.
         var gone = new DigestSet();
         if (repository.Root.Lifetime == Lifetime.Pushed)
@@ -78,7 +81,7 @@ internal sealed class RepositoryCollection(
         {
             await pace.RestAsync(stop);
             if (gone.Contains(digest)) continue;
-            var (manifest, target, _) = files.Read(repository, digest);
+            var (manifest, target, _) = await files.ReadAsync(repository, digest, stop);
             var isTorn = target.IsEmpty && IsTorn(repository, LinkKind.Manifest, digest);
             if (manifest is null && !isTorn && await IsEvictedAsync(repository, digest, target, stop)) continue;
             linked.Add(isTorn ? digest : target);
@@ -124,7 +127,7 @@ internal sealed class RepositoryCollection(
 
     private async Task<bool> RemoveBlobAsync(StoredRepository repository, Digest blob, Digest target, CancellationToken stop)
     {
-        var isRecent = uses.IsRecent(blob) || uses.IsRecent(target)
+        var isRecent = !request.MayRemove(blob) || uses.IsRecent(blob) || uses.IsRecent(target)
             || Disk.Find(repository.Root.BlobLink(repository.Path, blob)) is not { Written: var written } || uses.IsYoung(written);
         if (isRecent
             || (!request.IsDryRun && !await TryCommitAsync(repository, blob, new Operation.RemoveBlob(blob) { IsUnnamed = true }, stop)))
@@ -138,5 +141,6 @@ internal sealed class RepositoryCollection(
 
     private async Task<bool> TryCommitAsync(StoredRepository repository, Digest digest, Operation removal, CancellationToken stop) =>
         await repository.CommitAsync(
-            new([removal]) { IsStillAllowed = () => !uses.IsRecent(digest) }, stop) is CommitResult.Committed;
+            new([removal]) { IsStillAllowed = () => !uses.IsRecent(digest) && repository.IsUnreferred(_since) }, stop)
+            is CommitResult.Committed;
 }

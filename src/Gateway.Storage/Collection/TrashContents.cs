@@ -38,7 +38,7 @@ public sealed class TrashContents
         Trash trash, StoredRepositories repositories, VolumeContent content, Root pushed, ManifestCache manifests, RecentUses uses)
     {
         (_trash, _repositories, _content, _uses) = (trash, repositories, content, uses);
-        _files = new(manifests, [pushed]);
+        _files = new(manifests, content, [pushed]);
     }
 
     /// <summary>Everything in the trash, the latest first; throws <see cref="UnreadableException"/>.</summary>
@@ -111,7 +111,7 @@ public sealed class TrashContents
         StoredRepository repository, Digest digest, Found found, RestoreReport report, CancellationToken cancellationToken)
     {
         // The bytes alone say nothing: another repository may have them.
-        if (!found.Links.ContainsKey(digest) || Bytes(repository, digest, found) is not { } bytes
+        if (!found.Links.ContainsKey(digest) || await BytesAsync(repository, digest, found, cancellationToken) is not { } bytes
             || ManifestReader.Read(bytes, null, StoredManifest.ReadBackLimits).Manifest is not { } manifest)
             return "expected the manifest in the trash, got none; push it again";
         foreach (var child in manifest.Children.Where(static child => MediaTypes.IsManifest(child.MediaType)))
@@ -133,7 +133,8 @@ public sealed class TrashContents
             await RestoreAsync(repository, evidence.Digest, found, report, cancellationToken);
         foreach (var other in found.Manifests.Where(other => !found.Tried.Contains(other)).ToArray())
         {
-            if (SubjectOf(repository, other, found) == digest) await RestoreAsync(repository, other, found, report, cancellationToken);
+            if (await SubjectOfAsync(repository, other, found, cancellationToken) == digest)
+                await RestoreAsync(repository, other, found, report, cancellationToken);
         }
         return null;
     }
@@ -155,11 +156,12 @@ public sealed class TrashContents
         return await repository.CommitAsync(new([.. operations]), cancellationToken);
     }
 
-    private Digest SubjectOf(StoredRepository repository, Digest digest, Found found)
+    private async ValueTask<Digest> SubjectOfAsync(
+        StoredRepository repository, Digest digest, Found found, CancellationToken cancellationToken)
     {
         try
         {
-            return Bytes(repository, digest, found) is { } bytes
+            return await BytesAsync(repository, digest, found, cancellationToken) is { } bytes
                 && ManifestReader.Read(bytes, null, StoredManifest.ReadBackLimits).Manifest?.Subject is { } subject
                     ? subject.Digest
                     : default;
@@ -172,9 +174,10 @@ public sealed class TrashContents
     }
 
     // From the root, or from the trash if the collector has removed the bytes too.
-    private byte[]? Bytes(StoredRepository repository, Digest digest, Found found)
+    private async ValueTask<byte[]?> BytesAsync(
+        StoredRepository repository, Digest digest, Found found, CancellationToken cancellationToken)
     {
-        if (_files.Bytes(repository.Root, digest) is { } stored) return stored;
+        if (await _files.BytesAsync(repository.Root, digest, cancellationToken) is { } stored) return stored;
         if (!found.Contents.TryGetValue(digest, out var entry) || entry.Bytes > StoredManifest.MaxBytes) return null;
         return Disk.Bytes($"{entry.Place}/data", StoredManifest.MaxBytes) is { } bytes && Digest.Of(bytes, digest.Algorithm) == digest
             ? bytes
@@ -210,7 +213,8 @@ public sealed class TrashContents
     /// <summary>What a path below the volume was.</summary>
     private static (string What, string Name) PlaceOf(string from)
     {
-        var path = from.StartsWith(Found.Pushed, StringComparison.Ordinal) ? from[Found.Pushed.Length..] : from;
+        var root = Found.Pushed.FirstOrDefault(root => from.StartsWith(root, StringComparison.Ordinal)) ?? "";
+        var path = from[root.Length..];
         var parts = path.Split('/');
         return parts switch
         {
@@ -226,7 +230,8 @@ public sealed class TrashContents
     /// <summary>What the trash has of one repository, and the bytes of all content in it.</summary>
     private sealed class Found
     {
-        public const string Pushed = "docker/registry/v2/";
+        /// <summary>The pushed root on the disk, and the copy of a shared one.</summary>
+        public static readonly string[] Pushed = ["docker/registry/v2/", "gateway/shared/v2/"];
 
         private readonly List<(TagName Tag, Digest Digest)> _tags = [];
 

@@ -18,19 +18,21 @@ internal sealed class UntaggedCollection(
 
     // A manifest that is linked and cannot be read: what it names is not known.
     private Digest _unread;
+    private long _since;
 
     /// <summary>Collects one repository.</summary>
     /// <param name="age">From the push.</param>
     /// <param name="gone">What was already removed; receives what is removed.</param>
     public async Task RunAsync(StoredRepository repository, TimeSpan age, DigestSet gone, CancellationToken stop)
     {
+        _since = repository.State.Referrals;
         var needed = new DigestSet();
         foreach (var root in RootsOf(repository)) await NeedAsync(repository, root, needed, stop);
         foreach (var digest in repository.Manifests())
         {
             await pace.RestAsync(stop);
             if (needed.Contains(digest) || gone.Contains(digest)) continue;
-            var (manifest, _, _) = files.Read(repository, digest);
+            var (manifest, _, _) = await files.ReadAsync(repository, digest, stop);
             // Evidence, or a manifest that cannot be read.
             if (manifest is not { Subject: null }) await NeedAsync(repository, digest, needed, stop);
         }
@@ -66,7 +68,7 @@ internal sealed class UntaggedCollection(
             if (needed.Contains(next)) continue;
             needed.Add(next);
             await pace.RestAsync(stop);
-            if (files.Read(repository, next).Manifest is not { } manifest)
+            if ((await files.ReadAsync(repository, next, stop)).Manifest is not { } manifest)
             {
                 // A child that the repository does not have names nothing.
                 if (Disk.HasFile(repository.Root.ManifestLink(repository.Path, next))) _unread = next;
@@ -87,7 +89,7 @@ internal sealed class UntaggedCollection(
             var link = repository.Root.ManifestLink(repository.Path, digest);
             if (Disk.Find(link) is not { Written: var pushed } || pushed > oldest) continue;
             if (await IsNamedAsync(repository, digest, gone)) continue;
-            if (uses.IsYoung(pushed) || uses.IsRecent(digest)) Keep(digest, needed);
+            if (!request.MayRemove(digest) || uses.IsYoung(pushed) || uses.IsRecent(digest)) Keep(digest, needed);
             else batch.Add(digest);
             if (batch.Count == MaxBatch) isAnyGone |= await RemoveAsync(repository, batch, needed, gone, stop);
         }
@@ -130,7 +132,7 @@ internal sealed class UntaggedCollection(
         return await repository.CommitAsync(
             new([.. all.Select(static digest => new Operation.RemoveManifest(digest))])
             {
-                IsStillAllowed = () => !all.Any(uses.IsRecent),
+                IsStillAllowed = () => !all.Any(uses.IsRecent) && repository.IsUnreferred(_since),
             }, stop) is CommitResult.Committed;
     }
 }

@@ -45,6 +45,12 @@ public sealed class StoredRepositories
         }
     }
 
+    /// <summary>
+    /// Makes the copies of all shared repositories up to date. Throws <see cref="IOException"/> when the bucket does not answer.
+    /// </summary>
+    internal Task PollAsync(CancellationToken cancellationToken) =>
+        Poll is { } poll ? poll.RunAsync().WaitAsync(cancellationToken) : Task.CompletedTask;
+
     /// <summary>A built-in repository as clients see it: up to date with other gateways, where the pushed root is shared.</summary>
     public IBacking BuiltIn(RepositoryName name) => Logs is { } logs ? logs.Backing(Pushed(name)) : Pushed(name);
 

@@ -46,6 +46,13 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
 
     internal RepositoryState State => _state;
 
+    /// <summary>
+    /// Whether nothing that may refer to content was applied since a walk began. Other gateways push to a shared repository without noting
+    /// their uses here; the pushes of this gateway are noted.
+    /// </summary>
+    /// <param name="since">The <see cref="RepositoryState.Referrals"/> when it began.</param>
+    internal bool IsUnreferred(long since) => !Root.IsShared || _state.Referrals == since;
+
     /// <summary>Counts the additions of a change that was not committed only here (<see cref="Additions"/>).</summary>
     /// <param name="room">The room of the change; null when it added no counted entries.</param>
     public void CountAdded(Room? room) => _state.Add(room);

@@ -46,7 +46,7 @@ internal sealed class LinkScrub
         foreach (var digest in repository.Manifests())
         {
             await _pace.RestAsync(stop);
-            var (manifest, target, _) = _files.Read(repository, digest);
+            var (manifest, target, _) = await _files.ReadAsync(repository, digest, stop);
             if (target.IsEmpty)
             {
                 if (Has(repository, digest) && ManifestFiles.TargetOf(repository, LinkKind.Manifest, digest).IsEmpty)

@@ -49,7 +49,7 @@ public sealed class Scrubber
         // The store of a bucket checks its content itself; the local disk has copies of it in the cached root.
         foreach (var root in _roots.Where(static root => !root.IsShared))
             await ReadAsync(root, request.Cursor, rate, healing, found, report, stop);
-        var links = new LinkScrub(_content, new(_manifests, _roots), _clock, found.Damaged.Keys.Select(static key => key.Digest));
+        var links = new LinkScrub(_content, new(_manifests, _content, _roots), _clock, found.Damaged.Keys.Select(static key => key.Digest));
         foreach (var root in _roots.Where(static root => root.Lifetime != Lifetime.Cached && !root.IsShared))
             await links.RunAsync(root, path => _repositories.Of(root, path), report, stop);
         DamagedContent[] damaged =

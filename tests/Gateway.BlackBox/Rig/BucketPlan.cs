@@ -32,6 +32,9 @@ internal sealed record BucketPlan
     /// <summary>The value of <c>storage.s3.staleFor</c>; null for the default.</summary>
     public string? StaleFor { get; init; }
 
+    /// <summary>Whether each gateway removes what nothing needs from the bucket.</summary>
+    public bool Collects { get; init; }
+
     public int Gateways { get; init; } = BucketSet.Count;
 
     /// <summary>Environment variables of each gateway.</summary>

@@ -59,7 +59,7 @@ internal sealed class BucketSet : IRegistry
             foreach (var proxy in set.Proxies) proxy.Fault = plan.Fault;
             set.Gateways = await Task.WhenAll(Enumerable.Range(0, plan.Gateways).Select(i => GatewayProcess.StartAsync(
                 plan.Yaml(i), environment: plan.Environment(i),
-                bucket: set.OptionsOf(plan.HasProxies ? set.Proxies[i].Port : server.Endpoint.Port, plan.StaleFor))));
+                bucket: set.OptionsOf(plan.HasProxies ? set.Proxies[i].Port : server.Endpoint.Port, plan))));
             set._front = await Front.StartAsync(
                 "haproxy", string.Join(' ', set.Gateways.Select(g => g.Host)), ready: plan.Ready,
                 operators: plan.IsChecked ? [.. set.Gateways.Select(g => g.Operator.Port)] : null);
@@ -78,10 +78,10 @@ internal sealed class BucketSet : IRegistry
         _folder.Write("secret", Account.SecretKey);
     }
 
-    private string OptionsOf(int port, string? staleFor)
+    private string OptionsOf(int port, BucketPlan plan)
     {
         var keys = $"accessKeyFile: \"{_folder["access"]}\", secretKeyFile: \"{_folder["secret"]}\"";
-        var more = staleFor is null ? "" : $", staleFor: {staleFor}";
+        var more = (plan.StaleFor is null ? "" : $", staleFor: {plan.StaleFor}") + (plan.Collects ? ", collect: true" : "");
         return $$"""{ bucket: {{Bucket}}, endpoint: "http://127.0.0.1:{{port}}", {{keys}}{{more}} }""";
     }
 

@@ -36,8 +36,8 @@ public enum CollectionBug
 
 /// <summary>
 /// One interleaving of gateways that push, mount and delete the same few blobs beside collectors, through a bucket that loses answers,
-/// does writes late, lists what it had some time ago, and refuses. Gateways are paused and killed, and their clocks are wrong. The product's
-/// own logs, gates, stores and collectors run; each step is chosen by the seed.
+/// does writes late, lists what it had some time ago, and refuses. Gateways are paused and killed, and their clocks are wrong. The
+/// product's own logs, gates, stores and collectors run; each step is chosen by the seed.
 /// </summary>
 internal sealed partial class CollectionModel
 {

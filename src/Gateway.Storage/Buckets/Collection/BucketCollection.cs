@@ -61,7 +61,8 @@ internal sealed class BucketCollection(CollectionObjects objects, CollectionGate
         if (state.Phase == CollectionPhase.Removing && state.Owner.Length > 0 && gate.UnchangedFor < TakeOverAfter)
             throw new CollectionTakenException($"another gateway is removing content of collection {state.Run} now");
         // What another collector has sent is waited for.
-        if (state.Dying > state.Done) throw new CollectionTakenException($"collection {state.Run} was interrupted; it continues in a minute");
+        if (state.Dying > state.Done)
+            throw new CollectionTakenException($"collection {state.Run} was interrupted, and can be continued in a minute");
         var (isWritten, now) = await objects.WriteAsync(state with { Phase = CollectionPhase.Removing, Owner = _owner }, known);
         gate.Note(now);
         if (!isWritten) throw new CollectionTakenException($"another gateway changed collection {state.Run} at the same time");

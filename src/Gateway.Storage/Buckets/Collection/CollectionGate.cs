@@ -113,8 +113,8 @@ internal sealed class CollectionGate(CollectionObjects objects, Func<Digest, boo
     }
 
     /// <summary>
-    /// Keeps a blob that a pusher has found, so that its manifest can be pushed within the grace time. False when it is too late: the pusher
-    /// must upload the blob.
+    /// Keeps a blob that a pusher has found, so that its manifest can be pushed within the grace time. False when it is too late: the
+    /// pusher must upload the blob.
     /// </summary>
     public ValueTask<bool> KeepAsync(Digest digest, CancellationToken cancellationToken)
     {

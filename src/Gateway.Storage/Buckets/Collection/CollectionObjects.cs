@@ -72,7 +72,9 @@ internal sealed class CollectionObjects(IBucket bucket, string prefix, LogClock 
         }
     }
 
-    /// <summary>The list with this name. Throws <see cref="IOException"/> when there is none: a state names only lists that exist.</summary>
+    /// <summary>
+    /// The list with this name. Throws <see cref="IOException"/> when there is none: a state names only lists that exist.
+    /// </summary>
     public async ValueTask<CondemnedList> ReadListAsync(string name, CancellationToken cancellationToken)
     {
         var read = await bucket.ReadAsync(Lists + name, CondemnedList.MaxBytes, null, cancellationToken);

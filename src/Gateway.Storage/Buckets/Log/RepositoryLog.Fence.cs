@@ -56,7 +56,8 @@ internal sealed partial class RepositoryLog
         Change change, LogHead head, long fence, CollectionGate gate)
     {
         if (change.Fence > 0 && head.Fence >= change.Fence) return (new CommitResult.Committed(head.Sequence), null);
-        LinkedContent[] links = [.. change.Operations.Select(LinkOf).Where(static d => !d.IsEmpty).Select(d => new LinkedContent(d, change.PlacedUnder))];
+        var digests = change.Operations.Select(LinkOf).Where(static digest => !digest.IsEmpty);
+        LinkedContent[] links = [.. digests.Select(digest => new LinkedContent(digest, change.PlacedUnder))];
         if (links.Length == 0) return null;
         try
         {

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
+using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Gateway.Oci;
 
@@ -15,7 +16,7 @@ internal sealed class SharedPoll : IAsyncDisposable
     /// <summary>
     /// How often the heads are listed. Chosen: at 1,000 heads for each request, 10,000 repositories cost two requests per second.
     /// </summary>
-    private static readonly TimeSpan Every = TimeSpan.FromSeconds(5);
+    public static readonly TimeSpan Every = TimeSpan.FromSeconds(5);
 
     /// <summary>Repositories that are read at the same time. Chosen: it leaves most of the store's attention to requests.</summary>
     private const int AtOnce = 8;
@@ -131,8 +132,8 @@ internal sealed class SharedPoll : IAsyncDisposable
             if (_seen.GetValueOrDefault(name.Value) != found.Facts.ETag) changed.Add((name, found.Facts.ETag));
             else if (_logs.Of(_repositories.Pushed(name)) is var log && log.ETag == found.Facts.ETag) log.Listed(began);
         }
-        await _logs.Gate.LookAsync(cancellationToken);
         var failed = new ConcurrentDictionary<string, Exception>(StringComparer.Ordinal);
+        if (await TryLookAsync(cancellationToken) is { } unread) failed[""] = unread;
         await Parallel.ForEachAsync(
             changed, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken },
             async (each, stop) =>
@@ -143,6 +144,20 @@ internal sealed class SharedPoll : IAsyncDisposable
         _isAway &= !failed.IsEmpty;
         if (failed.IsEmpty) Volatile.Write(ref _upToDateAt, began);
         else Tell(failed.Values.First());
+    }
+
+    // What a collection of another gateway has condemned, and this one uses, is spared.
+    private async ValueTask<Exception?> TryLookAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _logs.Gate.LookAsync(cancellationToken);
+            return null;
+        }
+        catch (IOException e)
+        {
+            return e;
+        }
     }
 
     // One repository that cannot be read must not keep the others from being read.
@@ -169,7 +184,7 @@ internal sealed class SharedPoll : IAsyncDisposable
         var mark = $"{Shared.Prefix}gateway/adopted";
         if (await Shared.Bucket.HeadAsync(mark, cancellationToken) is not null) return true;
         var (found, adopted) = (0, 0);
-        for (var name = await NextAsync(null); name is not null; name = await NextAsync(name))
+        await foreach (var name in LayoutNamesAsync(Shared, cancellationToken))
         {
             if (!RepositoryName.TryParse(name, out var parsed)) continue;
             var repository = _repositories.Pushed(parsed);
@@ -181,14 +196,21 @@ internal sealed class SharedPoll : IAsyncDisposable
         if (adopted > 0) Log.Adopted(_logger, adopted);
         await Shared.Bucket.PutAsync(mark, "1\n"u8.ToArray(), PutCondition.None, cancellationToken);
         return true;
+    }
+
+    /// <summary>The names of repositories that have links in distribution's layout: one request for each.</summary>
+    public static async IAsyncEnumerable<string> LayoutNamesAsync(
+        SharedStore shared, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        for (var name = await NextAsync(null); name is not null; name = await NextAsync(name)) yield return name;
 
         async ValueTask<string?> NextAsync(string? after)
         {
-            var all = $"{Shared.Prefix}docker/registry/v2/repositories/";
+            var all = $"{shared.Prefix}docker/registry/v2/repositories/";
             // Behind every key of this repository, whose folders are an underscore and lower-case letters, and before those of repositories
             // below it that follow. A store answers with this key in XML, so it must have no character that XML forbids.
             var from = after is null ? null : $"{all}{after}/_~";
-            await foreach (var one in Shared.Bucket.ListAsync(all, from, cancellationToken))
+            await foreach (var one in shared.Bucket.ListAsync(all, from, cancellationToken))
             {
                 if (one.Key.IndexOf("/_", all.Length, StringComparison.Ordinal) is var end && end > 0) return one.Key[all.Length..end];
             }

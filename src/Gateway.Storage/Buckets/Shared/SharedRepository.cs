@@ -7,7 +7,10 @@ namespace Gateway.Storage;
 /// of a read of the log that begins after the request; for content by digest, as of at most a second before. What is not found is looked
 /// for again after a read. While the bucket does not answer, the last known state is served for some time.
 /// </summary>
-internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log, CollectionGate gate, TimeSpan staleFor) : DelegatingBacking(inner)
+/// <param name="gate">Keeps what clients find from being collected.</param>
+/// <param name="staleFor">See <see cref="SharedStore.StaleFor"/>.</param>
+internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log, CollectionGate gate, TimeSpan staleFor)
+    : DelegatingBacking(inner)
 {
     /// <summary>
     /// How old the last read of the log may be for content by digest. Chosen: a deleted image is pullable that much longer.

@@ -12,8 +12,9 @@ public static class SharedVolume
     /// <param name="s3">How to reach the bucket.</param>
     /// <param name="redirects">Whether clients are sent to the bucket for large blobs.</param>
     /// <param name="staleFor">How long the last known state is served while the bucket does not answer.</param>
+    /// <param name="collects">Whether this gateway removes content that nothing needs.</param>
     public static async ValueTask<Volume> OpenAsync(
-        string path, S3Options s3, bool redirects, TimeSpan staleFor, TimeProvider clock, ILogger logger,
+        string path, S3Options s3, bool redirects, TimeSpan staleFor, bool collects, TimeProvider clock, ILogger logger,
         CancellationToken cancellationToken)
     {
         var store = S3Bucket.Open(s3, clock, logger);
@@ -22,7 +23,7 @@ public static class SharedVolume
             var bucket = await ProbedBucket.OpenAsync(store, s3.Prefix, clock, logger, cancellationToken);
             return await Volume.OpenAsync(
                 path, clock, logger, copies => new BucketContents(bucket, s3.Prefix, copies, clock) { Redirects = redirects },
-                new(bucket, s3.Prefix, staleFor), cancellationToken);
+                new(bucket, s3.Prefix, staleFor) { Collects = collects }, cancellationToken);
         }
         catch
         {

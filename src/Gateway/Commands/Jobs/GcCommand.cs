@@ -72,7 +72,7 @@ internal static class GcCommand
         foreach (var note in report.Notes) yield return note;
         yield return report.DryRun ? $"would free {AdminCommand.Bytes(report.Bytes)}"
             : $"freed {AdminCommand.Bytes(report.Bytes)}"
-                + (report.Bytes == 0 ? "" : "; pushed content goes to the trash first (gateway trash list)");
+                + (report.Bytes == 0 || !report.HasTrash ? "" : "; pushed content goes to the trash first (gateway trash list)");
     }
 
     private static string Count(long count, string one, string many) =>

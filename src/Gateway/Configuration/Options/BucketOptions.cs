@@ -31,6 +31,9 @@ internal sealed record BucketOptions
 
     /// <summary>How long what was validated last is served while the bucket does not answer.</summary>
     public TimeSpan StaleFor { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>Whether this gateway removes pushed content from the bucket that nothing needs.</summary>
+    public bool Collects { get; init; }
 }
 
 /// <summary>Whether written objects have a checksum beside their signature.</summary>

@@ -80,6 +80,12 @@ internal static class BucketSchema
             "How long pulls are answered with what was known last while the bucket does not answer. Pushes are refused meanwhile.",
             (o, v) => o with { StaleFor = v }
         },
+        {
+            "collect", Scalars.Switch, "(`false`)",
+            "Whether `gateway gc` and its schedule also remove pushed content that nothing needs from the bucket. Set it when all gateways "
+            + "of the bucket run a version that has this key.",
+            (o, v) => o with { Collects = v }
+        },
     };
 
     private static void Check(BucketOptions bucket, string path, Reading reading)

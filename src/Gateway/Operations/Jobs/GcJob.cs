@@ -23,6 +23,9 @@ internal sealed class GcJob : IJobKind, IDisposable
         (_current, _origins, _collector) = (current, origins, collector);
         _removed = _meter.CreateCounter<long>("gateway.gc.removed", description: "Blobs and manifests whose bytes collections removed.");
         _removedBytes = _meter.CreateCounter<long>("gateway.gc.removed.bytes", "By", "Bytes that collections removed.");
+        _meter.CreateObservableGauge(
+            "gateway.gc.condemned", () => _collector.Condemned,
+            description: "Blobs and manifests in the bucket that a collection removes after the grace time, unless they are used.");
     }
 
     public string Name => Kind;

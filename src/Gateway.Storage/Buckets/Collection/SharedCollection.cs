@@ -1,0 +1,279 @@
+using System.Runtime.CompilerServices;
+using Gateway.Oci;
+
+namespace Gateway.Storage;
+
+/// <summary>
+/// Collects pushed content in a bucket: links by the logs of the repositories, then bytes (<see cref="BucketCollection"/>). What nothing
+/// needs is condemned; the job waits for the grace time, and removes what no gateway has used or linked since
+/// (docs/design/0025-bucket-collection.md).
+/// </summary>
+internal sealed class SharedCollection(
+    SharedLogs logs, StoredRepositories repositories, Root root, VolumeContent content, RecentUses uses, TimeProvider clock)
+{
+    /// <summary>How often a wait for the grace time looks again: one small read. Chosen.</summary>
+    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
+
+    /// <summary>
+    /// The shortest wait: every gateway has then read the list by its poll, and has spared what its clients found.
+    /// </summary>
+    private static readonly TimeSpan LeastWait = SharedPoll.Every + TimeSpan.FromSeconds(2);
+
+    /// <summary>
+    /// Times that the links of a repository are walked again because a push referred to content meanwhile. Chosen: the next collection
+    /// removes what a busy repository keeps.
+    /// </summary>
+    private const int MaxWalks = 3;
+
+    /// <summary>Times that a head is read again because a snapshot was made meanwhile. Chosen: one is made in 1,000 changes.</summary>
+    private const int MaxAgain = 4;
+
+    private readonly BucketLeftovers _leftovers = new(logs, clock);
+    private readonly Lock _lock = new();
+    private string? _whyNot;
+    private bool _isProbed;
+
+    private SharedStore Shared => logs.Shared;
+
+    /// <summary>How much content is condemned, as of the last look.</summary>
+    public long Condemned => logs.Gate.Known.State is { Phase: not CollectionPhase.Done } state
+        ? Math.Max(0, state.Count - state.Done - state.Spared.Length)
+        : 0;
+
+    /// <summary>Collects once. What the bucket prevents is noted; the next collection continues.</summary>
+    public async Task RunAsync(
+        ManifestFiles files, CollectionRequest request, CollectionTally tally, WorkPace pace, Action<CollectionProgress> report,
+        CancellationToken stop)
+    {
+        if (!Shared.Collects)
+        {
+            tally.Note("Pushed content in the bucket is not removed; to remove it, set storage.s3.collect on all gateways");
+            if (!request.IsDryRun) return;
+        }
+        try
+        {
+            await CollectAsync(new(files, request, tally, pace, report, stop));
+        }
+        catch (CollectionTakenException e)
+        {
+            tally.Note($"pushed: {e.Message}; the next collection removes what remains");
+        }
+        catch (NewerRecordException e)
+        {
+            tally.Note($"pushed: {e.Message}");
+        }
+    }
+
+    private sealed record Work(
+        ManifestFiles Files, CollectionRequest Request, CollectionTally Tally, WorkPace Pace, Action<CollectionProgress> Report,
+        CancellationToken Stop)
+    {
+        public RepositoryCollection Walk(
+            IContentLookup content, RecentUses uses, TimeProvider clock, CollectionRequest request, CollectionTally tally,
+            DigestSet linked) => new(content, Files, uses, clock, request, tally, linked, Pace);
+    }
+
+    private async Task CollectAsync(Work work)
+    {
+        // All copies are as new as the bucket.
+        await repositories.PollAsync(work.Stop);
+        if (work.Request.IsDryRun)
+        {
+            await MarkAsync(work, work.Tally);
+            return;
+        }
+        if (await WhyNotAsync(work.Stop) is { } why)
+        {
+            work.Tally.Note(why);
+            return;
+        }
+        // What an earlier collection condemned comes first.
+        if (await TryRemoveAsync(work) || logs.Gate.Known.State is not { Phase: not CollectionPhase.Done })
+        {
+            var marked = await MarkAsync(work, new(isDryRun: true));
+            if (marked.Count == 0) return;
+            if (marked.Count > CondemnedList.MaxDigests)
+            {
+                work.Tally.Note($"pushed: {marked.Count} blobs and manifests are not needed; this collection removes the first "
+                    + $"{CondemnedList.MaxDigests}, and the next one continues");
+            }
+            var collection = new BucketCollection(logs.Collections, logs.Gate, FenceAsync);
+            await collection.CondemnAsync(
+                new([.. marked.Take(CondemnedList.MaxDigests)]), LastFence(), work.Stop);
+        }
+        while (!await TryRemoveAsync(work))
+        {
+            if (logs.Gate.Known.State is not { Phase: CollectionPhase.Condemned }) return;
+            var waited = logs.Gate.RunSeenFor;
+            work.Report(new("pushed: waits for gc.grace", (long)waited.TotalSeconds, "seconds"));
+            await Task.Delay(LookEvery, clock, work.Stop);
+        }
+    }
+
+    // An operator may have removed the state and not the heads.
+    private long LastFence() => RepositoryFolders.In(root, static _ => { })
+        .Select(path => repositories.Of(root, path).State.Fence).DefaultIfEmpty(0).Max();
+
+    /// <summary>Why the store's removals are not safe; null when they are. Asked once.</summary>
+    private async Task<string?> WhyNotAsync(CancellationToken stop)
+    {
+        if (_isProbed) return _whyNot;
+        _whyNot = await _leftovers.WhyNotDatedAsync(stop);
+        _isProbed = true;
+        return _whyNot;
+    }
+
+    /// <summary>Finds what nothing needs: content of links that would be removed, and bytes without a link.</summary>
+    private async Task<IReadOnlyList<(Digest Digest, long Length)>> MarkAsync(Work work, CollectionTally tally)
+    {
+        var (unlinked, linked, done) = (tally.UnlinkedContent, new DigestSet(), 0L);
+        var dry = work.Request with { IsDryRun = true };
+        string? unwalked = null;
+        foreach (var path in RepositoryFolders.In(root, link => unwalked ??= link))
+        {
+            work.Report(new("pushed: links", done++, "repositories"));
+            await work.Walk(content, uses, clock, dry, tally, linked)
+                .RunAsync(repositories.Of(root, path), work.Stop);
+        }
+        if (unwalked is not null)
+        {
+            work.Tally.Unwalked(root, unwalked);
+            return [];
+        }
+        var marked = new List<(Digest, long)>();
+        var blobs = $"{Shared.Prefix}docker/registry/v2/blobs/";
+        await foreach (var one in Shared.Bucket.ListAsync(blobs, null, work.Stop))
+        {
+            work.Report(new("pushed: content", done++, "objects"));
+            if (one.Key[blobs.Length..].Split('/') is not [var algorithm, _, var hex, "data"]
+                || !Digest.TryParse($"{algorithm}:{hex}", out var digest) || !linked.Covers(digest))
+                continue;
+            var hasLink = linked.Contains(digest);
+            if (hasLink && !unlinked.Contains(digest)) continue;
+            if (uses.IsRecent(digest) || (!hasLink && !unlinked.Contains(digest) && uses.IsYoung(one.Facts.Written))) tally.Recent++;
+            else
+            {
+                marked.Add((digest, one.Facts.Length));
+                if (work.Request.IsDryRun && !hasLink) tally.Content(root, digest, one.Facts.Length);
+            }
+        }
+        return marked;
+    }
+
+    /// <summary>Removes what was condemned at least the grace time ago; false when there is nothing yet.</summary>
+    private async Task<bool> TryRemoveAsync(Work work)
+    {
+        var collection = new BucketCollection(logs.Collections, logs.Gate, FenceAsync);
+        if (await collection.BeginAsync(uses.Grace > LeastWait ? uses.Grace : LeastWait, work.Stop) is not { } begun) return false;
+        try
+        {
+            await repositories.PollAsync(work.Stop);
+            var request = work.Request with { Allows = digest => MayRemove(begun.List, digest) };
+            var done = 0L;
+            foreach (var path in RepositoryFolders.In(root, static _ => { }))
+            {
+                work.Report(new("pushed: links", done++, "repositories"));
+                await RemoveLinksAsync(work, repositories.Of(root, path), request);
+            }
+            // Before the heads are replaced: what no head names then is never named.
+            var parts = await _leftovers.ListAsync(work.Stop);
+            work.Report(new("pushed: content", 0, "blobs and manifests"));
+            await collection.RemoveAsync(begun.List, NamesAsync(work.Stop), Removed, work.Stop);
+            await _leftovers.RemoveAsync(parts, work.Stop);
+            return true;
+        }
+        catch (Exception e) when (e is not CollectionTakenException)
+        {
+            await TryReleaseAsync(collection);
+            throw;
+        }
+
+        void Removed(Digest digest, long length)
+        {
+            lock (_lock) work.Tally.Content(root, digest, length);
+        }
+    }
+
+    private static async Task TryReleaseAsync(BucketCollection collection)
+    {
+        try
+        {
+            await collection.ReleaseAsync();
+        }
+        catch (IOException)
+        {
+            // Another gateway takes it over after some minutes.
+        }
+    }
+
+    private bool MayRemove(CondemnedList list, Digest digest) =>
+        list.IndexOf(digest) is { } index && logs.Gate.Known.State is { Phase: CollectionPhase.Removing } state && !state.IsSpared(index);
+
+    private async Task RemoveLinksAsync(Work work, StoredRepository repository, CollectionRequest request)
+    {
+        var found = new CollectionTally(isDryRun: true);
+        await work.Walk(content, uses, clock, request with { IsDryRun = true }, found, new()).RunAsync(repository, work.Stop);
+        if (found.UnlinkedContent.Count == 0) return;
+        if (await WhyNotWholeAsync(repository) is { } why)
+        {
+            work.Tally.Note(
+                $"{repository.Path}: {why}, so nothing of it is removed; stop the gateway and remove gateway/shared on its disk");
+            return;
+        }
+        for (var walks = 0; walks < MaxWalks; walks++)
+        {
+            var before = repository.State.Referrals;
+            await work.Walk(content, uses, clock, request, work.Tally, new()).RunAsync(repository, work.Stop);
+            if (repository.State.Referrals == before) return;
+        }
+    }
+
+    /// <summary>
+    /// What this gateway's copy lacks of the log; null when it lacks nothing. What a damaged copy does not name can be needed.
+    /// </summary>
+    private async Task<string?> WhyNotWholeAsync(StoredRepository repository)
+    {
+        var names = await NamesOfAsync(repository.Path);
+        var manifest = names.Manifests.FirstOrDefault(digest => !Disk.HasFile(repository.Root.ManifestLink(repository.Path, digest)));
+        if (!manifest.IsEmpty) return $"the copy of the log on this disk lacks the manifest {manifest}";
+        return names.Tags.Any(tag => repository.LiveOf(tag).IsEmpty) || names.Held.Except(repository.HeldPushes().Select(h => h.Tag)).Any()
+            ? "the copy of the log on this disk lacks tags"
+            : null;
+    }
+
+    /// <summary>Every repository that can have links: those with a head, those that this gateway knows, and those to be adopted.</summary>
+    private async IAsyncEnumerable<string> NamesAsync([EnumeratorCancellation] CancellationToken stop)
+    {
+        var names = RepositoryFolders.In(root, static _ => { }).ToHashSet(StringComparer.Ordinal);
+        await foreach (var found in Shared.Bucket.ListAsync(LogObjects.HeadsPrefix(Shared.Prefix), null, stop))
+            names.Add(LogObjects.NameOf(found.Key, Shared.Prefix).ToString());
+        await foreach (var name in SharedPoll.LayoutNamesAsync(Shared, stop)) names.Add(name);
+        foreach (var name in names.Where(static name => RepositoryName.TryParse(name, out _))) yield return name;
+    }
+
+    private async Task<IReadOnlySet<Digest>> FenceAsync(string name, long run)
+    {
+        var log = logs.Of(repositories.Pushed(RepositoryName.Parse(name)));
+        await log.FenceAsync(run);
+        if (log.Fence > run) throw new CollectionTakenException($"a later collection than {run} has begun");
+        // The truth, not the copy: removed bytes do not come back.
+        var names = await NamesOfAsync(name);
+        return names.Manifests.Concat(names.Blobs).ToHashSet();
+    }
+
+    private async Task<LoggedNames> NamesOfAsync(string name)
+    {
+        var objects = logs.ObjectsOf(name);
+        for (var again = 0; ; again++)
+        {
+            try
+            {
+                return LogFold.NamesOf(await objects.FoldAsync((await objects.ReadAsync(null)).Head!));
+            }
+            catch (LogPartMissingException) when (again < MaxAgain)
+            {
+                // Another replica has made a snapshot since.
+            }
+        }
+    }
+}
