@@ -37,7 +37,8 @@ internal sealed partial class Applier
         catalog.Add(repository);
         if (repository.Root.Lifetime == Lifetime.Staged) staged.Linked(repository.Path, LinkKind.Manifest, o.Digest);
         // Copies the bytes: they may be in a buffer of the caller.
-        if (o.Parsed is { } parsed) manifests.Add(new(o.Digest, parsed, o.Bytes.ToArray()));
+        // A shared log has no bytes: this gateway read or wrote them before.
+        if (o.Parsed is { } parsed && !o.Bytes.IsEmpty) manifests.Add(new(o.Digest, parsed, o.Bytes.ToArray()));
         if (repository.State.Parents.IsUsed
             && (o.Parsed ?? repository.ReadManifest(o.Digest)?.Manifest) is { IsIndex: true } index)
             repository.State.Parents.Note(o.Digest, index);
