@@ -44,12 +44,15 @@ public sealed class BucketCollectionTests
         });
         var gone = await PushAndDeleteAsync(set);
         using var end = new CancellationTokenSource();
+        using var killed = new CancellationTokenSource();
         var collectors = Task.WhenAll(CollectAsync(set.Gateways[0], end.Token), CollectAsync(set.Gateways[1], end.Token));
-        var killer = KillAsync(set, new Random(seed), end.Token);
+        var killer = KillAsync(set, new Random(seed), killed.Token);
         await Task.WhenAll(Enumerable.Range(0, Clients).Select(n => Task.Run(() => WorkAsync(set, slots, new Random(seed + n + 1)))));
+        // A collection needs some seconds without a kill.
+        await killed.CancelAsync();
+        await killer;
         await Patience.UntilAsync(() => Task.FromResult(Interlocked.Read(ref _removed) > 0), () => set.Log, 120);
         await end.CancelAsync();
-        await killer;
         await collectors;
         foreach (var gateway in set.Gateways) await VerifyAsync(slots, gateway.Host);
         await Patience.UntilAsync(async () => await CollectOnceAsync(set.Gateways[0]) && !await AnyAsync(set, gone), () => set.Log, 120);

@@ -125,7 +125,7 @@ internal sealed partial class CollectionModel
                 try
                 {
                     await collection.RemoveAsync(
-                        begun.List, NamesAsync(), (_, _) => _model._removals++, default);
+                        begun.List, NamesAsync(), [], (_, _) => _model._removals++, default);
                 }
                 catch (IOException e) when (e is not CollectionTakenException)
                 {

@@ -75,12 +75,14 @@ internal sealed class BucketCollection(CollectionObjects objects, CollectionGate
     /// cref="IOException"/> when the bucket does not answer; a later collection continues.
     /// </summary>
     /// <param name="repositories">All that can have links; read after the grace time, so that it has all of the time before.</param>
+    /// <param name="kept">Content that stays whatever the repositories link.</param>
     /// <param name="removed">Receives what is gone, with its length.</param>
     public async Task RemoveAsync(
-        CondemnedList list, IAsyncEnumerable<string> repositories, Action<Digest, long> removed, CancellationToken stop)
+        CondemnedList list, IAsyncEnumerable<string> repositories, IEnumerable<Digest> kept, Action<Digest, long> removed,
+        CancellationToken stop)
     {
         var run = _state.State!.Run;
-        var linked = new HashSet<int>();
+        var linked = kept.Select(list.IndexOf).OfType<int>().ToHashSet();
         await foreach (var some in repositories.Chunk(AtOnce).WithCancellation(stop))
         {
             foreach (var digest in (await Task.WhenAll(some.Select(name => fence(name, run)))).SelectMany(static all => all))

@@ -178,7 +178,10 @@ internal sealed class SharedCollection(
             // Before the heads are replaced: what no head names then is never named.
             var parts = await _leftovers.ListAsync(work.Stop);
             work.Report(new("pushed: content", 0, "blobs and manifests"));
-            await collection.RemoveAsync(begun.List, NamesAsync(work.Stop), Removed, work.Stop);
+            // The layout has no more of what was removed here.
+            await logs.MirroredAsync(work.Stop);
+            var layout = await LayoutLinks.ReadAsync(Shared, digest => begun.List.IndexOf(digest) is not null, work.Stop);
+            await collection.RemoveAsync(begun.List, NamesAsync(layout.Names, work.Stop), layout.Digests, Removed, work.Stop);
             await _leftovers.RemoveAsync(parts, work.Stop);
             return true;
         }
@@ -242,12 +245,11 @@ internal sealed class SharedCollection(
     }
 
     /// <summary>Every repository that can have links: those with a head, those that this gateway knows, and those to be adopted.</summary>
-    private async IAsyncEnumerable<string> NamesAsync([EnumeratorCancellation] CancellationToken stop)
+    private async IAsyncEnumerable<string> NamesAsync(HashSet<string> names, [EnumeratorCancellation] CancellationToken stop)
     {
-        var names = RepositoryFolders.In(root, static _ => { }).ToHashSet(StringComparer.Ordinal);
+        names.UnionWith(RepositoryFolders.In(root, static _ => { }));
         await foreach (var found in Shared.Bucket.ListAsync(LogObjects.HeadsPrefix(Shared.Prefix), null, stop))
             names.Add(LogObjects.NameOf(found.Key, Shared.Prefix).ToString());
-        await foreach (var name in SharedPoll.LayoutNamesAsync(Shared, stop)) names.Add(name);
         foreach (var name in names.Where(static name => RepositoryName.TryParse(name, out _))) yield return name;
     }
 

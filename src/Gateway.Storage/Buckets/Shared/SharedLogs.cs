@@ -86,6 +86,11 @@ internal sealed class SharedLogs(
         _ = writing.ContinueWith(ended => _writing.TryRemove(ended, out _), TaskScheduler.Default);
     }
 
+    /// <summary>
+    /// Waits until distribution's layout has the changes that this gateway has made; also when some could not be written.
+    /// </summary>
+    public Task MirroredAsync(CancellationToken cancellationToken) => Task.WhenAll(_writing.Keys).WaitAsync(cancellationToken);
+
     /// <summary>Waits for the links that are being written.</summary>
     public async ValueTask DisposeAsync()
     {

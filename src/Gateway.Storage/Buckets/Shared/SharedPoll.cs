@@ -199,7 +199,7 @@ internal sealed class SharedPoll : IAsyncDisposable
     }
 
     /// <summary>The names of repositories that have links in distribution's layout: one request for each.</summary>
-    public static async IAsyncEnumerable<string> LayoutNamesAsync(
+    private static async IAsyncEnumerable<string> LayoutNamesAsync(
         SharedStore shared, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         for (var name = await NextAsync(null); name is not null; name = await NextAsync(name)) yield return name;
