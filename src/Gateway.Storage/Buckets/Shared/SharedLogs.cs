@@ -77,7 +77,8 @@ internal sealed class SharedLogs(
     {
         var log = Of(repository);
         await log.ValidateAsync();
-        if (log.ETag is null && await Adoption.AdoptAsync(repository.Path, ObjectsOf(repository.Path)) is not null) await log.ValidateAsync();
+        if (log.ETag is null && await Adoption.AdoptAsync(repository.Path, ObjectsOf(repository.Path)) is not null)
+            await log.ValidateAsync();
     }
 
     private void Started(Task writing)
