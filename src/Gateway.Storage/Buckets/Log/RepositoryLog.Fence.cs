@@ -5,6 +5,22 @@ namespace Gateway.Storage;
 /// <summary>What a log does so that no change links content that a collection of the bucket removes.</summary>
 internal sealed partial class RepositoryLog
 {
+    private long _fence = -1;
+
+    /// <summary>
+    /// Keeps what changes link from being removed by a collection of the bucket; null where nothing can be removed.
+    /// </summary>
+    public CollectionGate? Gate { get; init; }
+
+    /// <summary>The <see cref="LogHead.Fence"/> of the last head that was read or written here; -1 when none was.</summary>
+    public long Fence => Volatile.Read(ref _fence);
+
+    private void NoteFence(LogHead head)
+    {
+        Gate?.Observe(head.Fence);
+        Volatile.Write(ref _fence, head.Fence);
+    }
+
     /// <summary>
     /// Makes the head one that a collection has replaced: no change can be made any more on top of an earlier head. Throws
     /// <see cref="StoreReadOnlyException"/> when that is not known.

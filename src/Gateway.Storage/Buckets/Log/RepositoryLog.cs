@@ -27,7 +27,6 @@ internal sealed partial class RepositoryLog(LogObjects objects, ILogState state,
     private bool _isRunning;
     private long _validatedAt;
     private long _listedAt;
-    private long _fence = -1;
     private Failed? _failure;
 
     private sealed record Failed(Exception Why, long At);
@@ -42,14 +41,6 @@ internal sealed partial class RepositoryLog(LogObjects objects, ILogState state,
 
     /// <summary>Is called after changes of this replica were made; must return at once. Null for nothing.</summary>
     public Action? Made { get; init; }
-
-    /// <summary>
-    /// Keeps what changes link from being removed by a collection of the bucket; null where nothing can be removed.
-    /// </summary>
-    public CollectionGate? Gate { get; init; }
-
-    /// <summary>The <see cref="LogHead.Fence"/> of the last head that was read or written here; -1 when none was.</summary>
-    public long Fence => Volatile.Read(ref _fence);
 
     /// <summary>How long ago the read began that last showed the copy to be up to date; null when none did.</summary>
     public TimeSpan? SinceValidated =>
@@ -195,12 +186,6 @@ internal sealed partial class RepositoryLog(LogObjects objects, ILogState state,
                 // Another replica has made a snapshot since.
             }
         }
-    }
-
-    private void NoteFence(LogHead head)
-    {
-        Gate?.Observe(head.Fence);
-        Volatile.Write(ref _fence, head.Fence);
     }
 
     /// <summary>Applies the changes of a head that the copy does not have.</summary>
