@@ -77,7 +77,7 @@ internal sealed class SocketConnection : DefaultConnectionContext, IConnectionSo
         _input.Complete();
         _output.Complete();
         Close(isAbortive: false);
-        return default;
+        return base.DisposeAsync();
     }
 
     // As the server's own transport closes: after what was sent, or with a reset.

@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Diagnostics.CodeAnalysis;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 
@@ -9,6 +10,7 @@ namespace Gateway.Transport;
 /// wait at the same time, so that a request which blocks its thread holds no other; where all of them are blocked, others are added.
 /// The runtime's own sockets hand each event to a thread of the pool: another wake-up for each request.
 /// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "It lives as long as the process.")]
 internal sealed unsafe partial class SocketEvents
 {
     // <sys/epoll.h> of Linux.
