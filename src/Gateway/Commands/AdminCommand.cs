@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using Gateway.Configuration;
 using Gateway.Operations;
 using Gateway.Policy;
@@ -52,6 +54,10 @@ internal static class AdminCommand
             return failure;
         }
     }
+
+    /// <summary>Writes one line: an item as JSON if the command line asks for it, otherwise the text.</summary>
+    public static Task WriteAsync<T>(ParseResult parsed, Option<bool> json, T item, JsonTypeInfo<T> type, string text) =>
+        parsed.InvocationConfiguration.Output.WriteLineAsync(parsed.GetValue(json) ? JsonSerializer.Serialize(item, type) : text);
 
     /// <summary>The repository of a name if no gateway runs; used without policy and without upstreams.</summary>
     public static RepositoryRouter NamesOnly(GatewayOptions options, Volume volume)

@@ -1,6 +1,4 @@
 using System.CommandLine;
-using System.Text.Json;
-using System.Text.Json.Serialization.Metadata;
 using Gateway.Operations;
 using Gateway.Policy;
 using Gateway.Repositories;
@@ -29,7 +27,7 @@ internal static class ContentCommands
             {
                 if (!Glob.IsMatch(wanted, each.Name)) continue;
                 var line = each.Source is { } source ? $"{each.Name}  from {source}" : each.Name;
-                await WriteAsync(parsed, json, each, AdminJson.Default.ListedRepository, line);
+                await AdminCommand.WriteAsync(parsed, json, each, AdminJson.Default.ListedRepository, line);
             }
             return 0;
         }));
@@ -48,7 +46,7 @@ internal static class ContentCommands
         {
             var path = $"tags?repository={Uri.EscapeDataString(parsed.GetRequiredValue(repository))}";
             await foreach (var each in gateway.ListAsync(path, AdminJson.Default.ListedTag, cancellationToken))
-                await WriteAsync(parsed, json, each, AdminJson.Default.ListedTag, each.Tag);
+                await AdminCommand.WriteAsync(parsed, json, each, AdminJson.Default.ListedTag, each.Tag);
             return 0;
         }));
         return command;
@@ -60,12 +58,7 @@ internal static class ContentCommands
         var reference = new Argument<string>("REFERENCE")
         {
             Description = "repository:tag removes the tag; repository@digest removes the manifest and every tag bound to it.",
-        };
-        reference.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && WrittenReference.Parse(result.Tokens[0].Value) is not { What: not null })
-                result.AddError($"REFERENCE: expected repository:tag or repository@digest, got '{result.Tokens[0].Value}'");
-        });
+        }.Expecting("repository:tag or repository@digest", static text => WrittenReference.Parse(text) is { What: not null });
         var force = new Option<bool>("--force") { Description = "Also delete evidence that admits other content." };
         var command = new Command("delete", "Deletes a tag or manifest that clients pushed; use 'purge' for cached content.")
         {
@@ -79,12 +72,10 @@ internal static class ContentCommands
             if (result.Problem is { } problem && !parsed.GetValue(json))
                 await parsed.InvocationConfiguration.Error.WriteLineAsync($"gateway: {request.Reference} was not deleted: {problem}");
             else
-                await WriteAsync(parsed, json, result, AdminJson.Default.DeleteResult, $"deleted {result.Reference} ({result.Digest})");
+                await AdminCommand.WriteAsync(
+                    parsed, json, result, AdminJson.Default.DeleteResult, $"deleted {result.Reference} ({result.Digest})");
             return result.Problem is null ? 0 : 1;
         }));
         return command;
     }
-
-    private static Task WriteAsync<T>(ParseResult parsed, Option<bool> json, T item, JsonTypeInfo<T> type, string text) =>
-        parsed.InvocationConfiguration.Output.WriteLineAsync(parsed.GetValue(json) ? JsonSerializer.Serialize(item, type) : text);
 }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json;
 using Gateway.Operations;
 using Gateway.Operations.ReadModels;
 
@@ -24,10 +23,7 @@ internal static class HoldsCommand
                 var path = last is null ? "pages/holds" : $"pages/holds?last={Uri.EscapeDataString(last)}";
                 var page = await gateway.GetAsync(path, PageJson.Default.HoldPage, cancellationToken);
                 foreach (var row in page.Items)
-                {
-                    await parsed.InvocationConfiguration.Output.WriteLineAsync(
-                        parsed.GetValue(json) ? JsonSerializer.Serialize(row, PageJson.Default.HoldRow) : Line(row));
-                }
+                    await AdminCommand.WriteAsync(parsed, json, row, PageJson.Default.HoldRow, Line(row));
                 if (page.Next is null) return 0;
                 last = page.Next;
             }
@@ -49,12 +45,11 @@ internal static class HoldsCommand
             var request = new HoldRequest(parsed.GetRequiredValue(reference), parsed.GetRequiredValue(reason));
             var result = await gateway.PostAsync(
                 $"holds/{verb}", request, AdminJson.Default.HoldRequest, AdminJson.Default.HoldResult, cancellationToken);
-            if (parsed.GetValue(json))
-                await parsed.InvocationConfiguration.Output.WriteLineAsync(JsonSerializer.Serialize(result, AdminJson.Default.HoldResult));
-            else if (result.Problem is { } problem)
+            if (result.Problem is { } problem && !parsed.GetValue(json))
                 await parsed.InvocationConfiguration.Error.WriteLineAsync($"gateway: {problem}");
             else
-                await parsed.InvocationConfiguration.Output.WriteLineAsync(
+                await AdminCommand.WriteAsync(
+                    parsed, json, result, AdminJson.Default.HoldResult,
                     $"{(verb == "drop" ? "dropped" : "released")} {result.Reference} ({result.Digest})");
             return result.Problem is null ? 0 : 1;
         }));

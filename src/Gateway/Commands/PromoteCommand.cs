@@ -21,12 +21,7 @@ internal static class PromoteCommand
         var server = new Option<string?>("--server")
         {
             Description = "The gateway's address; by default the first of 'listen' in the configuration.", HelpName = "URL",
-        };
-        server.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && !TargetGateway.IsAddress(result.Tokens[0].Value))
-                result.AddError($"--server: expected an address such as http://127.0.0.1:5000, got '{result.Tokens[0].Value}'");
-        });
+        }.Expecting("an address such as http://127.0.0.1:5000", TargetGateway.IsAddress);
         var user = new Option<string?>("--user") { Description = "The account; set its password in GATEWAY_PASSWORD." };
         var command = new Command("promote", "Binds a tag to a manifest of another repository, with the evidence that the policy requires.")
         {

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json;
 using Gateway.Oci;
 using Gateway.Operations;
 
@@ -15,30 +14,23 @@ internal static class RollbackCommand
         var to = new Option<string>("--to")
         {
             Description = "The digest of a manifest that the repository has.", HelpName = "DIGEST", Required = true,
-        };
-        to.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && !Digest.TryParse(result.Tokens[0].Value, out _))
-                result.AddError($"--to: expected a digest such as sha256:…, got '{result.Tokens[0].Value}'");
-        });
+        }.Expecting("a digest such as sha256:…", static text => Digest.TryParse(text, out _));
         var command = new Command("rollback", "Binds a tag to a manifest that its repository has; the policy decides as for a push.")
         {
             reference, to, asked.Config, asked.Server, json,
         };
         command.SetAction((parsed, cancellationToken) => AdminCommand.RunAsync(parsed, asked, async gateway =>
         {
-            var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
             var result = await gateway.PostAsync(
                 "rollback", new(parsed.GetRequiredValue(reference), parsed.GetRequiredValue(to)), AdminJson.Default.RollbackRequest,
                 AdminJson.Default.RollbackResult, cancellationToken);
-            if (parsed.GetValue(json)) await output.WriteLineAsync(JsonSerializer.Serialize(result, AdminJson.Default.RollbackResult));
-            else if (result.Problem is { } problem) await error.WriteLineAsync($"gateway: {problem}");
+            if (result.Problem is { } problem && !parsed.GetValue(json))
+                await parsed.InvocationConfiguration.Error.WriteLineAsync($"gateway: {problem}");
             else
-            {
-                await output.WriteLineAsync(result.State == "held"
-                    ? $"{result.Reference}: the policy holds {result.Digest}, as it would a push; the tag stays as it is"
-                    : $"{result.Reference} is now {result.Digest}");
-            }
+                await AdminCommand.WriteAsync(
+                    parsed, json, result, AdminJson.Default.RollbackResult, result.State == "held"
+                        ? $"{result.Reference}: the policy holds {result.Digest}, as it would a push; the tag stays as it is"
+                        : $"{result.Reference} is now {result.Digest}");
             return result.Problem is null ? 0 : 1;
         }));
         return command;

@@ -10,19 +10,13 @@ internal sealed class TargetGateway
     /// <summary>The variable with the token for <c>--server</c>; a configuration has a file for it.</summary>
     public const string TokenVariable = "GATEWAY_OPERATOR_TOKEN";
 
-    public TargetGateway() => Server.Validators.Add(result =>
-    {
-        if (result.Tokens.Count == 1 && !IsAddress(result.Tokens[0].Value))
-            result.AddError($"--server: expected an address such as http://127.0.0.1:5001, got '{result.Tokens[0].Value}'");
-    });
-
     public Option<string?> Config { get; } = ConfigurationFile.Option();
 
-    public Option<string?> Server { get; } = new("--server")
+    public Option<string?> Server { get; } = new Option<string?>("--server")
     {
         Description = $"Address of the operator port, in place of the configuration's; the token is read from {TokenVariable}.",
         HelpName = "URL",
-    };
+    }.Expecting("an address such as http://127.0.0.1:5001", IsAddress);
 
     /// <summary>The client for the gateway of the command line; null after a mistake, which was printed.</summary>
     /// <returns>The client, and the options of the configuration if one was read.</returns>

@@ -27,15 +27,7 @@ internal static partial class ClientConfigCommand
         {
             Description = "The form that fails closed: without the gateway, or against its policy, the client gets nothing.",
         };
-        var address = new Option<string?>("--address")
-        {
-            Description = "The address that clients use; by default publicUrl, otherwise that of a listener.", HelpName = "URL",
-        };
-        address.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && !TargetGateway.IsAddress(result.Tokens[0].Value))
-                result.AddError($"--address: expected an address such as https://gateway.example.com, got '{result.Tokens[0].Value}'");
-        });
+        var address = Address();
         var authority = new Option<string?>("--ca")
         {
             Description = "Path, on the client, of the certificate of the authority that signed the gateway's certificate.",
@@ -48,30 +40,39 @@ internal static partial class ClientConfigCommand
         };
         command.SetAction(async (parsed, _) =>
         {
-            var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
-            var loaded = await ConfigurationFile.LoadAsync(parsed.GetValue(config), error);
+            var loaded = await ConfigurationFile.LoadAsync(parsed.GetValue(config), parsed.InvocationConfiguration.Error);
             if (loaded.Options is not { } options) return 1;
             var at = parsed.GetValue(address) is { } text ? new Uri(text) : null;
             var gateway = new ClientView(options, at, parsed.GetValue(authority));
             var files = Clients[parsed.GetValue(client)!](gateway, parsed.GetValue(enforce));
-            var notes = gateway.CommonNotes().Concat(files.Notes).ToArray();
-            if (parsed.GetValue(json))
-            {
-                await output.WriteLineAsync(
-                    JsonSerializer.Serialize(new Printed(gateway.Url, files.Files, notes), ClientConfigJson.Default.Printed));
-                return 0;
-            }
-            foreach (var (i, file) in files.Files.Index())
-            {
-                if (i > 0) await output.WriteLineAsync();
-                await output.WriteLineAsync($"# {file.Path}{(file.IsPart ? " (merge into the file if it exists)" : "")}");
-                await output.WriteAsync(file.Content.ReplaceLineEndings(Environment.NewLine));
-            }
-            // Not on standard output, which a script may write to a file.
-            foreach (var note in notes) await error.WriteLineAsync($"note: {note}");
+            string[] notes = [.. gateway.CommonNotes(), .. files.Notes];
+            await PrintAsync(parsed.InvocationConfiguration, parsed.GetValue(json), new(gateway.Url, files.Files, notes));
             return 0;
         });
         return command;
+    }
+
+    /// <summary>The option for the address of the gateway, as clients write it.</summary>
+    public static Option<string?> Address() => new Option<string?>("--address")
+    {
+        Description = "The address that clients use; by default publicUrl, otherwise that of a listener.", HelpName = "URL",
+    }.Expecting("an address such as https://gateway.example.com", TargetGateway.IsAddress);
+
+    private static async Task PrintAsync(InvocationConfiguration invocation, bool asJson, Printed printed)
+    {
+        if (asJson)
+        {
+            await invocation.Output.WriteLineAsync(JsonSerializer.Serialize(printed, ClientConfigJson.Default.Printed));
+            return;
+        }
+        foreach (var (i, file) in printed.Files.Index())
+        {
+            if (i > 0) await invocation.Output.WriteLineAsync();
+            await invocation.Output.WriteLineAsync($"# {file.Path}{(file.IsPart ? " (merge into the file if it exists)" : "")}");
+            await invocation.Output.WriteAsync(file.Content.ReplaceLineEndings(Environment.NewLine));
+        }
+        // Not on standard output, which a script may write to a file.
+        foreach (var note in printed.Notes) await invocation.Error.WriteLineAsync($"note: {note}");
     }
 
     internal sealed record Printed(string Address, IReadOnlyList<ClientFile> Files, string[] Notes);

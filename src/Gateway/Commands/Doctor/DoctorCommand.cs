@@ -19,15 +19,7 @@ internal static partial class DoctorCommand
 
     public static Command Create()
     {
-        var address = new Option<string?>("--address")
-        {
-            Description = "The address that clients use; by default publicUrl, otherwise that of a listener.", HelpName = "URL",
-        };
-        address.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && !TargetGateway.IsAddress(result.Tokens[0].Value))
-                result.AddError($"--address: expected an address such as https://gateway.example.com, got '{result.Tokens[0].Value}'");
-        });
+        var address = ClientConfigCommand.Address();
         var authority = new Option<string?>("--ca")
         {
             Description = "PEM file of the authority that clients trust; by default the authorities of this machine.", HelpName = "FILE",
@@ -36,12 +28,7 @@ internal static partial class DoctorCommand
         {
             Description = "An image that exists, such as docker.io/library/alpine:latest, to play whole pulls with.",
             HelpName = "REFERENCE",
-        };
-        image.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && NameOf(result.Tokens[0].Value) is null)
-                result.AddError($"--image: expected an image such as docker.io/library/alpine:latest, got '{result.Tokens[0].Value}'");
-        });
+        }.Expecting("an image such as docker.io/library/alpine:latest", static text => NameOf(text) is not null);
         var user = new Option<string?>("--user") { Description = $"The account; set its password in {PasswordVariable}." };
         var files = new Option<string>("--files")
         {
@@ -57,13 +44,10 @@ internal static partial class DoctorCommand
         {
             var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
             if ((await ConfigurationFile.LoadAsync(parsed.GetValue(config), error)).Options is not { } options) return 1;
-            (string, string)? account = parsed.GetValue(user) is { } name
-                ? (name, Environment.GetEnvironmentVariable(PasswordVariable) ?? "")
-                : null;
             var view = new ClientView(options, parsed.GetValue(address) is { } text ? new Uri(text) : null, parsed.GetValue(authority));
             try
             {
-                using var caller = new Caller(parsed.GetValue(authority), account);
+                using var caller = new Caller(parsed.GetValue(authority), AccountOf(parsed.GetValue(user)));
                 var visit = new Visit(
                     options, view, caller, parsed.GetValue(image) is { } wanted ? NameOf(wanted) : null, parsed.GetRequiredValue(files),
                     TimeProvider.System.GetUtcNow());
@@ -79,6 +63,9 @@ internal static partial class DoctorCommand
         });
         return command;
     }
+
+    private static (string Name, string Password)? AccountOf(string? name) =>
+        name is null ? null : (name, Environment.GetEnvironmentVariable(PasswordVariable) ?? "");
 
     /// <summary>Everything that was checked, the worst first.</summary>
     private static async Task<IReadOnlyList<Finding>> ExamineAsync(Visit visit, CancellationToken cancellationToken)

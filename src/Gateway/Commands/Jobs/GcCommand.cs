@@ -21,12 +21,7 @@ internal static class GcCommand
         {
             Description = "Also remove manifests that no tag, index or held push refers to, if they were pushed longer ago than this.",
             HelpName = "AGE",
-        };
-        untagged.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && !Durations.TryParse(result.Tokens[0].Value, out _))
-                result.AddError($"--untagged: expected a duration such as 30d, got '{result.Tokens[0].Value}'");
-        });
+        }.Expecting("a duration such as 30d", static text => Durations.TryParse(text, out _));
         var command = new Command("gc", "Removes content that nothing needs, while the gateway serves.")
         {
             dryRun, untagged, asked.Config, asked.Server, json,

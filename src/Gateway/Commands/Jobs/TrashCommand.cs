@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using Gateway.Operations;
+using Gateway.Storage;
 
 namespace Gateway.Commands;
 
@@ -22,23 +23,22 @@ internal static class TrashCommand
         };
         command.SetAction((parsed, cancellationToken) => AdminCommand.RunAsync(parsed, asked, async gateway =>
         {
-            var output = parsed.InvocationConfiguration.Output;
             var (count, bytes) = (0L, 0L);
             await foreach (var item in gateway.ListAsync("trash", AdminJson.Default.TrashedItem, cancellationToken))
             {
                 (count, bytes) = (count + 1, bytes + item.Bytes);
-                if (parsed.GetValue(json)) await output.WriteLineAsync(JsonSerializer.Serialize(item, AdminJson.Default.TrashedItem));
-                else if (item.What is "manifest" or "tag")
-                {
-                    var at = item.At.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
-                    await output.WriteLineAsync($"{at}  {item.What,-8}  {item.Name}");
-                }
+                if (parsed.GetValue(json) || item.What is "manifest" or "tag")
+                    await AdminCommand.WriteAsync(parsed, json, item, AdminJson.Default.TrashedItem, Line(item));
             }
-            if (!parsed.GetValue(json)) await output.WriteLineAsync($"{count} removed items, {AdminCommand.Bytes(bytes)}");
+            if (!parsed.GetValue(json))
+                await parsed.InvocationConfiguration.Output.WriteLineAsync($"{count} removed items, {AdminCommand.Bytes(bytes)}");
             return 0;
         }));
         return command;
     }
+
+    private static string Line(TrashedItem item) =>
+        $"{item.At.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture)}  {item.What,-8}  {item.Name}";
 
     private static Command Restore()
     {
@@ -60,17 +60,16 @@ internal static class TrashCommand
             if (parsed.GetValue(json)) await output.WriteLineAsync(JsonSerializer.Serialize(result, AdminJson.Default.RestoreResult));
             else
             {
-                foreach (var each in result.Restored)
-                {
-                    var tags = each.Tags.Count > 0 ? $"; it had the tags {string.Join(", ", each.Tags)}" : "";
-                    await output.WriteLineAsync($"restored {each.Repository}@{each.Digest} ({each.Blobs} blobs){tags}");
-                }
+                foreach (var each in result.Restored) await output.WriteLineAsync(Line(each));
             }
             foreach (var problem in result.Problems) await error.WriteLineAsync($"gateway: {problem}");
             return result.Problems.Count == 0 ? 0 : 1;
         }));
         return command;
     }
+
+    private static string Line(RestoredItem each) => $"restored {each.Repository}@{each.Digest} ({each.Blobs} blobs)"
+        + (each.Tags.Count > 0 ? $"; it had the tags {string.Join(", ", each.Tags)}" : "");
 
     private static Command Empty()
     {
@@ -80,9 +79,8 @@ internal static class TrashCommand
         {
             var result = await gateway.PostAsync(
                 "trash/empty", new(), AdminJson.Default.EmptyRequest, AdminJson.Default.EmptiedTrash, cancellationToken);
-            await parsed.InvocationConfiguration.Output.WriteLineAsync(parsed.GetValue(json)
-                ? JsonSerializer.Serialize(result, AdminJson.Default.EmptiedTrash)
-                : $"deleted {AdminCommand.Bytes(result.Bytes)}");
+            await AdminCommand.WriteAsync(
+                parsed, json, result, AdminJson.Default.EmptiedTrash, $"deleted {AdminCommand.Bytes(result.Bytes)}");
             return 0;
         }));
         return command;

@@ -11,7 +11,7 @@ internal static class LintRules
     public static IEnumerable<LintFinding> Of(PolicyOptions policy, IReadOnlyCollection<string> proxied) =>
         policy.Rules.Index().SelectMany(one =>
             Reach(one.Item, $"policy.rules[{one.Index}]")
-                .Concat(Asked(one.Item, $"policy.rules[{one.Index}]", policy))
+                .Concat(Required(one.Item, $"policy.rules[{one.Index}]", policy))
                 .Concat(Signing(one.Item, $"policy.rules[{one.Index}]", proxied))
                 .Concat(Beside(one.Item, one.Index, policy)));
 
@@ -30,64 +30,71 @@ internal static class LintRules
             yield return new($"{path}.match.stages", "RULE_NEVER", "moving tags are detected only at the stage tag", "add the stage tag");
     }
 
-    private static IEnumerable<LintFinding> Asked(RuleOptions rule, string path, PolicyOptions policy)
+    private static IEnumerable<LintFinding> Required(RuleOptions rule, string path, PolicyOptions policy)
     {
-        var (require, where) = (rule.Require, $"{path}.require");
-        if (rule.Kinds.All(static kind => kind == ManifestKind.Evidence) && !(require.Signatures.IsEmpty && require.Attestations.IsEmpty))
+        var require = rule.Require;
+        foreach (var finding in NeverApplied(rule, path)) yield return finding;
+        foreach (var finding in require.Signatures.Index()
+            .SelectMany(each => OfSignature(each.Item, $"{path}.require.signatures[{each.Index}]", policy.Trust)))
+            yield return finding;
+        foreach (var finding in require.Attestations.Index()
+            .SelectMany(each => OfAttestation(each.Item, $"{path}.require.attestations[{each.Index}]", policy.Trust)))
+            yield return finding;
+        if (require.ArtifactTypes && policy.ArtifactTypes?.Semantics == ArtifactTypeSemantics.QuayOff)
+            yield return new(
+                $"{path}.require.artifactTypes", "QUAY_OFF", "semantics: quay-off allows every type, so this has no effect",
+                "use semantics: pairs or quay-union");
+    }
+
+    // Requirements that never apply to what the rule matches.
+    private static IEnumerable<LintFinding> NeverApplied(RuleOptions rule, string path)
+    {
+        if (rule.Kinds.All(static kind => kind == ManifestKind.Evidence) && AsksForEvidence(rule))
             yield return new(
                 $"{path}.match.kinds", "RULE_NEVER", "evidence never needs signatures or attestations",
                 "add image, index or artifact");
-        if (require.Platforms is not null && !rule.Kinds.Any(static kind => kind is ManifestKind.Image or ManifestKind.Index))
+        if (rule.Require.Platforms is not null && !rule.Kinds.Any(static kind => kind is ManifestKind.Image or ManifestKind.Index))
             yield return new($"{path}.match.kinds", "RULE_NEVER", "only images and indexes have platforms", "add image or index");
-        if (require.Limits?.MinAge is not null && rule.Stages.Length > 0
+        if (rule.Require.Limits?.MinAge is not null && rule.Stages.Length > 0
             && !rule.Stages.Any(static stage => stage is Stage.Pull or Stage.ProxyFetch))
             yield return new(
                 $"{path}.match.stages", "RULE_NEVER", "minAge applies only at proxyFetch and pull", "add one of these stages");
-        foreach (var (i, signature) in require.Signatures.Index())
-        {
-            var place = $"{where}.signatures[{i}]";
-            if (TooMany(signature.Authority, signature.AtLeast, policy.Trust) is { } have)
-                yield return new(
-                    $"{place}.atLeast", "NEVER_SATISFIED", $"{signature.AtLeast} signers are required, and the authority has {have}",
-                    "lower atLeast, or add keys to the authority");
-            var byNotation = policy.Trust.Authorities[signature.Authority].Notation is not null;
-            if (byNotation && signature.BindReference == BindReference.Required)
-                yield return new(
-                    $"{place}.bindReference", "NEVER_SATISFIED", "a Notation signature names no repository", "remove bindReference");
-            if (!signature.Formats.IsEmpty && byNotation != signature.Formats.Contains(SignatureFormat.Notation))
-                yield return new(
-                    $"{place}.formats", "NEVER_SATISFIED", $"{signature.Authority} uses none of these formats",
-                    "remove formats, because the authority determines the tool");
-            if (signature.BindReference == BindReference.Required && signature.Formats is [SignatureFormat.Bundle])
-                yield return new(
-                    $"{place}.bindReference", "NEVER_SATISFIED", "a bundle names no repository",
-                    "use bindReference: optional, or add legacy to formats");
-            if (signature.BindReference == BindReference.Required && signature.Formats.IsEmpty && !byNotation)
-                yield return new(
-                    $"{place}.bindReference", "BUNDLES_NEVER_COUNT", "cosign 3 writes bundles, which name no repository",
-                    "use bindReference: optional, or sign with --new-bundle-format=false");
-        }
-        foreach (var (i, attestation) in require.Attestations.Index())
-        {
-            var place = $"{where}.attestations[{i}]";
-            if (TooMany(attestation.Authority, attestation.AtLeast, policy.Trust) is { } have)
-                yield return new(
-                    $"{place}.atLeast", "NEVER_SATISFIED", $"{attestation.AtLeast} signers are required, and the authority has {have}",
-                    "lower atLeast, or add keys to the authority");
-            if (policy.Trust.Authorities[attestation.Authority].Notation is not null)
-                yield return new(
-                    $"{place}.authority", "NEVER_SATISFIED", "a Notation authority makes no attestations",
-                    "use an authority with keys or keyless, or require a signature");
-            if (!attestation.PredicateType.Contains("://", StringComparison.Ordinal))
-                yield return new(
-                    $"{place}.predicateType", "PREDICATE_SHORT",
-                    $"'{attestation.PredicateType}' is not a URI; types are compared exactly, and cosign's short names do not match",
-                    "write the URI, such as https://slsa.dev/provenance/v1");
-        }
-        if (require.ArtifactTypes && policy.ArtifactTypes?.Semantics == ArtifactTypeSemantics.QuayOff)
+    }
+
+    private static IEnumerable<LintFinding> OfSignature(SignatureRequirementOptions signature, string place, TrustOptions trust)
+    {
+        if (TooFewSigners(signature.Authority, signature.AtLeast, place, trust) is { } few) yield return few;
+        var byNotation = trust.Authorities[signature.Authority].Notation is not null;
+        if (!signature.Formats.IsEmpty && byNotation != signature.Formats.Contains(SignatureFormat.Notation))
             yield return new(
-                $"{where}.artifactTypes", "QUAY_OFF", "semantics: quay-off allows every type, so this has no effect",
-                "use semantics: pairs or quay-union");
+                $"{place}.formats", "NEVER_SATISFIED", $"{signature.Authority} uses none of these formats",
+                "remove formats, because the authority determines the tool");
+        if (signature.BindReference != BindReference.Required) yield break;
+        if (byNotation)
+            yield return new(
+                $"{place}.bindReference", "NEVER_SATISFIED", "a Notation signature names no repository", "remove bindReference");
+        if (signature.Formats is [SignatureFormat.Bundle])
+            yield return new(
+                $"{place}.bindReference", "NEVER_SATISFIED", "a bundle names no repository",
+                "use bindReference: optional, or add legacy to formats");
+        if (signature.Formats.IsEmpty && !byNotation)
+            yield return new(
+                $"{place}.bindReference", "BUNDLES_NEVER_COUNT", "cosign 3 writes bundles, which name no repository",
+                "use bindReference: optional, or sign with --new-bundle-format=false");
+    }
+
+    private static IEnumerable<LintFinding> OfAttestation(AttestationRequirementOptions attestation, string place, TrustOptions trust)
+    {
+        if (TooFewSigners(attestation.Authority, attestation.AtLeast, place, trust) is { } few) yield return few;
+        if (trust.Authorities[attestation.Authority].Notation is not null)
+            yield return new(
+                $"{place}.authority", "NEVER_SATISFIED", "a Notation authority makes no attestations",
+                "use an authority with keys or keyless, or require a signature");
+        if (!attestation.PredicateType.Contains("://", StringComparison.Ordinal))
+            yield return new(
+                $"{place}.predicateType", "PREDICATE_SHORT",
+                $"'{attestation.PredicateType}' is not a URI; types are compared exactly, and cosign's short names do not match",
+                "write the URI, such as https://slsa.dev/provenance/v1");
     }
 
     /// <summary>
@@ -149,14 +156,16 @@ internal static class LintRules
         && (wide.OnMissing == narrow.OnMissing || wide.OnMissing == OnMissing.Deny)
         && JsonSerializer.Serialize(wide.Require) == JsonSerializer.Serialize(narrow.Require);
 
-    private static int? TooMany(string id, int atLeast, TrustOptions trust)
+    private static LintFinding? TooFewSigners(string id, int atLeast, string place, TrustOptions trust)
     {
         var authority = trust.Authorities[id];
         if (authority.Notation is not null) return null; // the number of signers depends on the certificates that its authorities issue
         var have = authority.Keyless is { } keyless
             ? keyless.Subject is null ? int.MaxValue : 1
             : authority.AnyOf.Select(key => trust.Keys[key].Key.Fingerprint).Distinct().Count();
-        return have < atLeast ? have : null;
+        return have >= atLeast ? null : new(
+            $"{place}.atLeast", "NEVER_SATISFIED", $"{atLeast} signers are required, and the authority has {have}",
+            "lower atLeast, or add keys to the authority");
     }
 
     private static bool RuleNamesTags(RuleOptions rule) => !rule.IncludeTags.IsEmpty || !rule.ExcludeTags.IsEmpty;
