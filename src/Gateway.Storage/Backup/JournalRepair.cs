@@ -49,37 +49,56 @@ public static class JournalRepair
 
     private static RepairReport Run(Folders folders, bool write, TimeProvider clock)
     {
-        var (readable, lost, repositories) = (0, new List<LostChanges>(), new SortedSet<string>(StringComparer.Ordinal));
-        var repaired = new List<(string Segment, byte[] Bytes)>();
-        var last = 0L;
-        foreach (var segment in Journal.Segments(folders.Journal))
+        var reading = new Reading();
+        foreach (var segment in Journal.Segments(folders.Journal)) reading.Read(segment);
+        // An unreadable end is what a kill leaves of a batch that was never acknowledged; the next start accepts it as it is.
+        if (reading.Lost.Count == 0 || !IsDamaged(folders.Journal)) return new(reading.Readable, [], [.. reading.Repositories], null);
+        var aside = write ? SetAside(folders, reading.Repaired, clock) : null;
+        return new(reading.Readable, reading.Lost, [.. reading.Repositories], aside);
+    }
+
+    /// <summary>Reads the segments in their order, and notes what can be read.</summary>
+    private sealed class Reading
+    {
+        private long _last;
+
+        public int Readable { get; private set; }
+
+        public List<LostChanges> Lost { get; } = [];
+
+        public SortedSet<string> Repositories { get; } = new(StringComparer.Ordinal);
+
+        /// <summary>Each segment, with the bytes of its readable records.</summary>
+        public List<(string Segment, byte[] Bytes)> Repaired { get; } = [];
+
+        public void Read(string segment)
         {
-            var bytes = Disk.Bytes(segment, Array.MaxLength) ?? [];
-            using var kept = new MemoryStream();
             // The name of a segment is the number of its first change.
             if (long.TryParse(Path.GetFileNameWithoutExtension(segment), CultureInfo.InvariantCulture, out var first))
-                last = Math.Max(last, first - 1);
+                _last = Math.Max(_last, first - 1);
+            var bytes = Disk.Bytes(segment, Array.MaxLength) ?? [];
+            using var kept = new MemoryStream();
             for (var offset = 0; offset < bytes.Length;)
             {
-                if (Journal.TryReadWhole(bytes, offset, out var record, out var next))
+                var from = offset;
+                if (Journal.TryReadWhole(bytes, from, out var record, out offset))
                 {
-                    kept.Write(bytes, offset, next - offset);
-                    if (lost.Count > 0 && lost[^1].Before is null) lost[^1] = lost[^1] with { Before = record.Sequence };
-                    (readable, last, offset) = (readable + 1, record.Sequence, next);
-                    repositories.Add(record.Repository);
+                    kept.Write(bytes, from, offset - from);
+                    Note(record);
                     continue;
                 }
-                var end = NextRecord(bytes, offset + 1);
-                lost.Add(new(Path.GetFileName(segment), offset, end - offset, last, null));
-                offset = end;
+                offset = NextRecord(bytes, from + 1);
+                Lost.Add(new(Path.GetFileName(segment), from, offset - from, _last, null));
             }
-            repaired.Add((segment, kept.ToArray()));
+            Repaired.Add((segment, kept.ToArray()));
         }
-        // An unreadable end is what a kill leaves of a batch that was never acknowledged; the next start accepts it as it is.
-        var isDamaged = lost.Count > 0 && IsDamaged(folders.Journal);
-        if (!isDamaged) lost.Clear();
-        var aside = isDamaged && write ? SetAside(folders, repaired, clock) : null;
-        return new(readable, lost, [.. repositories], aside);
+
+        private void Note(JournalRecord record)
+        {
+            if (Lost is [.., { Before: null } open]) Lost[^1] = open with { Before = record.Sequence };
+            (Readable, _last) = (Readable + 1, record.Sequence);
+            Repositories.Add(record.Repository);
+        }
     }
 
     private static bool IsDamaged(string journal)

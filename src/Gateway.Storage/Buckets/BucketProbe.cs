@@ -141,7 +141,7 @@ public static class BucketProbe
             await MustPutAsync("part", "multipart", PutCondition.None, cancellationToken);
             _written.Add(to);
             var id = await bucket.CreateMultipartAsync(to, cancellationToken);
-            var etag = await bucket.CopyPartAsync(to, id, 1, from, 0, null, cancellationToken);
+            var etag = await bucket.CopyPartAsync(to, id, 1, from, cancellationToken);
             await bucket.CompleteMultipartAsync(to, id, [(1, etag)], cancellationToken);
             return await TextAsync("whole", cancellationToken) == "multipart" ? null : Stale("a read after a multipart upload");
         }

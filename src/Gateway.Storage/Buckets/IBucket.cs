@@ -62,13 +62,11 @@ internal interface IBucket
         string key, string id, int number, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Copies another object, or a range of it, as a part, without reading it here. Returns its ETag. S3 copies a range only of an object
-    /// that is longer than <see cref="MinPart"/>; it copies an object of any length whole.
+    /// Copies another object of at least <see cref="MinPart"/> bytes (the last part: of any length) as a part, without reading it here.
+    /// Returns its ETag.
     /// </summary>
     /// <param name="number">See <see cref="UploadPartAsync"/>.</param>
-    /// <param name="count">Bytes, at least <see cref="MinPart"/> except for the last part; null for all to the end.</param>
-    ValueTask<string> CopyPartAsync(
-        string key, string id, int number, string from, long offset, long? count, CancellationToken cancellationToken);
+    ValueTask<string> CopyPartAsync(string key, string id, int number, string from, CancellationToken cancellationToken);
 
     /// <summary>Makes the parts, in the order of their numbers, the object.</summary>
     ValueTask CompleteMultipartAsync(

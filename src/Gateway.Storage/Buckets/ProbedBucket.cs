@@ -94,9 +94,8 @@ internal sealed class ProbedBucket : IBucket, IDisposable
         _inner.UploadPartAsync(key, id, number, bytes, cancellationToken);
 
     /// <inheritdoc/>
-    public ValueTask<string> CopyPartAsync(
-        string key, string id, int number, string from, long offset, long? count, CancellationToken cancellationToken) =>
-        _inner.CopyPartAsync(key, id, number, from, offset, count, cancellationToken);
+    public ValueTask<string> CopyPartAsync(string key, string id, int number, string from, CancellationToken cancellationToken) =>
+        _inner.CopyPartAsync(key, id, number, from, cancellationToken);
 
     /// <inheritdoc/>
     public ValueTask CompleteMultipartAsync(

@@ -90,7 +90,7 @@ internal sealed class UpstreamManifests(
     }
 
     private Result<StoredManifest>.Found? Known(Digest digest) =>
-        recent.Find(source, digest, limits) is { } manifest ? new(manifest, Missed(joined: false)) : null;
+        recent.Find(source, digest, limits) is { } manifest ? new(manifest, Missed()) : null;
 
     private async Task<Result<StoredManifest>> AskAsync(Digest digest)
     {
@@ -99,13 +99,13 @@ internal sealed class UpstreamManifests(
             if (peers is not null && await FromReplicaAsync(peers, digest) is { } shared)
             {
                 recent.Add(source, limits, shared);
-                return new Result<StoredManifest>.Found(shared, Missed(joined: false) with { Detail = CacheDetail.Peer });
+                return new Result<StoredManifest>.Found(shared, Missed() with { Detail = CacheDetail.Peer });
             }
             await using var response = await source.GetManifestAsync(new Reference(digest), CancellationToken.None);
             if (response.Status == 404) return Absent(digest, 404);
             var manifest = await ReadAsync(response, digest);
             recent.Add(source, limits, manifest);
-            return new Result<StoredManifest>.Found(manifest, Missed(joined: false));
+            return new Result<StoredManifest>.Found(manifest, Missed());
         }
         catch (UpstreamException e) when (e.Failure == UpstreamFailure.Unauthorized)
         {
@@ -217,6 +217,5 @@ internal sealed class UpstreamManifests(
         return new(UpstreamAnswers.Refused(source, status));
     }
 
-    private CacheHandling Missed(bool joined) =>
-        new() { Upstream = source.Key, Forward = ForwardReason.Absent, UpstreamStatus = 200, Collapsed = joined };
+    private CacheHandling Missed() => new() { Upstream = source.Key, Forward = ForwardReason.Absent, UpstreamStatus = 200 };
 }

@@ -11,8 +11,8 @@ namespace Gateway.Registry;
 internal sealed class ConsoleFace(ListenerConsole console)
 {
     /// <summary>
-    /// The path behind the console's own; null where a request is not for the console. Only the raw target decides, so a path that is
-    /// written in another way is none of the console's.
+    /// The path after the console's own path; null when the request is not for the console. Only the raw target decides, so a path that is
+    /// spelled differently does not belong to the console.
     /// </summary>
     public static string? PathOf(Exchange x)
     {

@@ -7,9 +7,9 @@ using Gateway.Storage;
 
 namespace Gateway.Registry;
 
-/// <summary>One request and its response. Each step fills in what it found, and handlers answer through it.</summary>
+/// <summary>One request and its response. Each step adds what it found, and handlers answer through it.</summary>
 /// <param name="current">The configuration in force.</param>
-/// <param name="forwarded">What trusted proxies say of it; null where it may be forged.</param>
+/// <param name="forwarded">What trusted proxies say about the request; null if that may be forged.</param>
 internal sealed class Exchange(
     HttpContext context, ICurrent<Snapshot> current, AuditLog audit, Listener listener, RequestRecord record, Forwarded? forwarded,
     TimeProvider clock)
@@ -23,14 +23,14 @@ internal sealed class Exchange(
 
     public HttpResponse Response { get; } = context.Response;
 
-    /// <summary>The configuration that the request began with, or was let in by anew (<see cref="RegistryFace.WriteAsync"/>).</summary>
+    /// <summary>The configuration that the request began with, or was checked by again (<see cref="RegistryFace.WriteAsync"/>).</summary>
     public Snapshot Snapshot { get; private set; } = current.Value;
 
     public Listener Listener { get; } = listener;
 
     public RequestRecord Record { get; } = record;
 
-    /// <summary>The audit log, which gets what the request changed.</summary>
+    /// <summary>The audit log, which receives what the request changed.</summary>
     public AuditLog Audit { get; } = audit;
 
     public TimeProvider Clock { get; } = clock;
@@ -39,21 +39,21 @@ internal sealed class Exchange(
 
     public Identity Identity { get; set; } = Identity.Anonymous.Instance;
 
-    /// <summary>What the identity was known by when the request began (<see cref="AccessControl.ProofOf"/>).</summary>
+    /// <summary>What proved the identity when the request began (<see cref="AccessControl.ProofOf"/>).</summary>
     public string? Proof { get; set; }
 
-    /// <summary>What the client showed for an upstream; null for nothing, and where credentials are for us.</summary>
+    /// <summary>The credentials that the client sent for an upstream; null for none, and if credentials are for the gateway.</summary>
     public BasicCredentials? Shown { get; set; }
 
-    /// <summary>The virtual host that the client asked for, without port, lower case.</summary>
+    /// <summary>The requested virtual host, without port, in lower case.</summary>
     public string Host { get; } = HostNames.Of(forwarded?.Host is { } host ? new HostString(host) : context.Request.Host);
 
-    /// <summary>Whether what proxies say may be forged: two things of one request, or a quote that is never closed.</summary>
+    /// <summary>Whether the headers of proxies may be forged: they contradict each other, or a quote is never closed.</summary>
     public bool IsForwardingContradictory => forwarded is null;
 
     /// <summary>
-    /// Host and port by which the client reaches this gateway: as a trusted proxy says, else as <c>publicUrl</c> does, else the Host
-    /// header, and otherwise the address that the client connected to.
+    /// Host and port by which the client reaches this gateway: those of a trusted proxy, otherwise of <c>publicUrl</c>, otherwise of the
+    /// Host header, and otherwise the address that the client connected to.
     /// </summary>
     public string Authority => forwarded?.Host ?? Snapshot.PublicAuthority ?? OwnAuthority;
 
@@ -85,7 +85,7 @@ internal sealed class Exchange(
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                // Whether there still is such an account cannot be seen: it is asked for once more, where that can be told.
+                // The gateway cannot see whether the account still exists, so it checks the account again where that is possible.
                 return false;
             }
         }
@@ -93,13 +93,13 @@ internal sealed class Exchange(
 
     public void Committed(long sequence) => Audit.Expect(Record, sequence);
 
-    /// <summary>Goes on with the configuration in force. The caller of this method checks the rights again.</summary>
+    /// <summary>Continues with the configuration in force. The caller of this method checks the rights again.</summary>
     public void TakeCurrent() => Snapshot = current.Value;
 
     /// <summary>Whether the configuration of the request is still in force.</summary>
     public bool IsInForce => ReferenceEquals(Snapshot, current.Value);
 
-    /// <summary>The client as a repository sees it, by the name that access rules see.</summary>
+    /// <summary>The client as a repository sees it, by the name that access rules use.</summary>
     public Caller CallerOf(Gateway.Oci.RepositoryName canonicalName) => Snapshot.Access.For(Identity, canonicalName, this);
 
     /// <summary>What is likely wrong if the repository is not found; null if there is nothing to add.</summary>
@@ -122,7 +122,7 @@ internal sealed class Exchange(
 
     public CancellationToken Aborted => context.RequestAborted;
 
-    /// <summary>By the letter (RFC 9110 §9.1): the server sends a body to <c>head</c>.</summary>
+    /// <summary>Methods are case-sensitive (RFC 9110 §9.1): the server sends a body to <c>head</c>.</summary>
     public bool IsHead => Request.Method == HttpMethods.Head;
 
     /// <summary>How the answer was obtained; written into the headers when the response begins.</summary>
@@ -137,7 +137,7 @@ internal sealed class Exchange(
         }
     }
 
-    /// <summary>Takes over what a found answer says besides its value.</summary>
+    /// <summary>Applies what a found answer says besides its value.</summary>
     public void Note<T>(Answer<T>.Found found)
     {
         Handling = found.Handling;
@@ -157,6 +157,6 @@ internal sealed class Exchange(
         Response.Headers[RegistryHeaders.GatewayDecision] = decision.Id;
     }
 
-    /// <summary>Breaks the connection (or the HTTP/2 stream), so that the client cannot take a part for the whole.</summary>
+    /// <summary>Breaks the connection (or the HTTP/2 stream), so that the client cannot mistake a part for the whole.</summary>
     public void Abort() => context.Abort();
 }

@@ -48,12 +48,12 @@ internal static class RegistryFace
     }
 
     /// <summary>
-    /// Does a write under the configuration in force when it is committed. A request may last for hours: where its account has changed or
-    /// another configuration came into force since it began, identity, rights, route and policy are checked again.
+    /// Writes under the configuration that is in force when the change is committed. A request can last for hours. If its account has
+    /// changed or another configuration came into force since it began, identity, rights, route and policy are checked again.
     /// </summary>
     /// <param name="needs">What access rules must allow in the target's repository; none where <paramref name="write"/> asks.</param>
-    /// <param name="write">Null when it has refused, and answered.</param>
-    /// <returns>Null when the request was refused, and answered.</returns>
+    /// <param name="write">Returns null when it has refused and answered the request.</param>
+    /// <returns>Null when the request was refused and answered.</returns>
     public static async Task<Answer<T>?> WriteAsync<T>(Exchange x, AccessActions needs, Func<ValueTask<Answer<T>?>> write)
     {
         for (var attempt = 0; attempt < MaxRenewals; attempt++)
@@ -116,7 +116,8 @@ internal static class RegistryFace
         record.Namespace = target.Query.Namespace;
     }
 
-    // Credentials that were sent are checked on every route; what needs none is decided below. The token endpoint checks for itself.
+    // Credentials are checked on every route if the client sent some; whether a route needs them is decided below. The token endpoint has
+    // its own check.
     private static async Task<bool> RefuseIdentityAsync(Exchange x)
     {
         if (x.Target.Route == Route.Token) return false;
@@ -139,13 +140,13 @@ internal static class RegistryFace
         var mayNeedLogin = x.Target.Route is Route.Ping or Route.Unknown;
         if (x.Identity is not Identity.Anonymous || x.Snapshot.Access.IsOpen || !mayNeedLogin) return false;
 
-        // The ping is how clients find out that they must log in; an anonymous token passes, for such a client has been through it.
+        // Clients find out by the ping that they must log in. An anonymous token passes, because its client has done so already.
         if (x.Target.Route == Route.Ping && (x.Listener.PullOnly || x.Request.Headers.Authorization.Count > 0)) return false;
         await x.ChallengeAsync(LogIn);
         return true;
     }
 
-    // The audit log gets the gateway's own tokens when they are issued.
+    // The gateway's own tokens are in the audit log since they were issued.
     internal static string? LoginOf(Exchange x)
     {
         var sent = x.Request.Headers.Authorization.ToString();
@@ -166,7 +167,7 @@ internal static class RegistryFace
         return true;
     }
 
-    // Only the upstream knows whether the credentials are right, and only a request for one of its repositories sends them there.
+    // Only the upstream knows whether the credentials are valid, and only a request for one of its repositories sends them there.
     private static async Task<bool> RefuseUnreadableAsync(Exchange x)
     {
         x.Record.Actor = Caller.Anonymous;

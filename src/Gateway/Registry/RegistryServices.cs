@@ -25,7 +25,7 @@ internal static class RegistryServices
                 given.GetRequiredService<ConfigurationInForce>().Current, given.GetRequiredService<TimeProvider>(),
                 given.GetRequiredService<ILogger<Certificates>>()))
             .AddSingleton<IConfigureOptions<KestrelServerOptions>, Listeners>()
-            // In the place of Kestrel's own: of several transports the one that was added last binds.
+            // In place of Kestrel's own transport: of several transports, the last one binds.
             .AddSingleton<IConnectionListenerFactory, SparingTransport>()
             .AddSingleton<IMemoryPoolFactory<byte>, ReceiveBlocks>()
             .AddSingleton<BoundAddresses>()

@@ -18,45 +18,23 @@ internal static class ReplicasServices
         {
             services.AddSingleton(given => new RedisLink(
                 redis, replicas.Timeout, given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<RedisLink>>()));
-            services.AddSingleton<LeaseStore>();
-            services.AddSingleton<ISharedTags, SharedTags>();
+            services.AddSingleton<LeaseStore>().AddSingleton<ISharedTags, SharedTags>();
         }
-        services.AddSingleton(replicas).AddSingleton<ReplicaSelf>();
         services.AddSingleton(given => new PeerSecret(
             replicas.SecretFile, given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<PeerSecret>>()));
         services.AddSingleton(given => new PeerSignature(
             given.GetRequiredService<PeerSecret>(), given.GetRequiredService<TimeProvider>(),
             () => given.GetRequiredService<Members>().RedisTime));
-        services.AddSingleton(given => new Members(
-            replicas, given.GetRequiredService<ReplicaSelf>(), given.GetRequiredService<PeerSecret>(),
-            given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<Members>>(), given.GetService<RedisLink>()));
-        services.AddSingleton(given => new SharedLimits(
-            given.GetRequiredService<Members>(), given.GetRequiredService<ReplicaSelf>(), given.GetRequiredService<PeerSecret>(),
-            given.GetService<RedisLink>()));
-        services.AddSingleton<ISharedLimits>(given => given.GetRequiredService<SharedLimits>());
-        services.AddSingleton(given => new PeerClient(
-            replicas, options, given.GetRequiredService<PeerSignature>(), given.GetRequiredService<TimeProvider>()));
-        services.AddSingleton(given => new ReplicaServices(
-            given.GetRequiredService<ReplicaSelf>(), given.GetRequiredService<Members>(), given.GetRequiredService<PeerClient>(),
-            given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<SharedFetches>>(), given.GetService<LeaseStore>()));
-        services.AddSingleton<SharedFetches>().AddSingleton<IFetchPeers>(given => given.GetRequiredService<SharedFetches>());
-        services.AddSingleton(given => new News(
-            given.GetRequiredService<Members>(), given.GetRequiredService<PeerClient>(), given.GetRequiredService<ReplicaSelf>(),
-            given.GetRequiredService<PeerSecret>(), given.GetRequiredService<TimeProvider>(), given.GetRequiredService<ILogger<News>>(),
-            given.GetService<RedisLink>()));
-        services.AddSingleton(given => new ChangeNews(given.GetRequiredService<Members>(), given.GetRequiredService<PeerClient>()));
-        services.AddSingleton(given => new ReplicaState(
-            given.GetRequiredService<Members>(), given.GetRequiredService<SharedFetches>(), given.GetRequiredService<News>(),
-            given.GetService<RedisLink>()));
-        services.AddSingleton<PeerFace>();
-        services.AddHostedService(given => new PeerListener(
-            replicas, options, given.GetRequiredService<ReplicaSelf>(), given.GetRequiredService<Members>(),
-            given.GetRequiredService<PeerFace>(), given.GetRequiredService<ILoggerFactory>()));
-        services.AddHostedService(given => new ReplicaGauges(
-            given.GetRequiredService<Members>(), given.GetRequiredService<SharedFetches>(), given.GetRequiredService<News>(),
-            given.GetRequiredService<ReplicaState>(), given.GetService<RedisLink>()));
-        services.AddHostedService(given => given.GetRequiredService<News>());
-        services.AddHostedService(given => given.GetRequiredService<ChangeNews>());
-        return services.AddHostedService(given => given.GetRequiredService<Members>());
+        services.AddSingleton(given => ActivatorUtilities.CreateInstance<PeerClient>(given, options));
+        services.AddSingleton(replicas).AddSingleton<ReplicaSelf>().AddSingleton<Members>().AddSingleton<News>().AddSingleton<ChangeNews>()
+            .AddSingleton<ReplicaServices>().AddSingleton<ReplicaState>().AddSingleton<PeerFace>();
+        services.AddSingleton<SharedLimits>().AddSingleton<ISharedLimits>(static given => given.GetRequiredService<SharedLimits>());
+        services.AddSingleton<SharedFetches>().AddSingleton<IFetchPeers>(static given => given.GetRequiredService<SharedFetches>());
+        // Hosted services start in this order, and stop in the opposite one.
+        services.AddHostedService(given => ActivatorUtilities.CreateInstance<PeerListener>(given, options));
+        services.AddHostedService<ReplicaGauges>();
+        services.AddHostedService(static given => given.GetRequiredService<News>());
+        services.AddHostedService(static given => given.GetRequiredService<ChangeNews>());
+        return services.AddHostedService(static given => given.GetRequiredService<Members>());
     }
 }

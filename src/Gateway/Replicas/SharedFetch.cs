@@ -207,14 +207,7 @@ internal sealed class SharedFetch : IFetchTurn
             while (true)
             {
                 await Task.Delay(LeaseStore.Renewal * (0.8 + (Random.Shared.NextDouble() * 0.2)), _services.Clock, end);
-                var lease = Lease;
-                if (lease is { State: LeaseState.Lead, Value: { } mine })
-                {
-                    var (answered, current) = await leases.RenewAsync(Digest, mine);
-                    if (answered) Step(now => now.Renewed(current));
-                }
-                if (Lease is { Downloads: true, Value: null } && await leases.TakeAsync(Digest, null) is { } found)
-                    Step(now => found.Id == _services.Self.Id ? now.Granted(found) : now.Held(found));
+                await RenewOnceAsync(leases);
             }
         }
         catch (OperationCanceledException)
@@ -226,6 +219,14 @@ internal sealed class SharedFetch : IFetchTurn
             // The fetch goes on; its lease runs out, and another replica may take it.
             Log.TurnFailed(_services.Logger, e, Digest);
         }
+    }
+
+    private async Task RenewOnceAsync(LeaseStore leases)
+    {
+        if (Lease is { State: LeaseState.Lead, Value: { } mine }
+            && await leases.RenewAsync(Digest, mine) is (true, var current)) Step(now => now.Renewed(current));
+        if (Lease is { Downloads: true, Value: null } && await leases.TakeAsync(Digest, null) is { } found)
+            Step(now => found.Id == _services.Self.Id ? now.Granted(found) : now.Held(found));
     }
 
     private void Step(Func<FetchLease, FetchLease> next)

@@ -77,8 +77,7 @@ internal sealed class BuggyBucket(IBucket network, IBucket truth, SeededBug bug)
         string key, string id, int number, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) =>
         throw new NotSupportedException();
 
-    public ValueTask<string> CopyPartAsync(
-        string key, string id, int number, string from, long offset, long? count, CancellationToken cancellationToken) =>
+    public ValueTask<string> CopyPartAsync(string key, string id, int number, string from, CancellationToken cancellationToken) =>
         throw new NotSupportedException();
 
     public ValueTask CompleteMultipartAsync(

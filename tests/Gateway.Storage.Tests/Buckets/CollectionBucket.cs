@@ -78,7 +78,7 @@ internal sealed class CollectionBucket(
         throw new NotSupportedException();
 
     public ValueTask<string> CopyPartAsync(
-        string key, string id, int number, string from, long offset, long? count, CancellationToken cancellationToken) =>
+        string key, string id, int number, string from, CancellationToken cancellationToken) =>
         throw new NotSupportedException();
 
     public ValueTask CompleteMultipartAsync(

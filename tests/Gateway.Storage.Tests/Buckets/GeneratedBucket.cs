@@ -63,9 +63,8 @@ internal sealed class GeneratedBucket(byte[] block) : IBucket
     public ValueTask<string> UploadPartAsync(
         string key, string id, int number, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) => Part(key, bytes.Length);
 
-    public ValueTask<string> CopyPartAsync(
-        string key, string id, int number, string from, long offset, long? count, CancellationToken cancellationToken) =>
-        Part(key, count ?? LengthOf(from)!.Value);
+    public ValueTask<string> CopyPartAsync(string key, string id, int number, string from, CancellationToken cancellationToken) =>
+        Part(key, LengthOf(from)!.Value);
 
     private ValueTask<string> Part(string key, long length)
     {

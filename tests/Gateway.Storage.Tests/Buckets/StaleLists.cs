@@ -59,7 +59,7 @@ internal sealed class StaleLists(IBucket inner, TimeProvider time, Func<TimeSpan
         throw new NotSupportedException();
 
     public ValueTask<string> CopyPartAsync(
-        string key, string id, int number, string from, long offset, long? count, CancellationToken cancellationToken) =>
+        string key, string id, int number, string from, CancellationToken cancellationToken) =>
         throw new NotSupportedException();
 
     public ValueTask CompleteMultipartAsync(

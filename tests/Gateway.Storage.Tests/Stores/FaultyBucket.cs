@@ -125,9 +125,8 @@ internal sealed class FaultyBucket(IBucket inner, Func<BucketCall, Fault> choose
         return await WriteAsync(BucketVerb.UploadPart, key, () => inner.UploadPartAsync(key, id, number, sent, default));
     }
 
-    public ValueTask<string> CopyPartAsync(
-        string key, string id, int number, string from, long offset, long? count, CancellationToken cancellationToken) =>
-        WriteAsync(BucketVerb.CopyPart, key, () => inner.CopyPartAsync(key, id, number, from, offset, count, default));
+    public ValueTask<string> CopyPartAsync(string key, string id, int number, string from, CancellationToken cancellationToken) =>
+        WriteAsync(BucketVerb.CopyPart, key, () => inner.CopyPartAsync(key, id, number, from, default));
 
     public async ValueTask CompleteMultipartAsync(
         string key, string id, IReadOnlyList<(int Number, string ETag)> parts, CancellationToken cancellationToken) =>

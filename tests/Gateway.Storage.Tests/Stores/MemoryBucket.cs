@@ -168,18 +168,13 @@ internal sealed class MemoryBucket(int minPart = 1024, int page = 1000, Func<Val
         lock (_lock) return StorePart(key, id, number, bytes.ToArray());
     }
 
-    public async ValueTask<string> CopyPartAsync(
-        string key, string id, int number, string from, long offset, long? count, CancellationToken cancellationToken)
+    public async ValueTask<string> CopyPartAsync(string key, string id, int number, string from, CancellationToken cancellationToken)
     {
         await PauseAsync(cancellationToken);
         lock (_lock)
         {
             if (!_objects.TryGetValue(from, out var source)) throw new IOException($"NoSuchKey: {from}");
-            var end = offset + (count ?? source.Bytes.Length - offset);
-            if (end > source.Bytes.Length) throw new IOException($"InvalidArgument: range to {end} of {source.Bytes.Length} bytes");
-            var isWhole = offset == 0 && count is null;
-            if (!isWhole && source.Bytes.Length <= minPart) throw new IOException("InvalidRequest: a range of a source that is too small");
-            return StorePart(key, id, number, source.Bytes[(int)offset..(int)end]);
+            return StorePart(key, id, number, source.Bytes);
         }
     }
 

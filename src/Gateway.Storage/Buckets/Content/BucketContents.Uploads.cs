@@ -76,7 +76,7 @@ internal sealed partial class BucketContents
             await Parallel.ForEachAsync(Enumerable.Range(0, record.Chunks.Count), copying, async (i, token) =>
             {
                 var from = _uploads.ChunkOf(id, record.Chunks[i]);
-                parts[i] = (i + 1, await _bucket.CopyPartAsync(key, upload, i + 1, from, 0, null, token));
+                parts[i] = (i + 1, await _bucket.CopyPartAsync(key, upload, i + 1, from, token));
             });
             if (record.Tail.Length > 0)
                 parts[^1] = (parts.Length, await _bucket.UploadPartAsync(key, upload, parts.Length, record.Tail, cancellationToken));

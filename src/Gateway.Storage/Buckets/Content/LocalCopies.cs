@@ -144,7 +144,7 @@ internal sealed class LocalCopies(
             {
                 if (_copies.TryGetValue(copy.Digest, out var current) && ReferenceEquals(current, copy)) _copies.Remove(copy.Digest);
             }
-            copy.LetGo();
+            copy.Leave();
         }
     }
 

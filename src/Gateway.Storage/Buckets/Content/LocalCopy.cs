@@ -57,11 +57,11 @@ internal sealed class LocalCopy(IContentSource source, FetchFiles files, ILogger
         }
     }
 
-    /// <summary>Removes a reader. The copy goes on: the next reader needs it.</summary>
-    public void Leave() => LetGo();
-
-    /// <summary>Ends the copy's own hold; called after <see cref="RunAsync"/>.</summary>
-    public void LetGo()
+    /// <summary>
+    /// Removes a reader; the copy goes on, because the next reader needs it. Called once more after <see cref="RunAsync"/>: the copy holds
+    /// itself until then.
+    /// </summary>
+    public void Leave()
     {
         lock (_gate)
         {

@@ -31,11 +31,10 @@ internal sealed partial class S3Bucket
 
     /// <inheritdoc/>
     public ValueTask<string> CopyPartAsync(
-        string key, string id, int number, string from, long offset, long? count, CancellationToken cancellationToken) => CallAsync(
+        string key, string id, int number, string from, CancellationToken cancellationToken) => CallAsync(
         S3Operation.CopyPart, key, mayRepeat: true, CompletionLimit,
-        async (client, ending) =>
-        {
-            var request = new CopyPartRequest
+        async (client, ending) => (await client.CopyPartAsync(
+            new CopyPartRequest
             {
                 SourceBucket = _options.Bucket,
                 SourceKey = from,
@@ -43,15 +42,8 @@ internal sealed partial class S3Bucket
                 DestinationKey = key,
                 UploadId = id,
                 PartNumber = number,
-            };
-            if (offset != 0 || count is not null)
-            {
-                // S3 knows no range to the end here.
-                var length = count ?? (await HeadAsync(from, ending))?.Length - offset ?? 0;
-                (request.FirstByte, request.LastByte) = (offset, offset + length - 1);
-            }
-            return (await client.CopyPartAsync(request, ending)).ETag;
-        },
+            },
+            ending)).ETag,
         cancellationToken);
 
     /// <inheritdoc/>

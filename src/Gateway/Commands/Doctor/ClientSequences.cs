@@ -26,7 +26,7 @@ internal static class ClientSequences
     {
         var found = new List<Finding>();
         if (visit.Image is not { } image) return found;
-        foreach (var client in ClientsOf(visit, image)) found.Add(await PlayAsync(visit, client, image, cancellationToken));
+        foreach (var client in ClientsOf(visit, image)) found.Add(await new Pull(visit, client, image, cancellationToken).RunAsync());
         return found;
     }
 
@@ -42,57 +42,79 @@ internal static class ClientSequences
             yield return new("dockerd (own store)", image.Path, null, Pings: true, Heads: true);
     }
 
-    private static async Task<Finding> PlayAsync(Visit visit, Client client, ImageName image, CancellationToken cancellationToken)
+    /// <summary>One client's pull of an image, without its layers. Each step returns why it failed; null when it did not.</summary>
+    private sealed class Pull(Visit visit, Client client, ImageName image, CancellationToken cancellationToken)
     {
-        var took = TimeSpan.Zero;
-        if (client.Pings)
-        {
-            var ping = await AskAsync(HttpMethod.Get, "/v2/");
-            if (!ping.IsSuccess && ping.Status != HttpStatusCode.Unauthorized) return Failed("GET /v2/", ping);
-        }
-        var reference = image.Reference;
-        if (client.Heads)
-        {
-            var head = await AskAsync(HttpMethod.Head, Path("manifests", reference), Accept);
-            if (!head.IsSuccess) return Failed("HEAD of the tag", head);
-            if (head["Docker-Content-Digest"] is not { } digest || head["Content-Length"] is null) return Incomplete("HEAD of the tag");
-            reference = digest;
-        }
-        var manifest = await AskAsync(HttpMethod.Get, Path("manifests", reference), Accept);
-        for (var depth = 0; depth < 2 && manifest.IsSuccess && ChildOf(manifest.Body) is { } child; depth++)
-            manifest = await AskAsync(HttpMethod.Get, Path("manifests", child), Accept);
-        if (!manifest.IsSuccess) return Failed("GET of the manifest", manifest);
-        if (ConfigOf(manifest.Body) is { } config)
-        {
-            var blob = await AskAsync(HttpMethod.Get, Path("blobs", config));
-            if (!blob.IsSuccess) return Failed("GET of the config", blob);
-        }
-        return took > Slow
-            ? Finding.Warning(
-                "CLIENT_SLOW", client.Name, $"a pull of {Name(image)} without its layers took {took.TotalMilliseconds:0} ms",
-                "check the upstream's latency; pull again to see whether the cache answers")
-            : Finding.Ok("client", client.Name, $"a pull of {Name(image)} without its layers took {took.TotalMilliseconds:0} ms");
+        private TimeSpan _took;
+        private string _reference = image.Reference;
+        private byte[] _manifest = [];
 
-        async Task<Asked> AskAsync(HttpMethod method, string path, params (string, string)[] headers)
+        private string Name => $"{image.Registry}/{image.Path}";
+
+        public async Task<Finding> RunAsync() =>
+            await PingAsync() ?? await FindTagAsync() ?? await ReadManifestAsync() ?? await ReadConfigAsync() ?? Passed();
+
+        private async Task<Finding?> PingAsync()
+        {
+            if (!client.Pings) return null;
+            var ping = await AskAsync(HttpMethod.Get, "/v2/");
+            return ping.IsSuccess || ping.Status == HttpStatusCode.Unauthorized ? null : Failed("GET /v2/", ping);
+        }
+
+        private async Task<Finding?> FindTagAsync()
+        {
+            if (!client.Heads) return null;
+            var head = await AskAsync(HttpMethod.Head, Path("manifests", _reference), Accept);
+            if (!head.IsSuccess) return Failed("HEAD of the tag", head);
+            if (head["Docker-Content-Digest"] is not { } digest || head["Content-Length"] is null)
+                return Finding.Error(
+                    "HEADERS_MISSING", client.Name, "HEAD of the tag lacks Docker-Content-Digest or Content-Length",
+                    "let the proxy in front pass the headers of the gateway unchanged");
+            _reference = digest;
+            return null;
+        }
+
+        private async Task<Finding?> ReadManifestAsync()
+        {
+            var manifest = await AskAsync(HttpMethod.Get, Path("manifests", _reference), Accept);
+            for (var depth = 0; depth < 2 && manifest.IsSuccess && ChildOf(manifest.Body) is { } child; depth++)
+                manifest = await AskAsync(HttpMethod.Get, Path("manifests", child), Accept);
+            _manifest = manifest.Body;
+            return manifest.IsSuccess ? null : Failed("GET of the manifest", manifest);
+        }
+
+        private async Task<Finding?> ReadConfigAsync()
+        {
+            if (ConfigOf(_manifest) is not { } config) return null;
+            var blob = await AskAsync(HttpMethod.Get, Path("blobs", config));
+            return blob.IsSuccess ? null : Failed("GET of the config", blob);
+        }
+
+        private Finding Passed()
+        {
+            var what = $"a pull of {Name} without its layers took {_took.TotalMilliseconds:0} ms";
+            return _took <= Slow
+                ? Finding.Ok("client", client.Name, what)
+                : Finding.Warning(
+                    "CLIENT_SLOW", client.Name, what,
+                    "check the upstream's latency; pull again to see whether the cache answers");
+        }
+
+        private Finding Failed(string step, Asked answer) => new(
+            visit.Bypass, "CLIENT_FAILS", client.Name,
+            $"{step} of {Name} got {answer.Says}; a client with an open mirror now asks {image.Registry} itself",
+            "find the request in the access log; if the refusal is right, close the mirror (gateway client-config --enforce)");
+
+        private async Task<Asked> AskAsync(HttpMethod method, string path, params (string, string)[] headers)
         {
             var answer = await visit.Caller.AskAsync(method, visit.At(path), cancellationToken, headers);
-            took += answer.Took;
+            _took += answer.Took;
             return answer;
         }
 
-        string Path(string kind, string last) => $"/v2/{client.Path}/{kind}/{last}{(client.Ns is null ? "" : $"?ns={client.Ns}")}";
-
-        Finding Failed(string step, Asked answer) => new(
-            visit.Bypass, "CLIENT_FAILS", client.Name,
-            $"{step} of {Name(image)} got {answer.Says}; a client with an open mirror now asks {image.Registry} itself",
-            "find the request in the access log; if the refusal is right, close the mirror (gateway client-config --enforce)");
-
-        Finding Incomplete(string step) => Finding.Error(
-            "HEADERS_MISSING", client.Name, $"{step} lacks Docker-Content-Digest or Content-Length",
-            "let the proxy in front pass the headers of the gateway unchanged");
+        private string Path(string kind, string last) =>
+            $"/v2/{client.Path}/{kind}/{last}{(client.Ns is null ? "" : $"?ns={client.Ns}")}";
     }
-
-    private static string Name(ImageName image) => $"{image.Registry}/{image.Path}";
 
     /// <summary>The first manifest of an index; null for what is no index.</summary>
     private static string? ChildOf(byte[] body) => Read(body, static root =>

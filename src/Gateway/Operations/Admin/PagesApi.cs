@@ -24,57 +24,37 @@ internal sealed class PagesApi(
 
     private async Task AnswerAsync(HttpContext context, string name)
     {
-        var (query, stop) = (context.Request.Query, context.RequestAborted);
+        var (viewer, query, stop) = (Viewer.Operator, context.Request.Query, context.RequestAborted);
+        var (repository, reference, search, last) = (Named("repository"), Named("reference"), Text("search"), Text("last"));
         await (name switch
         {
             "repositories" => WriteAsync(
-                context, await repositories.ReadAsync(Viewer.Operator, PageQueries.Repositories(query), stop),
-                PageJson.Default.RepositoryPage),
-            "tags" => WriteAsync(
-                context, await tags.ReadAsync(Viewer.Operator, PageQueries.Tags(query), stop), PageJson.Default.TagPage),
-            "image" => WriteAsync(
-                context, await images.ReadAsync(
-                    Viewer.Operator, PageQueries.Text(query, "repository") ?? "", PageQueries.Text(query, "reference") ?? "", stop),
-                PageJson.Default.ImagePage),
+                context, await repositories.ReadAsync(viewer, PageQueries.Repositories(query), stop), PageJson.Default.RepositoryPage),
+            "tags" => WriteAsync(context, await tags.ReadAsync(viewer, PageQueries.Tags(query), stop), PageJson.Default.TagPage),
+            "image" => WriteAsync(context, await images.ReadAsync(viewer, repository, reference, stop), PageJson.Default.ImagePage),
             "rollback" => WriteAsync(
-                context, await rollbacks.PlanAsync(
-                    Viewer.Operator, PageQueries.Text(query, "repository") ?? "", PageQueries.Text(query, "tag") ?? "",
-                    PageQueries.Text(query, "digest") ?? "", stop),
-                PageJson.Default.RollbackPlan),
+                context, await rollbacks.PlanAsync(viewer, repository, Named("tag"), Named("digest"), stop), PageJson.Default.RollbackPlan),
             "deletion" => WriteAsync(
-                context, await deletions.PlanAsync(
-                    Viewer.Operator, PageQueries.Text(query, "repository") ?? "", query["tag"].OfType<string>(), stop),
-                PageJson.Default.DeletionPlan),
-            "trash" => WriteAsync(
-                context, trash.Read(PageQueries.Text(query, "search"), PageQueries.Text(query, "last")), PageJson.Default.TrashPage),
-            "holds" => WriteAsync(
-                context, await holds.ReadAsync(
-                    Viewer.Operator, PageQueries.Text(query, "repository"), PageQueries.Text(query, "last"), stop),
-                PageJson.Default.HoldPage),
-            "overview" => WriteAsync(
-                context, await overview.ReadAsync(Viewer.Operator, PageQueries.Text(query, "window"), stop), PageJson.Default.OverviewPage),
-            "policy" => WriteAsync(
-                context, await policy.ReadAsync(PageQueries.Text(query, "search"), PageQueries.Trial(query), stop),
-                PageJson.Default.PolicyPage),
-            "activity" => WriteAsync(
-                context, activity.Read(PageQueries.Text(query, "event"), PageQueries.Text(query, "actor")), PageJson.Default.ActivityPage),
+                context, await deletions.PlanAsync(viewer, repository, query["tag"].OfType<string>(), stop), PageJson.Default.DeletionPlan),
+            "trash" => WriteAsync(context, trash.Read(search, last), PageJson.Default.TrashPage),
+            "holds" => WriteAsync(context, await holds.ReadAsync(viewer, Text("repository"), last, stop), PageJson.Default.HoldPage),
+            "overview" => WriteAsync(context, await overview.ReadAsync(viewer, Text("window"), stop), PageJson.Default.OverviewPage),
+            "policy" => WriteAsync(context, await policy.ReadAsync(search, PageQueries.Trial(query), stop), PageJson.Default.PolicyPage),
+            "activity" => WriteAsync(context, activity.Read(Text("event"), Text("actor")), PageJson.Default.ActivityPage),
             "upkeep" => WriteAsync(context, upkeep.Read(), PageJson.Default.UpkeepPage),
-            "tree" => WriteAsync(
-                context, await tree.ReadAsync(Viewer.Operator, PageQueries.Under(query), PageQueries.Text(query, "last"), stop),
-                PageJson.Default.TreePage),
-            "layers" => WriteAsync(
-                context, await uses.ReadAsync(
-                    Viewer.Operator, PageQueries.Text(query, "repository") ?? "", PageQueries.Text(query, "reference") ?? "",
-                    PageQueries.Text(query, "last"), stop),
-                PageJson.Default.LayerUsePage),
-            "configuration" => WriteAsync(
-                context, configuration.Read(PageQueries.Text(query, "search")), PageJson.Default.ConfigurationPage),
+            "tree" => WriteAsync(context, await tree.ReadAsync(viewer, PageQueries.Under(query), last, stop), PageJson.Default.TreePage),
+            "layers" => WriteAsync(context, await uses.ReadAsync(viewer, repository, reference, last, stop), PageJson.Default.LayerUsePage),
+            "configuration" => WriteAsync(context, configuration.Read(search), PageJson.Default.ConfigurationPage),
             "replicas" => WriteAsync(context, replicas.Read(), PageJson.Default.ReplicaPage),
             _ => AdminApi.ProblemAsync(
                 context, StatusCodes.Status404NotFound,
                 "unknown page; expected overview, repositories, tree, tags, deletion, image, layers, rollback, holds, policy, activity, "
                 + "upkeep, trash, configuration or replicas below pages/"),
         });
+
+        string? Text(string key) => PageQueries.Text(query, key);
+
+        string Named(string key) => Text(key) ?? "";
     }
 
     private static Task WriteAsync<T>(HttpContext context, T? page, JsonTypeInfo<T> type) where T : class => page is null

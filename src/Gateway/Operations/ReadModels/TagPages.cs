@@ -54,7 +54,6 @@ public sealed record TagRow(
     public long? OwnBytes { get; init; }
 }
 
-
 /// <summary>A held push, in short.</summary>
 /// <param name="Missing">What it waits for, in one line.</param>
 public sealed record HeldSummary(string Digest, string Actor, DateTimeOffset PushedAt, DateTimeOffset Expires, string Missing);
@@ -78,79 +77,80 @@ internal sealed class TagPages(
     // Names read at a time.
     private const int NamesAtOnce = 100;
 
+    // A question with what it is about.
+    private sealed record Asked(
+        Inspection Inspection, Repository Repository, Caller Caller, Dictionary<TagName, HeldPush> Held, TagQuestion Question);
+
+    private sealed record Found(List<TagRow> Rows, string? Next, string? Notice);
+
     /// <summary>The page that answers a question; null when the viewer sees no such repository.</summary>
     public async ValueTask<TagPage?> ReadAsync(Viewer viewer, TagQuestion question, CancellationToken cancellationToken)
     {
         if (!RepositoryName.TryParse(question.Repository, out var name) || gates.Find(viewer, name) is not var (routed, inspection))
             return null;
         var caller = viewer.In(routed.CanonicalName);
-        var held = inspection.SeesHidden(caller) ? inspection.HeldPushes() : [];
-        if (question.Sort == "own")
-        {
-            return await OwnAsync(inspection, routed.Repository!, caller, question, held, cancellationToken) is not var (sorted, why)
-                ? null
-                : Page(sorted, null, why);
-        }
-        var (rows, looked, last) = (new List<TagRow>(), 0, question.Last);
-        string? next = null, notice = null;
-        for (var more = true; more && next is null && notice is null;)
-        {
-            if (await NamesAsync(routed.Repository!, caller, last, held, cancellationToken) is not { } page)
-                return rows.Count > 0 || last is not null ? Page(rows, next, notice) : null;
-            more = page.More && page.Items.Count > 0;
-            foreach (var tag in page.Items)
-            {
-                if (rows.Count == question.Count)
-                {
-                    next = last;
-                    break;
-                }
-                if (looked++ == MostLookedAt)
-                {
-                    (next, notice) = (last, $"{MostLookedAt} tags were looked at; the next page looks further.");
-                    break;
-                }
-                last = tag.Value;
-                if (question.Search is { } part && !tag.Value.Contains(part, StringComparison.OrdinalIgnoreCase)) continue;
-                var row = await RowAsync(inspection, caller, tag, held.GetValueOrDefault(tag), cancellationToken);
-                if (row is not null && Matches(row, question)) rows.Add(row);
-            }
-        }
-        return Page(rows, next, notice);
-
-        TagPage Page(IReadOnlyList<TagRow> items, string? after, string? why) => new(
+        var asked = new Asked(
+            inspection, routed.Repository!, caller, inspection.SeesHidden(caller) ? inspection.HeldPushes() : [], question);
+        var found = question.Sort == "own"
+            ? await LargestAsync(asked, cancellationToken)
+            : await FollowingAsync(asked, cancellationToken);
+        return found is null ? null : new(
             routed.CanonicalName.Value, repositories.SourceOf(routed), routed.Source?.Upstream,
             [.. inspection.Policy?.Rules.Where(rule => rule.IsAbout(name)).Select(static rule => rule.Id) ?? []],
-            MayDelete(viewer, routed, caller), items, after, why);
+            MayDelete(viewer, routed, caller), found.Rows, found.Next, found.Notice);
+    }
+
+    // The next rows by name; null when the viewer sees no such repository.
+    private async ValueTask<Found?> FollowingAsync(Asked asked, CancellationToken cancellationToken)
+    {
+        var (rows, looked, last) = (new List<TagRow>(), 0, asked.Question.Last);
+        while (true)
+        {
+            if (await NamesAsync(asked, last, cancellationToken) is not { } page)
+                return rows.Count > 0 || last is not null ? new(rows, null, null) : null;
+            foreach (var tag in page.Items)
+            {
+                if (rows.Count == asked.Question.Count) return new(rows, last, null);
+                if (looked++ == MostLookedAt)
+                    return new(rows, last, $"{MostLookedAt} tags were looked at; the next page looks further.");
+                last = tag.Value;
+                if (await MatchAsync(asked, tag, cancellationToken) is { } row) rows.Add(row);
+            }
+            if (!page.More || page.Items.Count == 0) return new(rows, null, null);
+        }
     }
 
     // The rows that free most; null when the viewer sees no such repository.
-    private async ValueTask<(List<TagRow> Rows, string? Notice)?> OwnAsync(
-        Inspection inspection, Repository repository, Caller caller, TagQuestion question, Dictionary<TagName, HeldPush> held,
-        CancellationToken cancellationToken)
+    private async ValueTask<Found?> LargestAsync(Asked asked, CancellationToken cancellationToken)
     {
         var tags = new List<TagName>();
-        string? last = null;
         for (var more = true; more && tags.Count <= MostSorted;)
         {
-            if (await NamesAsync(repository, caller, last, held, cancellationToken) is not { } page)
+            if (await NamesAsync(asked, tags.LastOrDefault().Value, cancellationToken) is not { } page)
             {
-                if (last is null) return null;
+                if (tags.Count == 0) return null;
                 break;
             }
             tags.AddRange(page.Items);
-            (more, last) = (page.More && page.Items.Count > 0, page.Items.Count > 0 ? page.Items[^1].Value : last);
+            more = page.More && page.Items.Count > 0;
         }
-        var (own, isComplete) = await TagSizes.OfAsync(inspection, tags, cancellationToken);
+        var (own, isComplete) = await TagSizes.OfAsync(asked.Inspection, tags, cancellationToken);
         var rows = new List<TagRow>();
         foreach (var (tag, bytes) in own.OrderByDescending(static each => each.Value).Take(MostLookedAt))
         {
-            if (rows.Count == question.Count) break;
-            if (question.Search is { } part && !tag.Value.Contains(part, StringComparison.OrdinalIgnoreCase)) continue;
-            var row = await RowAsync(inspection, caller, tag, held.GetValueOrDefault(tag), cancellationToken);
-            if (row is not null && Matches(row, question)) rows.Add(row with { OwnBytes = bytes });
+            if (rows.Count == asked.Question.Count) break;
+            if (await MatchAsync(asked, tag, cancellationToken) is { } row) rows.Add(row with { OwnBytes = bytes });
         }
-        return (rows, isComplete && tags.Count <= MostSorted ? null : "The repository is large: not all of its tags were compared.");
+        var isWhole = isComplete && tags.Count <= MostSorted;
+        return new(rows, null, isWhole ? null : "The repository is large: not all of its tags were compared.");
+    }
+
+    // The row of a tag; null when the question is not about it.
+    private async ValueTask<TagRow?> MatchAsync(Asked asked, TagName tag, CancellationToken cancellationToken)
+    {
+        if (asked.Question.Search is { } part && !tag.Value.Contains(part, StringComparison.OrdinalIgnoreCase)) return null;
+        var row = await RowAsync(asked.Inspection, asked.Caller, tag, asked.Held.GetValueOrDefault(tag), cancellationToken);
+        return row is not null && Matches(row, asked.Question) ? row : null;
     }
 
     /// <summary>
@@ -164,13 +164,12 @@ internal sealed class TagPages(
     public bool MayPush(Routed routed, Caller caller) => repositories.SourceOf(routed) != "cached" && caller.MayPush;
 
     // The gate lists what the caller could pull, and a pusher's held tags; the operator sees held tags of any repository.
-    private static async ValueTask<Page<TagName>?> NamesAsync(
-        Repository repository, Caller caller, string? last, Dictionary<TagName, HeldPush> held, CancellationToken cancellationToken)
+    private static async ValueTask<Page<TagName>?> NamesAsync(Asked asked, string? last, CancellationToken cancellationToken)
     {
-        var answer = await repository.TagsAsync(caller, last, NamesAtOnce, cancellationToken);
+        var answer = await asked.Repository.TagsAsync(asked.Caller, last, NamesAtOnce, cancellationToken);
         if (answer is Answer<Page<TagName>>.Found { Value: var page }) return page;
-        if (held.Count == 0 || last is not null) return null;
-        return new([.. held.Keys.OrderBy(static tag => tag.Value, StringComparer.Ordinal).Take(NamesAtOnce)], false);
+        if (asked.Held.Count == 0 || last is not null) return null;
+        return new([.. asked.Held.Keys.OrderBy(static tag => tag.Value, StringComparer.Ordinal).Take(NamesAtOnce)], false);
     }
 
     /// <summary>The row of one tag; null when the tag was removed meanwhile.</summary>

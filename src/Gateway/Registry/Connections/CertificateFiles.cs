@@ -9,7 +9,7 @@ using Gateway.Oci;
 namespace Gateway.Registry;
 
 /// <summary>
-/// A listener's certificate and key, and the authorities of its clients, from PEM files; taken up by new connections within a second of a
+/// A listener's certificate and key, and the authorities of its clients, from PEM files; new connections use them within a second of a
 /// change. The contents are compared and not the files' times, so that folders swapped behind links (Kubernetes' secrets) are noticed too.
 /// </summary>
 internal sealed class CertificateFiles

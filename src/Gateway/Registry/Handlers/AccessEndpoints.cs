@@ -34,9 +34,9 @@ internal static class AccessEndpoints
 
     private static async Task<TokenRequest?> ReadAsync(Exchange x)
     {
-        // Secrets in a query would be in the log of every proxy.
+        // A secret in a query would be in the log of every proxy.
         if (!HttpMethods.IsPost(x.Request.Method)) return x.Request.Query.ContainsKey("grant_type") ? null : new();
-        // One form only: no client sends a token request in several parts. UTF-8 whatever charset says (WHATWG URL, 5.1).
+        // The only form: no client sends a token request in several parts. It is UTF-8 whatever charset says (WHATWG URL, 5.1).
         var type = x.Request.ContentType?.Split(';')[0].Trim();
         var isForm = "application/x-www-form-urlencoded".Equals(type, StringComparison.OrdinalIgnoreCase);
         if (!isForm || x.Request.ContentLength is null) return null;

@@ -31,7 +31,7 @@ internal static class Blobs
         headers[RegistryHeaders.ContentDigest] = digest.ToString();
         if (!x.IsHead && !known && await x.Repository.RedirectAsync(x.Caller, digest, x.Aborted) is { } there)
         {
-            // The address is a secret of some minutes.
+            // The address is a secret for some minutes.
             headers.Location = there.AbsoluteUri;
             headers.CacheControl = "no-store";
             x.Empty(Status307TemporaryRedirect);
@@ -60,7 +60,7 @@ internal static class Blobs
         }
     }
 
-    // Range means something for GET alone (RFC 9110 §14.2).
+    // Range has a meaning only for GET (RFC 9110 §14.2).
     private static IReadOnlyList<RangeSpec> WantedRanges(Exchange x) =>
         !x.IsHead && x.Request.Headers.Range is { Count: 1 } range && Conditional.RangeHolds(x.Request.Headers.IfRange, x.Target.Digest)
             ? ByteRanges.Parse(range[0])
@@ -73,7 +73,7 @@ internal static class Blobs
 
     private static Task SendAsync(Exchange x, IContent content, IReadOnlyList<RangeSpec> wanted)
     {
-        // Without a length no range can be placed; the whole blob is always a correct response.
+        // Without a length no range can be computed; the whole blob is always a correct response.
         if (wanted.Count == 0 || content.Length is not { } length || ByteRanges.Place(wanted, length) is not { } ranges)
         {
             return x.StreamAsync(Status200OK, MediaType, content.Length, content, 0, null);
@@ -92,7 +92,7 @@ internal static class Blobs
 
     private static Task SendSeveralAsync(Exchange x, IContent content, IReadOnlyList<ByteRange> ranges, long length)
     {
-        // Random, so that no content can hold it.
+        // Random, so that no content can contain it.
         var parts = new MultipartRanges(ranges, length, MediaType, RandomNumberGenerator.GetHexString(32, lowercase: true));
         return x.StreamAsync(Status206PartialContent, parts, content);
     }

@@ -9,8 +9,8 @@ using static Microsoft.AspNetCore.Http.StatusCodes;
 namespace Gateway.Registry;
 
 /// <summary>
-/// <c>POST /-/policy/evaluate</c> with <c>{"reference": "app:v1", "stage": "pull"}</c>: what the policy in force says, in a dry run that
-/// decides and notes nothing. For a tag with a held push it answers about the held push, so only callers with the right to push may ask.
+/// <c>POST /-/policy/evaluate</c> with <c>{"reference": "app:v1", "stage": "pull"}</c>: evaluates the policy in force, in a dry run that
+/// records nothing. For a tag with a held push, the answer is about the held push, so the caller needs the right to push.
 /// </summary>
 internal static class EvaluateEndpoint
 {
@@ -44,7 +44,7 @@ internal static class EvaluateEndpoint
         await x.WriteAsync(Status200OK, "application/json", JsonSerializer.SerializeToUtf8Bytes(answer, AdminJson.Default.PolicyAnswer));
     }
 
-    // As everywhere: a caller without the right to pull learns nothing about the repository.
+    // A caller without the right to pull learns nothing about the repository.
     private static async Task<bool> RefuseAsync(Exchange x, RepositoryName name, Repository? repository)
     {
         if (x.Caller is { MayPull: true, MayPush: true } && repository is not null) return false;

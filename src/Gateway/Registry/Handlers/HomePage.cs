@@ -3,8 +3,8 @@ using static Microsoft.AspNetCore.Http.StatusCodes;
 namespace Gateway.Registry;
 
 /// <summary>
-/// <c>GET /</c>: what a browser shows on the listening port. Every client gets the same bytes; nothing of the request, the
-/// configuration or the content is in them, so no account is asked for.
+/// <c>GET /</c>: the page that a browser shows on the listening port. Every client gets the same bytes. They contain nothing of
+/// the request, the configuration or the content, so no account is required.
 /// </summary>
 internal static class HomePage
 {

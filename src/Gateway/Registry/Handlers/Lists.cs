@@ -13,7 +13,7 @@ internal static class Lists
     public static async Task TagsAsync(Exchange x)
     {
         var wanted = x.Target.Query.Count ?? Paging.MaxCount;
-        // A page of none is still asked for, so that an unknown repository stays 404.
+        // A page of 0 entries is requested too, so that an unknown repository is still answered 404.
         var answer = await x.Repository.TagsAsync(x.Caller, x.Target.Query.Last, Math.Max(1, wanted), x.Aborted);
         if (answer is not Answer<Page<TagName>>.Found { Value: var page } found)
         {
@@ -32,7 +32,7 @@ internal static class Lists
         var (page, warnings) = wanted == 0
             ? (new([], More: false), [])
             : await x.Snapshot.Router.CatalogAsync(CallerOf, x.Target.Query.Last, wanted, x.Aborted);
-        // Which registries are behind the gateway is no stranger's business.
+        // Callers without rights must not learn which registries are behind the gateway.
         if (x.Snapshot.Access.IsOpen || x.Identity is Identity.Known)
         {
             foreach (var warning in warnings) Warnings.Add(x.Response.Headers, warning);
@@ -44,7 +44,7 @@ internal static class Lists
 
     private static Task WriteAsync(Exchange x, string property, string[] items, bool more)
     {
-        // A page of the catalog may end before it has a name: the next one goes on with what this one has found out.
+        // A page of the catalog can end before it has a name. The next page continues with what this one has found.
         if (more && (items.Length > 0 || x.Target.Route == Route.Catalog))
             x.Response.Headers.Link = Paging.NextLink(x.Target, items.Length > 0 ? items[^1] : x.Target.Query.Last ?? "");
         using var buffer = new MemoryStream();

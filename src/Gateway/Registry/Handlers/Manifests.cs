@@ -22,7 +22,7 @@ internal static class Manifests
         }
 
         x.Note(found);
-        // The digest asked for is repeated: the same bytes may also be known by another algorithm's.
+        // The requested digest is repeated: the same bytes can also be stored under a digest of another algorithm.
         var digest = x.Target.Reference.IsDigest ? x.Target.Digest : manifest.Digest;
         var headers = x.Response.Headers;
         headers[RegistryHeaders.ContentDigest] = digest.ToString();
@@ -52,7 +52,7 @@ internal static class Manifests
         else if (answer is not null) await x.RefuseAsync(answer, RegistryErrorCode.NAME_UNKNOWN);
     }
 
-    /// <summary>By digest the manifest with every tag bound to it, by tag the tag alone.</summary>
+    /// <summary>Deletes by digest the manifest with every tag that is bound to it, and by tag only the tag.</summary>
     public static async Task DeleteAsync(Exchange x)
     {
         var answer = await RegistryFace.WriteAsync<Digest>(
@@ -85,7 +85,7 @@ internal static class Manifests
         x.Empty(Status201Created);
     }
 
-    // What can be refused before a byte of the body is read.
+    // Refuses what can be refused before the body is read.
     private static async Task<bool> RefuseHeadAsync(Exchange x)
     {
         if (await RequestBody.RefuseEncodedAsync(x)) return true;

@@ -8,8 +8,8 @@ using static Microsoft.AspNetCore.Http.StatusCodes;
 namespace Gateway.Registry;
 
 /// <summary>
-/// <c>POST /-/promote</c> of <c>application/json</c>, <c>{"from": "stage/app@sha256:…", "to": "prod/app:v1"}</c>: binds a tag to what
-/// another repository has, with the evidence that the policy there asks for. Needs pull on the one and push on the other.
+/// <c>POST /-/promote</c> of <c>application/json</c>, <c>{"from": "stage/app@sha256:…", "to": "prod/app:v1"}</c>: binds a tag to a
+/// manifest of another repository, with the evidence that the policy requires. Needs the right to pull there and to push here.
 /// </summary>
 internal static class PromoteEndpoint
 {
@@ -46,7 +46,7 @@ internal static class PromoteEndpoint
         x.Empty(Status201Created);
     }
 
-    // Null: refused, and answered.
+    // Null when the request was refused; then the client is answered.
     private static async ValueTask<Answer<PushedManifest>?> TryAsync(Exchange x, Promotion asked)
     {
         var from = x.Snapshot.Router.Route(x.Host, null, asked.From);
@@ -58,7 +58,7 @@ internal static class PromoteEndpoint
         return await x.Repository.PromoteAsync(x.Caller, from.Repository!, there, asked.What, asked.Tag, x.Aborted);
     }
 
-    // In the order of every other request: identity, right to pull, right to push, existence.
+    // The same order as for every request: identity, right to pull, right to push, existence.
     private static async Task<bool> RefuseAsync(Exchange x, Caller there, Promotion asked, Routed from, Routed to)
     {
         var mayPull = there.MayPull && x.Caller.MayPull;

@@ -6,7 +6,7 @@ using static Microsoft.AspNetCore.Http.StatusCodes;
 namespace Gateway.Registry;
 
 /// <summary>
-/// Referrers (distribution-spec, end-12): always 200 with an index for a repository that may be read, empty where nothing refers.
+/// Referrers (distribution-spec, end-12): always 200 with an index, which is empty without referrers, if the caller can pull.
 /// </summary>
 internal static class ReferrerLists
 {

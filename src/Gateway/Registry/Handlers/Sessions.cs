@@ -11,7 +11,7 @@ namespace Gateway.Registry;
 internal static class Sessions
 {
     /// <summary>
-    /// One chunk, streamed to its end. It must begin where the session ends, as <c>Content-Range</c> says, or else the Location in use.
+    /// Receives one chunk. It must begin where the session ends, according to <c>Content-Range</c> or to the Location that the client uses.
     /// </summary>
     public static async Task PatchAsync(Exchange x)
     {
@@ -20,7 +20,7 @@ internal static class Sessions
         if (await AppendChunkAsync(x, upload)) Continue(x, upload, Status202Accepted);
     }
 
-    /// <summary>The end, with the last chunk or without one.</summary>
+    /// <summary>Ends the session, with or without a last chunk.</summary>
     public static async Task PutAsync(Exchange x)
     {
         await using var upload = await TakeOverAsync(x);
@@ -48,14 +48,14 @@ internal static class Sessions
         x.Empty(Status204NoContent);
     }
 
-    /// <summary>An answer that lets the client go on.</summary>
+    /// <summary>The answer after which the client continues.</summary>
     public static void Continue(Exchange x, Upload upload, int status)
     {
         Place(x, upload);
         x.Empty(status);
     }
 
-    /// <summary>The answer to a blob that is now there.</summary>
+    /// <summary>The answer when the blob is stored.</summary>
     public static void Created(Exchange x, Digest digest)
     {
         x.Response.Headers.Location = Locations.Blob(x.Target, digest);
@@ -64,7 +64,7 @@ internal static class Sessions
     }
 
     /// <summary>
-    /// Appends the body, at most so many bytes of it; false when it has more. What arrives before a client hangs up stays received.
+    /// Appends the body up to a limit; false when it is longer. Bytes that arrived before a client disconnected are kept.
     /// </summary>
     public static async Task<bool> AppendAsync(Exchange x, Upload upload, long most = long.MaxValue)
     {
@@ -100,7 +100,7 @@ internal static class Sessions
         return false;
     }
 
-    // Null: not found, and answered.
+    // Null when the session was not found; then the client is answered.
     private static async Task<Upload?> FindAsync(Exchange x)
     {
         var answer = await x.Repository.FindUploadAsync(x.Caller, x.Target.Id, x.Aborted);
@@ -113,7 +113,7 @@ internal static class Sessions
         return null;
     }
 
-    // As FindAsync, for a request that changes the session: the one before it, which the client has given up, is ended.
+    // As FindAsync, for a request that changes the session. It ends an earlier request, which the client has abandoned.
     private static async Task<Upload?> TakeOverAsync(Exchange x)
     {
         if (await FindAsync(x) is not { } upload) return null;
@@ -123,7 +123,7 @@ internal static class Sessions
         return null;
     }
 
-    // False: refused, and answered.
+    // False when the chunk was refused; then the client is answered.
     private static async Task<bool> AppendChunkAsync(Exchange x, Upload upload)
     {
         var header = x.Request.Headers.ContentRange;
@@ -145,7 +145,7 @@ internal static class Sessions
         }
 
         var length = x.Request.ContentLength;
-        // What goes beyond the range is not the blob's next part: it is not kept.
+        // Bytes beyond the range are not the next part of the blob, so they are not kept.
         var isWhole = length is not null && length != range.Count ? false : await AppendAsync(x, upload, range.Count);
         if (isWhole && upload.Length == range.Last + 1) return true;
 
@@ -164,7 +164,7 @@ internal static class Sessions
             status: Status416RangeNotSatisfiable);
     }
 
-    // An empty session says 0-0, as a session of one byte does: the form has no other way (distribution does the same).
+    // The header cannot express an empty session, so it has the value of a session of one byte (as in distribution).
     private static void Place(Exchange x, Upload upload)
     {
         var headers = x.Response.Headers;

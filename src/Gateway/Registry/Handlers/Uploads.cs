@@ -6,7 +6,7 @@ using static Microsoft.AspNetCore.Http.StatusCodes;
 
 namespace Gateway.Registry;
 
-/// <summary>Where uploads begin (distribution-spec, end-4, end-11): a session, a blob in one request, or a mount.</summary>
+/// <summary>Begins uploads (distribution-spec, end-4, end-11): a session, a blob in one request, or a mount.</summary>
 internal static class Uploads
 {
     public static async Task PostAsync(Exchange x)
@@ -31,7 +31,7 @@ internal static class Uploads
     }
 
     // False, for any reason, means "open a session" (distribution-spec, "Mounting a blob from another repository"): the answer must not
-    // tell what another repository holds.
+    // reveal what another repository has.
     private static async Task<bool> MountAsync(Exchange x, Digest digest)
     {
         var router = x.Snapshot.Router;
@@ -49,7 +49,7 @@ internal static class Uploads
         return false;
     }
 
-    // No client knows the session's id, so everything that does not end in a blob ends the session.
+    // No client knows the id of the session, so every outcome but a stored blob ends it.
     private static async Task PutWholeAsync(Exchange x, Upload upload, Digest digest)
     {
         var completed = false;

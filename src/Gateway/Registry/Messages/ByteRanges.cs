@@ -24,7 +24,7 @@ internal static class ByteRanges
     public const int MaxRanges = 1024;
 
     /// <summary>
-    /// Reads the header; empty when there is none, or none to be honoured: another unit, malformed, too many (RFC 9110 §14.2 lets a server
+    /// Reads the header; empty when there is none, or none that applies: another unit, malformed, too many (RFC 9110 §14.2 lets a server
     /// ignore those).
     /// </summary>
     public static IReadOnlyList<RangeSpec> Parse(string? header)

@@ -7,7 +7,7 @@ namespace Gateway.Registry;
 /// <summary>Writes <c>Cache-Status</c> (RFC 9211) of how an answer was obtained.</summary>
 internal static class CacheStatus
 {
-    /// <summary>Nothing was looked up: the gateway itself answered.</summary>
+    /// <summary>The gateway itself answered, without a lookup.</summary>
     public const string Local = "gateway";
 
     private const string Hit = "gateway; hit";

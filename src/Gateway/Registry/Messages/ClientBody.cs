@@ -5,8 +5,8 @@ using static Microsoft.AspNetCore.Http.StatusCodes;
 namespace Gateway.Registry;
 
 /// <summary>
-/// The body of an upload, given up when the client sends nothing for <paramref name="idle"/>. Clients compress while they send, and pause
-/// for as long as that takes; the server's own limit is an average: it ends a sender that begins late, and never one that stops late.
+/// The body of an upload. It fails when the client sends nothing for <paramref name="idle"/>. Clients compress while they send, and pause
+/// for that long. The server's own limit is an average: it would end a sender that begins late, and never one that stops late.
 /// </summary>
 /// <remarks>
 /// A pending read is ended through the reader and never by a token: after a token the server takes the body for one that is still being

@@ -23,8 +23,8 @@ internal static class Conditional
     }
 
     /// <summary>
-    /// Whether <c>If-None-Match</c> names this digest. Weak comparison (RFC 9110 §13.1.2); without quotes too, as older Docker clients
-    /// send it.
+    /// Whether <c>If-None-Match</c> names this digest. The comparison is weak (RFC 9110 §13.1.2), and accepts a digest without quotes, as
+    /// older Docker clients send it.
     /// </summary>
     public static bool IsKnown(StringValues ifNoneMatch, Digest digest)
     {
@@ -48,7 +48,7 @@ internal static class Conditional
     }
 
     /// <summary>
-    /// Whether <c>Range</c> is to be honoured: <c>If-Range</c> is absent or names this digest, strongly; a date never does (RFC 9110
+    /// Whether <c>Range</c> applies: <c>If-Range</c> is absent, or names this digest strongly; a date never does (RFC 9110
     /// §13.1.5).
     /// </summary>
     public static bool RangeHolds(StringValues ifRange, Digest digest) =>

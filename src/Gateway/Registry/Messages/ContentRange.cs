@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Gateway.Registry;
 
 /// <summary>
-/// A chunk's place in a blob, as <c>Content-Range: first-last</c> says it (distribution-spec, "Pushing a blob in chunks":
+/// The place of a chunk in a blob, in the form <c>Content-Range: first-last</c> (distribution-spec, "Pushing a blob in chunks":
 /// <c>^[0-9]+-[0-9]+$</c>).
 /// </summary>
 internal readonly record struct ContentRange(long First, long Last)

@@ -16,7 +16,7 @@ internal static class Refusals
     // RFC 9110 §15.6.3: "received an invalid response from an inbound server". Without Retry-After: later it would be the same.
     private const int BadGateway = 502;
 
-    /// <summary>Answers with a code and its usual status, unless another is given. The audit log gets the line first.</summary>
+    /// <summary>Answers with a code, and with its usual status unless another one is given. The audit log gets the line first.</summary>
     public static async Task FailAsync(this Exchange x, RegistryErrorCode code, string message, string? detail = null, int? status = null)
     {
         if (code == RegistryErrorCode.TOOMANYREQUESTS && x.Response.Headers.RetryAfter.Count == 0) x.RetryAfter(DefaultRetryAfter);
@@ -26,7 +26,7 @@ internal static class Refusals
     }
 
     /// <summary>Translates an answer of the gate that is not a value: the only place that does.</summary>
-    /// <param name="absent">The noun's code for content that is not there.</param>
+    /// <param name="absent">The noun's code for content that is not stored.</param>
     /// <param name="unknown">The message for that, if the request's target does not name what is missing.</param>
     public static Task RefuseAsync<T>(this Exchange x, Answer<T> answer, RegistryErrorCode absent, string? unknown = null)
     {
@@ -78,13 +78,13 @@ internal static class Refusals
         return x.FailAsync(RegistryErrorCode.UNAUTHORIZED, message);
     }
 
-    // Some clients show credentials only where they are asked for them (docker with containerd's store, buildx, notation), and go on with a
-    // anonymous token if they have none: such a caller gets the usual refusal. On a listener without writes there are no pushers.
+    // Some clients send credentials only after a challenge (docker with containerd's store, buildx, notation), and continue with an
+    // anonymous token if they have none; such a caller gets the usual refusal. A listener without writes has no pushers.
     private static bool MayHaveMoreToShow(Exchange x) =>
         x.Identity is Identity.Anonymous && x.Request.Headers.Authorization.Count == 0 && !x.Listener.PullOnly
         && !x.Snapshot.Access.IsOpen && !x.Snapshot.PassesCredentialsOn;
 
-    // As the upstream said it to this client, whatever of it is kept here.
+    // The upstream's own answer to this client, whatever the gateway has stored.
     private static bool IsRefusedByUpstream(Exchange x) =>
         x.Handling is { UpstreamStatus: 401 or 403, Upstream: { } key }
         && x.Snapshot.Options.Upstreams.GetValueOrDefault(key)?.Auth == UpstreamAuth.Passthrough;

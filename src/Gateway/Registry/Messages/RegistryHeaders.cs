@@ -1,6 +1,6 @@
 namespace Gateway.Registry;
 
-/// <summary>Header names of the distribution-spec, of Docker's registry before it, and of our own.</summary>
+/// <summary>Header names of the distribution-spec, of Docker's registry before it, and of the gateway.</summary>
 internal static class RegistryHeaders
 {
     public const string ApiVersion = "Docker-Distribution-Api-Version";

@@ -8,15 +8,15 @@ using static Microsoft.AspNetCore.Http.StatusCodes;
 
 namespace Gateway.Registry;
 
-/// <summary>Bodies that clients send: never decoded, and never larger than was said.</summary>
+/// <summary>Bodies that clients send. They are never decoded, and never larger than announced.</summary>
 internal static class RequestBody
 {
-    // Most manifests fit in this; for a larger one the memory doubles as it is received.
+    // Most manifests fit; for a larger one the memory doubles while it is received.
     private const int FirstBytes = 4 * 1024;
 
     /// <summary>
-    /// Reads a whole body; null when it has more than <paramref name="maxBytes"/>. Its memory grows with what was received, whatever length
-    /// was announced, and is the receipt's. Throws <see cref="DocumentBudgetException"/> where there is no more.
+    /// Reads a whole body; null when it has more than <paramref name="maxBytes"/>. Its memory belongs to the receipt, and grows with
+    /// what was received, whatever length was announced. Throws <see cref="DocumentBudgetException"/> when no memory remains.
     /// </summary>
     public static async ValueTask<byte[]?> ReadAsync(
         HttpRequest request, int maxBytes, DocumentBudget.Receipt receipt, CancellationToken cancellationToken)
@@ -27,7 +27,7 @@ internal static class RequestBody
         var beyond = new byte[1];
         for (var length = 0; ;)
         {
-            // A full body must have ended: only its end is looked for.
+            // A full body must have ended, so only its end is read.
             var isFull = length == most;
             var read = await ReadAsync(request.Body, isFull ? beyond : body.AsMemory(length), cancellationToken);
             if (read == 0) return length == body.Length ? body : Sized(body, length);
@@ -51,16 +51,16 @@ internal static class RequestBody
         x.Identity is Identity.Known known ? known.Actor : ClientAddress.GroupOf(x.RemoteAddress).ToString());
 
     /// <summary>
-    /// Whether a body could not be read because its client hung up. A reader may learn that before the request does. What is wrong
-    /// with the body itself is a <see cref="BadHttpRequestException"/>, and a full volume is not the client's.
+    /// Whether a body could not be read because its client disconnected. A reader can learn that before the request does. A fault of
+    /// the body itself is a <see cref="BadHttpRequestException"/>, and a full volume is not the fault of the client.
     /// </summary>
     public static bool IsHangUp(IOException e) => e is not (
         BadHttpRequestException or StoreReadOnlyException or DocumentBudgetException or UploadTakenOverException);
 
 
     /// <summary>
-    /// The body of an upload. Its sender may pause for <c>limits.uploadPause</c>, and be as slow as it likes: what it holds meanwhile is a
-    /// connection and a session, of which there are limits.
+    /// The body of an upload. Its sender can pause for <c>limits.uploadPause</c>, and can be slow without limit: meanwhile it uses a
+    /// connection and a session, and the number of both is limited.
     /// </summary>
     public static ClientBody OfUpload(Exchange x)
     {
@@ -80,17 +80,17 @@ internal static class RequestBody
         }
     }
 
-    /// <summary>Whether the request has a body at all; one without a stated length may turn out empty.</summary>
+    /// <summary>Whether the request has a body; a body without a stated length can be empty.</summary>
     public static bool IsPresent(HttpRequest request) => request.ContentLength > 0 || (request.ContentLength is null && HasBody(request));
 
     /// <summary>
-    /// Whether some of the body is left unread. The server drains that, but not when the client hangs up meanwhile: then it takes the rest
-    /// for the next request (Kestrel 10.0.12), which no client sent. So a connection ends with the request that leaves some.
+    /// Whether a part of the body was not read. The server drains it, but not if the client disconnects meanwhile: then it takes the
+    /// rest for the next request (Kestrel 10.0.12), which no client sent. So the connection ends with such a request.
     /// </summary>
     public static bool HasUnread(HttpRequest request)
     {
         if (!HasBody(request) || HttpProtocol.IsHttp2(request.Protocol)) return false;
-        // To look would ask the client to send it (RFC 9110 §10.1.1).
+        // A read would make the client send it (RFC 9110 §10.1.1).
         if (request.Headers.Expect.Count > 0) return true;
         try
         {

@@ -10,7 +10,7 @@ internal static class Warnings
     private const int MaxCount = 3;
     private const int MaxTextLength = 320;
 
-    /// <summary>Adds one warning; text beyond the bounds is cut, a warning beyond them is left out.</summary>
+    /// <summary>Adds one warning. A text that is too long is cut, and warnings beyond the limit are left out.</summary>
     public static void Add(IHeaderDictionary headers, string text)
     {
         var present = headers.Warning;

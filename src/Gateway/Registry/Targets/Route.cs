@@ -3,10 +3,10 @@ namespace Gateway.Registry;
 /// <summary>What a request target names. The lower-case names are the <c>route</c> label of metrics and logs.</summary>
 internal enum Route
 {
-    /// <summary>No target that we read: it was refused before it meant anything.</summary>
+    /// <summary>A target that was refused before its route was known.</summary>
     Invalid,
 
-    /// <summary>A well-formed path that is none of ours.</summary>
+    /// <summary>A well-formed path that the gateway does not have.</summary>
     Unknown,
 
     /// <summary><c>/v2/</c> (end-1).</summary>

@@ -3,12 +3,12 @@ using Gateway.Configuration;
 namespace Gateway.Registry;
 
 /// <summary>What one method of one route needs and does.</summary>
-/// <param name="Needs">What access rules must allow in the target's repository; none where the handler asks for itself.</param>
+/// <param name="Needs">The rights that access rules must give in the target's repository; none if the handler checks rights itself.</param>
 internal sealed record RouteOperation(AccessActions Needs, Func<Exchange, Task> Handle);
 
 /// <summary>
-/// Every method of every route. A method that is not in this table is refused, so that a forgotten one is not allowed (in zot a token for
-/// pushing could delete: GHSA-qg67-7m6v-qg25). HEAD is GET without its body.
+/// Every method of every route. A method that is not in this table is refused, so that a forgotten one is not allowed (in zot a token
+/// for pushing could delete: GHSA-qg67-7m6v-qg25). HEAD is GET without its body.
 /// </summary>
 internal static class RouteTable
 {
@@ -43,7 +43,7 @@ internal static class RouteTable
             .Select(each => (each.Key.Method, each.Value)).ToArray()),
     ];
 
-    /// <summary>Null when the route does not know the method, whose case counts (RFC 9110 §9.1).</summary>
+    /// <summary>Null when the route does not support the method. Methods are case-sensitive (RFC 9110 §9.1).</summary>
     public static RouteOperation? Find(Route route, string method)
     {
         var wanted = method == HttpMethods.Head ? HttpMethods.Get : method;

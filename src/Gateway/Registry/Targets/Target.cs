@@ -20,7 +20,7 @@ internal sealed record Target(Route Route)
     public string Id { get; init; } = "";
 
     /// <summary>
-    /// Where in the upload session the client goes on, as the <c>Location</c> said that it uses; null where it uses the bare session.
+    /// The offset in the upload session at which the client continues, from the <c>Location</c> that it uses; null if that has none.
     /// </summary>
     public long? Offset { get; init; }
 
@@ -28,7 +28,7 @@ internal sealed record Target(Route Route)
 
     public Digest Digest => Reference.Digest;
 
-    /// <summary>The path's last part as a log shows it; empty for routes without one.</summary>
+    /// <summary>The last part of the path, for logs; empty for routes without one.</summary>
     public string ReferenceText => Route switch
     {
         Route.Manifest or Route.Blob or Route.Referrers => Reference.ToString(),

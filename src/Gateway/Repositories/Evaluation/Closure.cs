@@ -28,18 +28,16 @@ internal sealed class Closure
     private FactKinds _known;
     private string? _configsUnread;
 
-    private Closure(
-        IBacking backing, IBacking bindings, ImmutableArray<SignatureRepository> elsewhere, StoredManifest manifest, PolicyEngine engine,
-        BlobContents contents, Brought? brought, bool whole, TimeProvider clock)
+    private Closure(ClosureSources sources, IBacking backing, IBacking bindings, StoredManifest manifest, Brought? brought, bool whole)
     {
-        (_backing, _bindings, Manifest, _engine, _contents, _clock) = (backing, bindings, manifest, engine, contents, clock);
-        _whole = whole;
+        (_engine, _contents, _clock) = (sources.Engine, sources.Contents, sources.Clock);
+        (_backing, _bindings, Manifest, _whole) = (backing, bindings, manifest, whole);
         _readers =
         [
-            new(backing, brought, clock),
-            .. elsewhere.Select(one => new EvidenceReader(one.Backing, null, clock, one.Written)),
+            new(backing, brought, _clock),
+            .. sources.Elsewhere.Select(one => new EvidenceReader(one.Backing, null, _clock, one.Written)),
         ];
-        (Canonical, Now) = (CanonicalOf(manifest), clock.GetUtcNow());
+        (Canonical, Now) = (CanonicalOf(manifest), _clock.GetUtcNow());
     }
 
     /// <summary>The time that every evaluation of it uses.</summary>
@@ -84,19 +82,18 @@ internal sealed class Closure
     public ImmutableArray<Expectation> Bound => [.. _bound.Select(b => new Expectation(b.Key, b.Value))];
 
     /// <param name="bindings">The repository whose tags are read: for a promotion the receiving one.</param>
-    /// <param name="elsewhere">The signature repositories that may have evidence about it.</param>
     /// <param name="brought">Evidence that is not stored yet, but counts.</param>
     /// <param name="whole">Whether manifests below the index that only the upstream has are read too.</param>
     public static async ValueTask<Closure> ReadAsync(
-        IBacking backing, IBacking bindings, ImmutableArray<SignatureRepository> elsewhere, StoredManifest manifest, PolicyEngine engine,
-        BlobContents contents, Brought? brought, bool whole, TimeProvider clock, CancellationToken cancellationToken)
+        ClosureSources sources, IBacking backing, IBacking bindings, StoredManifest manifest, Brought? brought, bool whole,
+        CancellationToken cancellationToken)
     {
-        var closure = new Closure(backing, bindings, elsewhere, manifest, engine, contents, brought, whole, clock);
+        var closure = new Closure(sources, backing, bindings, manifest, brought, whole);
         closure.NoteVersion(manifest.Digest);
         if (!closure.Canonical.IsEmpty) closure.NoteVersion(closure.Canonical);
         closure.Descendants = await closure.ReadDescendantsAsync(cancellationToken);
         foreach (var (digest, _) in closure.Descendants) closure.NoteVersion(digest);
-        (closure.Documents, closure.DocumentsUnread) = await contents.Documents.ReadAsync(
+        (closure.Documents, closure.DocumentsUnread) = await sources.Contents.Documents.ReadAsync(
             backing, closure.Descendants.Select(static d => d.Manifest).Append(manifest.Manifest), cancellationToken);
         return closure;
     }
@@ -285,3 +282,11 @@ internal sealed class Closure
     private ValueTask<StoredManifest?> StoredAsync(Digest digest, CancellationToken cancellationToken) =>
         _backing.ReadLinkedAsync(digest, cancellationToken);
 }
+
+/// <summary>What every <see cref="Closure"/> of one configuration is read with.</summary>
+/// <param name="Engine">Says which facts the policy needs.</param>
+/// <param name="Contents">Finds out what the bytes of blobs are.</param>
+/// <param name="Clock">The clock for decisions.</param>
+/// <param name="Elsewhere">The signature repositories that may have evidence about a manifest.</param>
+internal sealed record ClosureSources(
+    PolicyEngine Engine, BlobContents Contents, TimeProvider Clock, ImmutableArray<SignatureRepository> Elsewhere);

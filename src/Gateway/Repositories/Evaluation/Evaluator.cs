@@ -166,7 +166,7 @@ internal sealed partial class Evaluator(
         IBacking backing, StoredManifest manifest, Brought? brought, CancellationToken cancellationToken, IBacking? bindings = null,
         bool whole = false) =>
         Closure.ReadAsync(
-            backing, bindings ?? backing, ReadsElsewhere ? _elsewhere.Value : [], manifest, engine, _contents, brought, whole, clock,
+            new(engine, _contents, clock, ReadsElsewhere ? _elsewhere.Value : []), backing, bindings ?? backing, manifest, brought, whole,
             cancellationToken);
 
     /// <summary>Evaluates one stage, and counts the verdict.</summary>
