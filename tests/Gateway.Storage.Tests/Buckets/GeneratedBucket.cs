@@ -85,23 +85,9 @@ internal sealed class GeneratedBucket(byte[] block) : IBucket
 }
 
 /// <summary>A part of the bytes that a block, which is repeated without end, makes.</summary>
-internal sealed class RepeatedStream(byte[] block, long offset, long end) : Stream
+internal sealed class RepeatedStream(byte[] block, long offset, long end) : ReadOnlyStream
 {
     private long _at = offset;
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     public override int Read(Span<byte> buffer)
     {
@@ -115,14 +101,4 @@ internal sealed class RepeatedStream(byte[] block, long offset, long end) : Stre
     public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => new(Read(buffer.Span));
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 }

@@ -199,42 +199,18 @@ internal sealed class FaultyBucket(IBucket inner, Func<BucketCall, Fault> choose
     }
 
     /// <summary>Fails after some bytes.</summary>
-    private sealed class CutStream(ReadOnlyMemory<byte> bytes) : Stream
+    private sealed class CutStream(ReadOnlyMemory<byte> bytes) : ReadOnlyStream
     {
         private int _at;
 
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
-
-        public override int Read(byte[] buffer, int offset, int count)
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
             if (_at == bytes.Length) throw new IOException("the connection ended in the middle of an object");
-            var next = bytes.Slice(_at, Math.Min(count, bytes.Length - _at));
-            next.CopyTo(buffer.AsMemory(offset));
+            var next = bytes.Slice(_at, Math.Min(buffer.Length, bytes.Length - _at));
+            next.CopyTo(buffer);
             _at += next.Length;
-            return next.Length;
+            return new(next.Length);
         }
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 }
 

@@ -6,28 +6,10 @@ namespace Gateway.Storage;
 /// <param name="response">Disposed of with this stream; it ends the connection when bytes remain.</param>
 /// <param name="length">Bytes that must arrive.</param>
 /// <param name="failed">Makes the exception for a failed read.</param>
-internal sealed class S3Body(Stream bytes, IDisposable response, long length, TimeSpan limit, Func<Exception> failed) : Stream
+internal sealed class S3Body(Stream bytes, IDisposable response, long length, TimeSpan limit, Func<Exception> failed)
+    : ReadOnlyStream
 {
     private long _remaining = length;
-
-    /// <inheritdoc/>
-    public override bool CanRead => true;
-
-    /// <inheritdoc/>
-    public override bool CanSeek => false;
-
-    /// <inheritdoc/>
-    public override bool CanWrite => false;
-
-    /// <inheritdoc/>
-    public override long Length => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     /// <inheritdoc/>
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
@@ -64,28 +46,6 @@ internal sealed class S3Body(Stream bytes, IDisposable response, long length, Ti
             throw;
         }
     }
-
-    /// <inheritdoc/>
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    /// <inheritdoc/>
-    public override int Read(byte[] buffer, int offset, int count) =>
-        throw new NotSupportedException("expected an asynchronous read of an object");
-
-    /// <inheritdoc/>
-    public override void Flush()
-    {
-    }
-
-    /// <inheritdoc/>
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)

@@ -3,6 +3,7 @@ using System.IO.Compression;
 using System.Text;
 using Gateway.Oci;
 using Gateway.Repositories;
+using Gateway.Storage;
 
 namespace Gateway.Operations.ReadModels;
 
@@ -75,19 +76,9 @@ internal static class ChartFiles
     }
 
     /// <summary>Ends with an error after a number of bytes.</summary>
-    private sealed class BoundedStream(Stream inner, long left) : Stream
+    private sealed class BoundedStream(Stream inner, long left) : ReadOnlyStream
     {
         private long _left = left;
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
         public override int Read(byte[] buffer, int offset, int count) => Count(inner.Read(buffer, offset, count));
 
@@ -99,14 +90,6 @@ internal static class ChartFiles
             _left -= read;
             return _left >= 0 ? read : throw new InvalidDataException("the archive unpacks to more than the page reads");
         }
-
-        public override void Flush() => inner.Flush();
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
         protected override void Dispose(bool disposing)
         {

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using Gateway.Storage;
 using static Microsoft.AspNetCore.Http.StatusCodes;
 
 namespace Gateway.Registry;
@@ -12,7 +13,7 @@ namespace Gateway.Registry;
 /// A pending read is ended through the reader and never by a token: after a token the server takes the body for one that is still being
 /// read, and logs a failure when it drains the rest (Kestrel 10.0.12).
 /// </remarks>
-internal sealed class ClientBody : Stream
+internal sealed class ClientBody : ReadOnlyStream
 {
     private readonly PipeReader _reader;
     private readonly TimeSpan _idle;
@@ -26,20 +27,6 @@ internal sealed class ClientBody : Stream
         (_reader, _idle) = (reader, idle);
         _silence = clock.CreateTimer(
             static body => ((ClientBody)body!).GiveUp(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-    }
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
     }
 
     /// <summary>Reads what was received. Throws <see cref="BadHttpRequestException"/> (408) if nothing was received for too long.</summary>
@@ -69,21 +56,6 @@ internal sealed class ClientBody : Stream
             _reader.AdvanceTo(taken.End);
             return count;
         }
-    }
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override void Flush()
-    {
     }
 
     protected override void Dispose(bool disposing)
