@@ -267,20 +267,9 @@ internal sealed partial class ContentFiles(
         }
         catch
         {
-            TryDelete(data);
+            // A restart would find the file, but no acknowledged change names it.
+            Disk.TryDelete(data);
             throw;
-        }
-    }
-
-    private static void TryDelete(string file)
-    {
-        try
-        {
-            File.Delete(file);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // A restart finds the file, and no acknowledged change names it.
         }
     }
 }

@@ -103,14 +103,8 @@ public sealed class Damage : IDisposable
         _known.TryRemove((root.Lifetime, digest), out _);
         _unread.TryRemove((root.Lifetime, digest), out _);
         if (_aside.IsEmpty || !_aside.TryRemove((root.Lifetime, digest), out _)) return;
-        try
-        {
-            File.Delete(AsideOf(root.Lifetime, digest));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // The next start reads it again, and finds the new file in its place.
-        }
+        // If it stays, the next start reads it again, and finds the new file in its place.
+        Disk.TryDelete(AsideOf(root.Lifetime, digest));
     }
 
     /// <summary>Whether a root's file of some content was set aside, and no other file is in its place.</summary>

@@ -130,6 +130,19 @@ internal static partial class Disk
         if (IsLink(path)) File.Delete(path);
     }
 
+    /// <summary>Removes a file that nothing needs. If that fails, the file stays, and the next start removes or ignores it.</summary>
+    public static void TryDelete(string path)
+    {
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Nothing depends on the removal.
+        }
+    }
+
     private static IEnumerable<string> In(string folder, Func<string, IEnumerable<string>> list)
     {
         if (!HasFolder(folder)) yield break;

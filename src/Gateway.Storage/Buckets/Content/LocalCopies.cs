@@ -163,7 +163,7 @@ internal sealed class LocalCopies(
     {
         if (_stop.IsCancellationRequested)
         {
-            TryDelete(file);
+            Disk.TryDelete(file);
             return;
         }
         Run(async () =>
@@ -174,7 +174,7 @@ internal sealed class LocalCopies(
                     durability.Flush(handle, file);
                 cached.Take(file, digest);
             });
-            TryDelete(file);
+            Disk.TryDelete(file);
         });
     }
 
@@ -227,18 +227,6 @@ internal sealed class LocalCopies(
         var task = Task.Run(work);
         _running[task] = 0;
         _ = task.ContinueWith(ended => _running.TryRemove(ended, out _), TaskScheduler.Default);
-    }
-
-    private static void TryDelete(string file)
-    {
-        try
-        {
-            File.Delete(file);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // The next start removes it.
-        }
     }
 
     /// <summary>Stops the running copies; what they have on the disk is continued by a later one.</summary>

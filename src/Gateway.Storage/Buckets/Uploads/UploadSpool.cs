@@ -102,13 +102,6 @@ internal sealed class UploadSpool(string path, long start)
     public void Delete()
     {
         Close();
-        try
-        {
-            File.Delete(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // The next start removes it.
-        }
+        Disk.TryDelete(path);
     }
 }
