@@ -42,7 +42,8 @@ internal sealed class Snapshots(
         {
             await upstreams.ReloadAsync(options.Upstreams.Values);
             Limit(options);
-            _current = Make(options, _current?.Access.With(options.Access) ?? new(options.Access, clock, accessLog));
+            _current = Make(options, _current?.Access.With(options.Access, options.TokenKeyFile)
+                ?? new(options.Access, clock, accessLog, options.TokenKeyFile));
             inForce.Set(options);
         }
         finally

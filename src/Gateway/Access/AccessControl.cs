@@ -35,8 +35,10 @@ internal sealed class AccessControl
     private readonly HtpasswdFile? _accounts;
     private readonly ExternalIssuers _issuers;
 
-    public AccessControl(AccessOptions? options, TimeProvider clock, ILogger<AccessControl> logger)
-        : this(options, new Shared(clock, logger, new(clock), new(clock), new(clock)), null, null)
+    /// <param name="tokenKeyFile">The file with the secret that tokens are signed with; null for one of this process alone.</param>
+    /// <exception cref="IOException">The file has no secret.</exception>
+    public AccessControl(AccessOptions? options, TimeProvider clock, ILogger<AccessControl> logger, string? tokenKeyFile = null)
+        : this(options, new Shared(clock, logger, SignerOf(tokenKeyFile, clock) ?? new(clock), new(clock), new(clock)), null, null)
     {
     }
 
@@ -65,8 +67,14 @@ internal sealed class AccessControl
     /// <summary>No <c>access</c> section: every caller has all rights, and no caller is identified.</summary>
     public bool IsOpen => _options is null;
 
-    /// <summary>The same caches, token key and delays with new rules, so tokens survive a reload.</summary>
-    public AccessControl With(AccessOptions? next) => new(next, _shared, _accounts, _issuers);
+    /// <summary>
+    /// The same caches and delays with new rules, and the same key of tokens unless a file has another, so tokens survive a reload.
+    /// </summary>
+    /// <exception cref="IOException">The file has no secret.</exception>
+    public AccessControl With(AccessOptions? next, string? tokenKeyFile = null) => new(
+        next, _shared with { Tokens = SignerOf(tokenKeyFile, _shared.Clock) ?? _shared.Tokens }, _accounts, _issuers);
+
+    private static TokenSigner? SignerOf(string? file, TimeProvider clock) => file is null ? null : new(clock, TokenFile.Read(file));
 
     /// <summary>Reads an <c>Authorization</c> header. Credentials that are sent are always checked, even if none are needed.</summary>
     /// <param name="remote">Address that a failed login counts against; null for all such callers together.</param>

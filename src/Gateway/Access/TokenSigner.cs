@@ -17,10 +17,11 @@ internal enum TokenUse : byte
 
 /// <summary>
 /// Creates and reads the gateway's tokens: base64url of use (1 byte), expiry (8, Unix milliseconds), stamp (8), actor and groups (UTF-8, by
-/// lines; none for anonymous), HMAC-SHA256 of all that (32). Clients see an opaque string. The key is random for each process: tokens end
-/// with it.
+/// lines; none for anonymous), HMAC-SHA256 of all that (32). Clients see an opaque string. Without a secret the key is random for each
+/// process, and tokens end with it.
 /// </summary>
-internal sealed class TokenSigner(TimeProvider clock)
+/// <param name="secret">What every gateway has that accepts these tokens; null for this process alone.</param>
+internal sealed class TokenSigner(TimeProvider clock, string? secret = null)
 {
     public static readonly TimeSpan BearerLife = TimeSpan.FromMinutes(5);
 
@@ -35,7 +36,10 @@ internal sealed class TokenSigner(TimeProvider clock)
 
     private const int StampLength = 8;
 
-    private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
+    // Of the secret for this one purpose: replicas sign other texts with theirs.
+    private readonly byte[] _key = secret is null
+        ? RandomNumberGenerator.GetBytes(32)
+        : HMACSHA256.HashData(Encoding.UTF8.GetBytes(secret), "gateway-tokens"u8);
 
     /// <summary>A token for this actor (null for anonymous); it becomes invalid when the actor's proof changes.</summary>
     /// <param name="knownBy">The actor's proof: its password's hash, or its issuer's options.</param>
@@ -53,7 +57,7 @@ internal sealed class TokenSigner(TimeProvider clock)
     }
 
     /// <summary>
-    /// Reads a token. Null unless this process created it for this use, it has not expired, and the actor still has the same proof.
+    /// Reads a token. Null unless it was created with this key for this use, it has not expired, and the actor still has the same proof.
     /// </summary>
     /// <param name="knownBy">The actor's current proof; null if the actor is unknown.</param>
     public Identity? Read(string text, TokenUse use, Func<Identity.Known, string?> knownBy)

@@ -26,6 +26,32 @@ public sealed class TokenTests
     }
 
     [Fact]
+    public async Task Token_of_one_gateway_is_valid_at_another_with_the_same_secret_alone()
+    {
+        using var rig = new AccessRig();
+        var (file, other) = (Path.GetTempFileName(), Path.GetTempFileName());
+        File.WriteAllText(file, "a secret that is long enough\n".Replace(' ', '-'));
+        File.WriteAllText(other, "another-secret-that-is-long-enough\n");
+        rig.Control = Gateway(file);
+        var token = $"Bearer {(await rig.IssueAsync(Right)).Token}";
+
+        rig.Control = Gateway(file);
+        Assert.Equal(new Identity.Known("ci"), await rig.IdentifyAsync(token));
+        foreach (var key in (string?[])[null, other])
+        {
+            rig.Control = Gateway(key);
+            Assert.IsType<Identity.Wrong>(await rig.IdentifyAsync(token));
+        }
+        // A reload that names the file, and one that says nothing of it.
+        rig.Control = rig.Control.With(rig.Options, file).With(rig.Options);
+        Assert.Equal(new Identity.Known("ci"), await rig.IdentifyAsync(token));
+        File.Delete(file);
+        File.Delete(other);
+
+        AccessControl Gateway(string? key) => new(rig.Options, rig.Clock, NullLogger<AccessControl>.Instance, key);
+    }
+
+    [Fact]
     public async Task Response_has_both_token_fields_and_no_unrequested_refresh_token()
     {
         using var rig = new AccessRig();

@@ -33,6 +33,12 @@ internal static class BucketChecks
                 "BUCKET_CLOCK", about, $"the clock of this machine is {report.Skew.TotalSeconds:0} s ahead of the store's",
                 "set the clock by NTP; stores refuse requests from 15 minutes on"));
         }
+        if (options is { Access: not null, TokenKeyFile: null })
+        {
+            found.Add(Finding.Warning(
+                "TOKENS_NOT_SHARED", about, "a token that one gateway issues is refused by the others that share the bucket",
+                "for more than one gateway, add access.tokenKeyFile with the same secret on each"));
+        }
         return found;
     }
 

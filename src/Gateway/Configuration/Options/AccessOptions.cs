@@ -8,6 +8,9 @@ internal sealed record AccessOptions
     /// <summary>Absolute path of an htpasswd file (bcrypt); null if only <c>anonymous</c> is known.</summary>
     public string? Htpasswd { get; init; }
 
+    /// <summary>Absolute path of the file with the key of the gateway's own tokens; null for a key of this process alone.</summary>
+    public string? TokenKeyFile { get; init; }
+
     /// <summary>Issuers of identity tokens, by name; their actors and groups begin with this name.</summary>
     public ImmutableSortedDictionary<string, IssuerOptions> Issuers { get; init; } =
         ImmutableSortedDictionary.Create<string, IssuerOptions>(StringComparer.Ordinal);

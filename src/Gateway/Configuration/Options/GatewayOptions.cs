@@ -73,6 +73,12 @@ internal sealed record GatewayOptions
     /// <summary>Null if the file has no such section: open, and only on loopback.</summary>
     public AccessOptions? Access { get; init; }
 
+    /// <summary>
+    /// The file whose secret the gateway's tokens are signed with: gateways that know each other, or are told to, accept each other's. Null
+    /// for a key of this process.
+    /// </summary>
+    public string? TokenKeyFile => Access?.TokenKeyFile ?? Replicas?.SecretFile;
+
     /// <summary>Null if this gateway is alone.</summary>
     public ReplicaOptions? Replicas { get; init; }
 

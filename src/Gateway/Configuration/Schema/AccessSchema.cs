@@ -36,6 +36,12 @@ internal static class AccessSchema
             (o, v) => o with { Htpasswd = v }
         },
         {
+            "tokenKeyFile", TokenFile.Setting, "(`replicas.secretFile`; otherwise a key of this process alone)",
+            "File with a secret, at least 16 characters in one line, the same on each gateway behind one load balancer: the tokens that "
+            + "one of them issues are then valid at all. Read at the start and when the configuration changes.",
+            (o, v) => o with { TokenKeyFile = v }
+        },
+        {
             "issuers", IssuerSchema.Issuers, "{}",
             "Issuers of identity tokens (OpenID Connect): of CI jobs, clusters and people.", (o, v) => o with { Issuers = v }
         },
