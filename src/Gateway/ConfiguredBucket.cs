@@ -24,6 +24,7 @@ internal static class ConfiguredBucket
         IsPathStyle = options.PathStyle ?? options.Endpoint is not null,
         AccessKeyFile = options.AccessKeyFile,
         SecretKeyFile = options.SecretKeyFile,
+        CertificateAuthority = options.CertificateAuthority,
         Checksums = options.Checksums switch
         {
             BucketChecksums.On => S3Checksums.On,

@@ -43,6 +43,7 @@ internal sealed partial class S3Bucket : IBucket, IDisposable
             ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED,
             DisableLogging = true,
         };
+        if (options.CertificateAuthority is { } authority) config.HttpClientFactory = new S3TrustedClients(authority, ConnectLimit);
         if (options.Endpoint is { } endpoint) config.ServiceURL = endpoint.ToString();
         else config.RegionEndpoint = Amazon.RegionEndpoint.GetBySystemName(config.AuthenticationRegion);
         _client = _files is null ? new(config) : new(_files, config);

@@ -1,3 +1,4 @@
+using System.Security.Authentication;
 using System.Text;
 using Amazon.Runtime;
 
@@ -18,6 +19,7 @@ internal static class S3Errors
             || answered.ErrorCode is "SlowDown" or "RequestTimeout" or "OperationAborted" or "RequestLimitExceeded"
             // Ceph answers so to a read beside a write of the same object.
             or "ConcurrentModification",
+        _ when Innermost(failure) is AuthenticationException => false, // the store's certificate
         AmazonClientException => false, // no credentials, or no region
         _ => true,
     };
@@ -74,12 +76,26 @@ internal static class S3Errors
     {
         OperationCanceledException or TimeoutException =>
             ($"no answer within {limit.TotalSeconds:0} s", "check the network and the load of the store"),
+        _ when Innermost(failure) is AuthenticationException tls => (FirstLine(tls.Message), RemedyFor(options, tls.Message)),
         AmazonClientException when options.AccessKeyFile is null =>
             ("no credentials", "set storage.s3.accessKeyFile and secretKeyFile, or give this machine credentials that the AWS SDK finds"),
         IOException or UnauthorizedAccessException when IsFile(failure, options) =>
             (failure.Message, $"make {options.AccessKeyFile} and {options.SecretKeyFile} readable"),
         _ => (FirstLine(Innermost(failure).Message), "check that the store runs and that storage.s3.endpoint is its address"),
     };
+
+    // The runtime's message names what is wrong with the certificate.
+    private static string RemedyFor(S3Options options, string handshake)
+    {
+        if (!handshake.Contains("certificate", StringComparison.OrdinalIgnoreCase))
+            return "check that the store speaks TLS at storage.s3.endpoint; otherwise write http instead of https";
+        if (handshake.Contains("NotTimeValid", StringComparison.Ordinal)) return "renew the store's certificate, or set the clock";
+        if (handshake.Contains("NameMismatch", StringComparison.Ordinal))
+            return "set storage.s3.endpoint to a name that the store's certificate has";
+        return options.CertificateAuthority is { } file
+            ? $"write the authority that signed the store's certificate into {file}, and restart the gateway"
+            : "set storage.s3.certificateAuthority to a PEM file of the authority that signed the store's certificate";
+    }
 
     private static bool IsFile(Exception failure, S3Options options) =>
         options.AccessKeyFile is { } access && failure.Message.Contains(access, StringComparison.Ordinal)

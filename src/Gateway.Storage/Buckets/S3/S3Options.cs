@@ -28,6 +28,11 @@ public sealed record S3Options(string Bucket)
     /// <summary>Absolute path of the file with the secret key.</summary>
     public string? SecretKeyFile { get; init; }
 
+    /// <summary>
+    /// Absolute path of the PEM file of the authorities that sign the store's certificate, read at the start; null for the system's.
+    /// </summary>
+    public string? CertificateAuthority { get; init; }
+
     /// <summary>Whether written objects have a CRC-32C that the store checks and keeps.</summary>
     public S3Checksums Checksums { get; init; }
 

@@ -24,6 +24,9 @@ internal sealed record BucketOptions
     /// <summary>Absolute path of the file with the secret key.</summary>
     public string? SecretKeyFile { get; init; }
 
+    /// <summary>Absolute path of the PEM file of the authorities that sign the store's certificate; null for the system's.</summary>
+    public string? CertificateAuthority { get; init; }
+
     public BucketChecksums Checksums { get; init; }
 
     /// <summary>Whether pulls of large blobs are redirected to the bucket by signed addresses.</summary>

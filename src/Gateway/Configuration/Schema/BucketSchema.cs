@@ -62,6 +62,10 @@ internal static class BucketSchema
             (o, v) => o with { SecretKeyFile = v }
         },
         {
+            "certificateAuthority", Scalars.ReadableFile, "(the system's)", "PEM file of the authorities to trust for the store.",
+            (o, v) => o with { CertificateAuthority = v }
+        },
+        {
             "checksums",
             Scalars.OneOf(("auto", BucketChecksums.Auto), ("on", BucketChecksums.On), ("off", BucketChecksums.Off)),
             "(`auto`)",
@@ -102,6 +106,11 @@ internal static class BucketSchema
                 : ("secretKeyFile", "accessKeyFile");
             reading.Add(Reading.Join(path, written), $"expected {missing} too, got only {written}; add {missing}");
         }
+        if (bucket.CertificateAuthority is not { } pem) return;
+        var key = Reading.Join(path, "certificateAuthority");
+        if (bucket.Endpoint?.Scheme == Uri.UriSchemeHttp) reading.Add(key, "has no effect without TLS; write an https endpoint, or remove it");
+        else if (reading.Files is null && !ReplicaSchema.HasCertificate(pem))
+            reading.Add(key, $"expected a PEM file with certificates, got '{pem}' without one");
     }
 
     private static Parsed<string> PrefixOf(string text)

@@ -146,7 +146,8 @@ internal static class ReplicaSchema
         }
     }
 
-    private static bool HasCertificate(string file)
+    /// <summary>Whether a file has a certificate in PEM.</summary>
+    internal static bool HasCertificate(string file)
     {
         var authorities = new X509Certificate2Collection();
         try
