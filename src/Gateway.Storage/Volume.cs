@@ -81,7 +81,7 @@ public sealed class Volume : IAsyncDisposable
         _committer.Start(Replay(segments, applier, start.Sequence, logger));
         _cacheNotes = new(Eviction, Repositories, logger);
         _poll = Logs is null ? null : new(Logs, Repositories, clock, logger);
-        Repositories.Poll = _poll;
+        Repositories.Poll = Health.Poll = _poll;
         _sweep = new(_trash, Uploads, Fetches, StagedContent, Health, clock, logger);
 
         ContentFiles StoreOf(Root root, Trash? trash, RecentUses? notedIn = null) =>

@@ -30,6 +30,15 @@ public sealed class VolumeHealth
     /// <summary>Bytes of the volume that stay free; with less free space, fetched content is not stored.</summary>
     public long KeepFree { get; set; }
 
+    /// <summary>What watches the bucket that has pushed content; null when this disk has it.</summary>
+    internal SharedPoll? Poll { get; set; }
+
+    /// <summary>Whether pushed content is in a bucket, which other gateways can share.</summary>
+    public bool IsShared => Poll is not null;
+
+    /// <summary>Why the bucket was not read when that was tried last, in one line; null when it was, and without a bucket.</summary>
+    public string? BucketProblem => Poll?.Problem;
+
     /// <summary>
     /// Why the journal of earlier processes is not applied; null when it is. Until it is, its segments have changes that are stored nowhere
     /// else.

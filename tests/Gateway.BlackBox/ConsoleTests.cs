@@ -49,13 +49,20 @@ public sealed class ConsoleTests(ConsoleFixture fixture) : IClassFixture<Console
     public async Task Pages_show_the_content_at_every_width_and_axe_finds_nothing()
     {
         await using var browser = await Browser.StartAsync("console.test");
-        foreach (var ((page, expected), i) in Pages.Select(static (row, i) => (row.Data, i)))
+        await WalkAsync(browser, fixture, [.. Pages.Select(static row => row.Data)], Views);
+    }
+
+    /// <summary>Opens pages, and asserts that each shows its texts, fits each view, and has nothing that axe-core finds.</summary>
+    internal static async Task WalkAsync(
+        Browser browser, ConsoleFixture fixture, (string Page, string[] Expected)[] pages, (int Width, bool IsDark)[] views)
+    {
+        foreach (var (i, (page, expected)) in pages.Index())
         {
             await browser.LoadAsync(fixture.Page(page));
             // A page that is still counting asks again by itself.
             foreach (var part in expected)
                 await browser.UntilAsync($"String(document.body.textContent.includes({JsonSerializer.Serialize(part)}))", "true");
-            foreach (var (width, dark) in Views)
+            foreach (var (width, dark) in views)
             {
                 await browser.ViewAsync(width, 900, dark);
                 Assert.Equal((page, width, "true"), (page, width, await browser.ReadAsync(

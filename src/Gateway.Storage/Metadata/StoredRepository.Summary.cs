@@ -24,12 +24,12 @@ public sealed partial class StoredRepository
     /// <summary>Whether the repository links a blob, as its folder says: nothing is noted in the lookup index.</summary>
     public bool HasBlob(Digest digest) => Disk.HasFile(Root.BlobLink(Path, digest));
 
-    /// <summary>The length of the file of some content in the root of this repository; 0 when there is none.</summary>
-    public long BytesOf(Digest digest) => Disk.LengthOf(Root.Data(digest)) ?? 0;
-
-    // As the links say: the bytes are not on the disk.
-    private long SizeOf(Digest digest) => Math.Max(
-        0, (FindLink(LinkKind.Manifest, digest) ?? FindLink(LinkKind.Blob, digest))?.Size ?? 0);
+    /// <summary>
+    /// The length of the file of some content in the root of this repository, or with a bucket as its link says; 0 when there is none.
+    /// </summary>
+    public long BytesOf(Digest digest) => Root.IsShared
+        ? Math.Max(0, (FindLink(LinkKind.Manifest, digest) ?? FindLink(LinkKind.Blob, digest))?.Size ?? 0)
+        : Disk.LengthOf(Root.Data(digest)) ?? 0;
 
     /// <summary>Counts tags and bytes on the disk, each up to a limit, so that the work is bounded.</summary>
     /// <param name="mostTags">Tags to count at most.</param>
@@ -41,7 +41,7 @@ public sealed partial class StoredRepository
         foreach (var digest in Manifests().Concat(Blobs()))
         {
             if (++links > mostLinks) break;
-            bytes += Root.IsShared ? SizeOf(digest) : Disk.LengthOf(Root.Data(digest)) ?? 0;
+            bytes += BytesOf(digest);
         }
         return new(Math.Min(tags, mostTags), tags > mostTags, bytes, links > mostLinks, SummaryBasis().Manifests);
     }

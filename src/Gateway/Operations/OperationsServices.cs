@@ -55,6 +55,7 @@ internal static class OperationsServices
             ["configuration"] = () => reloads.Problem is { } problem ? $"the last configuration read is not in force: {problem}" : null,
             ["access"] = () => access.Value.Problem,
             ["content"] = () => damage.Warning,
+            ["bucket"] = () => storage.BucketProblem,
         });
         given.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.Register(health.BeginStopping);
         return health;

@@ -7,19 +7,23 @@ namespace Gateway.BlackBox.Rig;
 /// A gateway with the kinds of content that people push, made by their own clients: a signed image, a held push, a chart, an encrypted
 /// image, a zstd image, a SIF, an image for two platforms, an SBOM, and an image pulled through an upstream.
 /// </summary>
-public sealed class ConsoleFixture : IAsyncLifetime
+public class ConsoleFixture : IAsyncLifetime
 {
     /// <summary>The password of every account.</summary>
     internal const string Password = "a test's password";
 
-    private GatewayProcess? _gateway;
+    private IRegistry? _registry;
     private DockerRegistry? _hub;
 
     internal Client Client { get; } = new();
 
-    internal GatewayProcess Gateway => _gateway ?? throw new InvalidOperationException("The gateway was not started.");
+    /// <summary>Where clients push.</summary>
+    private protected IRegistry Registry => _registry ?? throw new InvalidOperationException("The gateway was not started.");
 
-    internal string At(string reference) => $"{Gateway.Host}/{reference}";
+    /// <summary>The gateway whose pages are read.</summary>
+    internal virtual GatewayProcess Gateway => (GatewayProcess)Registry;
+
+    internal string At(string reference) => $"{Registry.Host}/{reference}";
 
     /// <summary>The address of a page on the operator port.</summary>
     internal string Page(string path) => new Uri(Gateway.Operator, path).ToString();
@@ -33,17 +37,20 @@ public sealed class ConsoleFixture : IAsyncLifetime
         foreach (var account in (string[])["ci", "viewer", "chief"])
             accounts.AppendLine((await Client.RunAsync("htpasswd", "-nbB", account, Password)).Succeeded().Stdout.Trim());
         Client.Folder.Write("htpasswd", accounts.ToString());
-        _gateway = await GatewayProcess.StartAsync(Configuration());
+        _registry = await OpenAsync(Configuration());
         var login = Convert.ToBase64String(Encoding.UTF8.GetBytes($"ci:{Password}"));
-        Client.Folder.Write("home/.docker/config.json", $$$"""{ "auths": { "{{{_gateway.Host}}}": { "auth": "{{{login}}}" } } }""");
+        Client.Folder.Write("home/.docker/config.json", $$$"""{ "auths": { "{{{_registry.Host}}}": { "auth": "{{{login}}}" } } }""");
         await FillAsync();
     }
+
+    private protected virtual async Task<IRegistry> OpenAsync(string yaml) => await GatewayProcess.StartAsync(yaml);
 
     private string Configuration() => $$"""
         console: { listen: true }
         audit: { path: "{{Client.Folder["audit.jsonl"]}}" }
         upstreams: { hub.test: { url: "{{_hub!.Url}}" } }
         access:
+          tokenKeyFile: "{{Client.Folder.Write("token-key", "a-secret-of-all-gateways")}}"
           htpasswd: "{{Client.Folder["htpasswd"]}}"
           rules:
             - { actors: [ci], repositories: ["**"], actions: [pull, push, delete] }
@@ -67,9 +74,10 @@ public sealed class ConsoleFixture : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        if (_gateway is not null) await _gateway.DisposeAsync();
+        if (_registry is not null) await _registry.DisposeAsync();
         if (_hub is not null) await _hub.DisposeAsync();
         Client.Dispose();
+        GC.SuppressFinalize(this);
     }
 
     private async Task FillAsync()

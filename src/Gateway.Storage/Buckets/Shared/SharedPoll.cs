@@ -39,7 +39,7 @@ internal sealed class SharedPoll : IAsyncDisposable
     private Task _running = Task.CompletedTask;
     private Task? _next;
     private bool _isAdopted;
-    private volatile bool _isAway;
+    private volatile string? _problem;
 
     public SharedPoll(SharedLogs logs, StoredRepositories repositories, TimeProvider clock, ILogger logger)
     {
@@ -65,6 +65,9 @@ internal sealed class SharedPoll : IAsyncDisposable
     private async Task RefreshHeardAsync() => await Parallel.ForEachAsync(
         _heard.Reader.ReadAllAsync(_stop.Token), new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = _stop.Token },
         async (name, stop) => await TryRefreshAsync(name, etag: null, stop));
+
+    /// <summary>Why the last list, or a repository in it, was not read; null when all was.</summary>
+    public string? Problem => _problem;
 
     /// <summary>
     /// Makes all copies up to date, as of a list that begins after the call. Concurrent callers share a list. Throws <see
@@ -117,8 +120,8 @@ internal sealed class SharedPoll : IAsyncDisposable
     // Once for each outage.
     private void Tell(Exception why)
     {
-        if (!_isAway) Log.NotPolled(_logger, why);
-        _isAway = true;
+        if (_problem is null) Log.NotPolled(_logger, why);
+        _problem = why.Message;
     }
 
     private async Task ListAsync(CancellationToken cancellationToken)
@@ -141,8 +144,11 @@ internal sealed class SharedPoll : IAsyncDisposable
                 if (await TryRefreshAsync(each.Name, each.ETag, stop) is { } why) failed[each.Name.Value] = why;
             });
         foreach (var (name, etag) in changed.Where(each => !failed.ContainsKey(each.Name.Value))) _seen[name.Value] = etag;
-        _isAway &= !failed.IsEmpty;
-        if (failed.IsEmpty) Volatile.Write(ref _upToDateAt, began);
+        if (failed.IsEmpty)
+        {
+            _problem = null;
+            Volatile.Write(ref _upToDateAt, began);
+        }
         else Tell(failed.Values.First());
     }
 

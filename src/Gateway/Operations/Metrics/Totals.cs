@@ -9,6 +9,7 @@ internal sealed class Totals : IDisposable
     private static readonly string[] Counted =
     [
         "gateway.cache.requests", "gateway.cache.bytes", "gateway.cache.evictions", "gateway.upstream.requests", "gateway.policy.verdicts",
+        "gateway.s3.requests",
     ];
 
     private readonly MeterListener _listener = new();

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Gateway.Configuration;
 using Gateway.Replicas;
+using Gateway.Storage;
 using Gateway.Upstream;
 
 namespace Gateway.Operations.ReadModels;
@@ -15,7 +16,18 @@ namespace Gateway.Operations.ReadModels;
 /// <param name="Problems">What keeps the replicas from acting as one.</param>
 public sealed record ReplicaPage(
     bool IsAlone, IReadOnlyList<MemberRow> Members, RedisState? Redis, IReadOnlyList<SharedFetchRow> Fetches,
-    IReadOnlyList<UnconfirmedRow> Unconfirmed, IReadOnlyList<SharedUpstreamRow> Upstreams, IReadOnlyList<string> Problems);
+    IReadOnlyList<UnconfirmedRow> Unconfirmed, IReadOnlyList<SharedUpstreamRow> Upstreams, IReadOnlyList<string> Problems)
+{
+    /// <summary>The bucket that has pushed content; null without one. Gateways that share a bucket do not know each other.</summary>
+    public BucketRow? Bucket { get; init; }
+}
+
+/// <summary>The bucket, as this gateway reaches it.</summary>
+/// <param name="Store">The address of the store, or AWS in a region.</param>
+/// <param name="Problem">Why it was not read last; null while it is.</param>
+/// <param name="Answered">Requests that the store answered as it should, since the start.</param>
+/// <param name="Failed">Those that it refused or did not answer, each attempt counted.</param>
+public sealed record BucketRow(string Bucket, string Store, string? Problem, long Answered, long Failed);
 
 /// <summary>A replica. What only the replica itself can know is null if it does not say it.</summary>
 /// <param name="IsReachable">Whether it beats in Redis and accepts connections, as far as this replica knows.</param>
@@ -55,7 +67,7 @@ public sealed record SharedUpstreamRow(string Upstream, string Account, long? Li
 
 /// <summary>Makes the page of replicas.</summary>
 internal sealed class ReplicaPages(
-    ConfigurationInForce inForce, ReplicaState? state = null, Members? members = null, News? news = null, ReplicaSelf? self = null,
+    ConfigurationInForce inForce, VolumeHealth storage, Totals totals, ReplicaState? state = null, Members? members = null, News? news = null, ReplicaSelf? self = null,
     SharedLimits? limits = null, RedisLink? redis = null)
 {
     private const int MostRows = 100;
@@ -64,7 +76,16 @@ internal sealed class ReplicaPages(
     private const double MostSkew = 60;
 
     /// <summary>The page.</summary>
-    public ReplicaPage Read()
+    public ReplicaPage Read() => ReadReplicas() with { Bucket = BucketOf() };
+
+    // Something is unchanged, absent, or was changed by another gateway.
+    private static bool IsAnswer(string code) => code is ['2', ..] or "304" or "404" or "412";
+
+    private BucketRow? BucketOf() => inForce.Current.Storage.S3 is not { } s3 ? null : new(
+        s3.Bucket, s3.Endpoint?.GetLeftPart(UriPartial.Authority) ?? $"AWS {s3.Region}", storage.BucketProblem, totals.Sum("gateway.s3.requests", static (_, code) => IsAnswer(code)),
+        totals.Sum("gateway.s3.requests", static (_, code) => !IsAnswer(code)));
+
+    private ReplicaPage ReadReplicas()
     {
         if (state is null || members is null || news is null || self is null) return new(true, [], null, [], [], [], []);
         MemberRow[] rows =

@@ -15,7 +15,11 @@ namespace Gateway.Operations.ReadModels;
 public sealed record UpkeepPage(
     IReadOnlyList<JobRow> Jobs, IReadOnlyList<string> Problems, int Damaged, IReadOnlyList<DamagedRow> DamagedContent,
     long Trash, IReadOnlyList<CertificateRow> Certificates,
-    string Version, string Runtime);
+    string Version, string Runtime)
+{
+    /// <summary>Whether pushed content is in a bucket.</summary>
+    public bool IsInBucket { get; init; }
+}
 
 /// <summary>Content whose bytes do not have its digest, so that it is not served.</summary>
 /// <param name="Root"><c>pushed</c> or <c>staged</c>.</param>
@@ -35,7 +39,8 @@ public sealed record JobRow(
 public sealed record CertificateRow(string Listener, string File, string? Subject, DateTimeOffset? Until, string? Problem);
 
 /// <summary>Makes the page of upkeep.</summary>
-internal sealed class UpkeepPages(Jobs jobs, Health health, Damage damage, TrashContents trash, ConfigurationInForce inForce)
+internal sealed class UpkeepPages(Jobs jobs, Health health, Damage damage, TrashContents trash, ConfigurationInForce inForce,
+    VolumeHealth storage)
 {
     private const int MostJobs = 20;
     private const int MostDamaged = 50;
@@ -48,7 +53,7 @@ internal sealed class UpkeepPages(Jobs jobs, Health health, Damage damage, Trash
             [.. jobs.All().Take(MostJobs).Select(RowOf)],
             [.. health.Problems().Select(static p => $"{p.Check}: {p.Problem}"), .. health.Warnings()], damage.Count,
             [.. damage.List(MostDamaged).Select(static d => new DamagedRow(d.Root, d.Digest.ToString(), d.Bytes, d.File))], trash.DiskSpace,
-            [.. Certificates(options)], BuildInfo.Version, Environment.Version.ToString());
+            [.. Certificates(options)], BuildInfo.Version, Environment.Version.ToString()) { IsInBucket = storage.IsShared };
     }
 
     private static JobRow RowOf(Job job) => new(
