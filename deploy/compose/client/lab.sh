@@ -7,6 +7,8 @@
 #   lab front PORT GATEWAY...      forwards a port to whichever of the gateways accepts the connection
 #   lab replicas FRONT REGISTRY OPERATOR
 #                                  pulls by two gateways, and kills one of them in the middle ($KILL, by default the process "gateway")
+#   lab bucket STORE NAME          makes a bucket
+#   lab buckets FRONT OPERATOR     pushes by two gateways on a bucket, and kills one of them in the middle
 #
 # FOLDER is $LAB, by default /lab; $SWITCH is by default /switch; $VOLUME is the gateway's volume, by default /var/lib/gateway.
 # It needs skopeo, cosign 2, htpasswd, openssl, curl and haproxy. Each step that has another result than expected ends it with status 1.
@@ -19,9 +21,12 @@ setup() {
     [ -e htpasswd ] || htpasswd -nbB ci secret >htpasswd
     [ -e cosign.key ] || cosign generate-key-pair 2>/dev/null
     [ -e operator-token ] || openssl rand -hex 32 >operator-token
-    # The gateway and Prometheus run as users of their own. The volume is the lab's alone.
     [ -e replicas-secret ] || openssl rand -hex 32 >replicas-secret
-    chmod 644 htpasswd cosign.key cosign.pub operator-token replicas-secret
+    # The lab's store accepts any.
+    [ -e s3-access ] || openssl rand -hex 10 >s3-access
+    [ -e s3-secret ] || openssl rand -hex 20 >s3-secret
+    # The gateway and Prometheus run as users of their own. The volume is the lab's alone.
+    chmod 644 htpasswd cosign.key cosign.pub operator-token replicas-secret s3-access s3-secret
     echo "setup: account, key and token are in $1"
 }
 
@@ -125,6 +130,24 @@ collected() { job gc '{}' >gc && grep -q "$1" gc; }
 
 manifest() { curl -s -H 'Accept: application/vnd.oci.image.manifest.v1+json' "http://$1/manifests/$2"; }
 
+# held_and_signed REPOSITORY:TAG [REGISTRY]: pushes an image that needs a signature, is refused, and signs it.
+held_and_signed() {
+    say "push $gateway/$1, which needs a signature"
+    layout 1 application/vnd.oci.image.config.v1+json "prod $run"
+    push 1 "$1"
+    echo "accepted; the gateway holds it"
+    if pull "$gateway/$1" 2>refusal; then fail "the gateway showed an unsigned image to a puller"; fi
+    grep -o 'denied: .*' refusal | cut -c1-300 || cat refusal
+    [ -z "${2:-}" ] || [ "$(manifest "$2/v2/${1%:*}" "$run" | grep -c '"layers"')" = 0 ] || fail "the registry behind has an unsigned image"
+
+    say "sign it"
+    digest=$(skopeo inspect --tls-verify=false --creds ci:secret --format '{{.Digest}}' "docker://$gateway/$1")
+    cosign sign -y --allow-http-registry --registry-username ci --registry-password secret --key "$keys/cosign.key" --tlog-upload=false \
+        "$gateway/${1%:*}@$digest" 2>signing || fail "$(cat signing)"
+    pull "$gateway/$1"
+    echo "signed $digest: every caller can pull it"
+}
+
 try() {
     gateway=$1 registry=$2
     keys=${LAB:-/lab} switch=${SWITCH:-/switch} volume=${VOLUME:-/var/lib/gateway} operator=${OPERATOR:-${1%:*}:5001}
@@ -144,20 +167,8 @@ try() {
     if push 1 "tools/hello:$run" 2>refusal; then fail "the gateway accepted an artifact that its policy does not list"; fi
     grep -o 'denied: .*' refusal | cut -c1-300 || cat refusal
 
-    say "push $gateway/prod/app:$run, which needs a signature"
-    layout 1 application/vnd.oci.image.config.v1+json "prod $run"
-    push 1 "prod/app:$run"
-    echo "accepted; the gateway holds it"
-    if pull "$gateway/prod/app:$run" 2>refusal; then fail "the gateway showed an unsigned image to a puller"; fi
-    grep -o 'denied: .*' refusal | cut -c1-300 || cat refusal
-    [ "$(manifest "$registry/v2/prod/app" "$run" | grep -c '"layers"')" = 0 ] || fail "the registry behind has an unsigned image"
-
-    say "sign it"
-    digest=$(skopeo inspect --tls-verify=false --creds ci:secret --format '{{.Digest}}' "docker://$gateway/prod/app:$run")
-    cosign sign -y --allow-http-registry --registry-username ci --registry-password secret --key "$keys/cosign.key" --tlog-upload=false \
-        "$gateway/prod/app@$digest" 2>signing || fail "$(cat signing)"
-    pull "$gateway/prod/app:$run"
-    echo "signed $digest: every caller can pull it, and the registry behind has it:"
+    held_and_signed "prod/app:$run" "$registry"
+    echo "the registry behind has it:"
     manifest "$registry/v2/prod/app" "$run" | head -c 120
     echo
 
@@ -243,6 +254,48 @@ replicas() {
     say "done: the page Replicas is on http://127.0.0.1:5001/replicas"
 }
 
+# bucket STORE NAME: makes a bucket, unless it exists.
+bucket() {
+    keys=${LAB:-/lab}
+    within 60 curl -sS --fail-with-body -o answer -X PUT --aws-sigv4 aws:amz:us-east-1:s3 \
+        --user "$(cat "$keys/s3-access"):$(cat "$keys/s3-secret")" "http://$1/$2"
+    echo "bucket: $2 is at $1"
+}
+
+# buckets FRONT OPERATOR
+buckets() {
+    gateway=$1 operator=$2 keys=${LAB:-/lab}
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    cd "$work"
+    run=$(date +%s)
+
+    held_and_signed "scratch/prod/app:$run"
+
+    say "push 12 images through both gateways, and kill one in the middle"
+    for i in $(seq 12); do
+        [ "$i" != 6 ] || { sleep 0.2 && kill_gateway && echo "killed one"; } &
+        head -c 4000000 /dev/urandom >noise
+        layout 1 application/vnd.oci.image.config.v1+json "$(base64 noise)"
+        # A push whose gateway dies is tried again; what that gateway has accepted of it is in the bucket.
+        within 60 push 1 "scratch/app:$run-$i"
+    done
+    wait
+    echo "pushed 12 of 12"
+
+    say "pull them all"
+    for i in $(seq 12); do
+        rm -rf pulled
+        within 60 pull "$gateway/scratch/app:$run-$i"
+    done
+    rm -rf pulled && within 60 pull "$gateway/scratch/prod/app:$run"
+    echo "pulled 13 of 13: a push that was answered is in the bucket"
+
+    say "what the bucket answered to the gateway that was not killed"
+    api metrics | grep '^gateway_s3_requests_total' | head -n 4
+    say "done: the page Repositories is on http://127.0.0.1:5001/repositories"
+}
+
 command=${1:-help}
 [ $# -gt 0 ] && shift
 case $command in
@@ -251,6 +304,8 @@ case $command in
     wire) wire "$@" ;;
     front) front "$@" ;;
     replicas) replicas "$@" ;;
-    help) sed -n '2,13s/^# \{0,1\}//p' "$0" ;;
+    bucket) bucket "$@" ;;
+    buckets) buckets "$@" ;;
+    help) sed -n '2,15s/^# \{0,1\}//p' "$0" ;;
     *) exec "$command" "$@" ;;
 esac
