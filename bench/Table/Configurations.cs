@@ -19,13 +19,13 @@ internal static class Configurations
     /// row with idle ones.
     /// </summary>
     public static string Gateway(
-        string work, string storage, bool hasPolicy, (int Client, int Tls, int Operator) ports,
+        string work, string storage, string? bucket, bool hasPolicy, (int Client, int Tls, int Operator) ports,
         (int Fast, int Limited, int Corp) upstreams) =>
         $$"""
         listen: ["http://127.0.0.1:{{ports.Client}}", "https://127.0.0.1:{{ports.Tls}}"]
         tls: { certificate: "{{work}}/cert.pem", key: "{{work}}/key.pem" }
         operator: http://127.0.0.1:{{ports.Operator}}
-        storage: { path: "{{storage}}" }
+        storage: { path: "{{storage}}"{{(bucket is null ? "" : $", s3: {bucket}")}} }
         cache: { maxSize: 100GiB }
         limits: { connections: 20000, connectionsPerAddress: 20000 }
         upstreams:

@@ -73,13 +73,16 @@ internal static partial class Loads
     /// <summary>
     /// One pull of one blob by so many clients at once: seconds until all have it, and CPU in seconds until the server is at rest.
     /// </summary>
-    public static Sample Pull(Server server, int port, string path, int clients)
+    public static Sample Pull(Server server, int port, string path, int clients) => Pull([(server, port)], path, clients);
+
+    /// <summary>The same by several servers: each client asks the next one.</summary>
+    public static Sample Pull(IReadOnlyList<(Server Server, int Port)> servers, string path, int clients)
     {
         var firsts = new double[clients];
-        var (before, start) = (server.Cpu, Stopwatch.GetTimestamp());
+        var (before, start) = (servers.Sum(static each => each.Server.Cpu), Stopwatch.GetTimestamp());
         Together(clients, i =>
         {
-            using var connection = Connection.Open(port);
+            using var connection = Connection.Open(servers[i % servers.Count].Port);
             var asked = Stopwatch.GetTimestamp();
             connection.Send("GET", path);
             var status = connection.ReadHead();
@@ -89,8 +92,8 @@ internal static partial class Loads
             connection.ReadBody(connection.Length - first);
         });
         var took = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        server.Settle();
-        return new(took, server.Cpu - before) { First = Series.Median(firsts) };
+        foreach (var (server, _) in servers) server.Settle();
+        return new(took, servers.Sum(static each => each.Server.Cpu) - before) { First = Series.Median(firsts) };
     }
 
     private static void Together(int clients, Action<int> act)

@@ -176,11 +176,12 @@ internal sealed class Peers(Settings settings, string work)
 
     /// <summary>Starts a gateway as a release does: <c>dotnet gateway.dll</c>, with no setting of the runtime.</summary>
     /// <param name="more">Further keys of its configuration.</param>
-    public Server StartGateway(string name, string storage, bool hasPolicy, string more = "")
+    /// <param name="bucket">The value of <c>storage.s3</c>; null for the disk alone.</param>
+    public Server StartGateway(string name, string storage, bool hasPolicy, string more = "", string? bucket = null)
     {
         var ports = name == Series.Gateway ? PortOf("operator") : PortOf($"{name}-operator");
         var file = Write($"{name}.yaml", Configurations.Gateway(
-            work, storage, hasPolicy, (PortOf(name), PortOf($"{name}-tls"), ports),
+            work, storage, bucket, hasPolicy, (PortOf(name), PortOf($"{name}-tls"), ports),
             (PortOf(Direct), PortOf("upstream-limited"), PortOf("corp"))) + more);
         return Server.Start(
             work, name, PortOf(name), "dotnet", Path.Combine(settings.Program, "gateway.dll"), "serve", "--config", file);

@@ -26,7 +26,12 @@ static int Run(Settings settings)
     var (warm, start) = (new WarmRows(settings, peers), new StartRows(settings, peers));
     using var repositories = new RepositoriesGateway(settings, peers);
     var (console, collection) = (new ConsoleRows(settings, repositories), new CollectionRows(settings, repositories));
-    Row[] all = [.. cold.All(), .. warm.All(), .. push.All(), .. start.All(), .. console.All(), .. collection.All(), .. warm.BesideIdle()];
+    using var bucket = new BucketRows(settings, peers);
+    Row[] all =
+    [
+        .. cold.All(), .. warm.All(), .. push.All(), .. start.All(), .. console.All(), .. collection.All(), .. bucket.All(),
+        .. warm.BesideIdle(),
+    ];
     var rows = all.Where(row => settings.Measures(row.Name)).ToArray();
     // The servers end with this process. A second signal does not end it before them: a shell may pass on what its group got too.
     AppDomain.CurrentDomain.ProcessExit += (_, _) => End(work);
