@@ -3,65 +3,48 @@ using Gateway.BlackBox.Rig;
 
 namespace Gateway.BlackBox;
 
-/// <summary>A push that waits for a signature, at gateways that share a bucket.</summary>
-public sealed class BucketHoldTests : IDisposable
+/// <summary>A push that waits for a signature, at three gateways that share a bucket.</summary>
+public sealed class BucketHoldTests(SharedBucketSet shared) : HoldScenario
 {
-    private const string Password = "a test's password";
+    private BucketSet Set => (BucketSet)Registry;
 
-    private readonly Client _pusher = new();
-    private readonly Client _puller = new();
+    private protected override async Task<IRegistry> OpenAsync(string yaml, string? storage) =>
+        await BucketSet.StartAsync(yaml, ready: "/token", shared: (await shared.Started).Store);
 
-    public void Dispose()
-    {
-        _pusher.Dispose();
-        _puller.Dispose();
-    }
+    /// <summary>Each request is answered by another gateway.</summary>
+    [Theory]
+    [InlineData("skopeo", "cosign3")]
+    [InlineData("podman", "cosign2")]
+    [InlineData("docker with containerd's store", "cosign3")]
+    public Task Push_is_held_after_a_wrong_signature_and_released_by_a_right_one(string client, string cosign) =>
+        HoldAndReleaseAsync(client, cosign);
 
     [Fact]
     public async Task Signature_that_reaches_one_gateway_publishes_the_held_push_at_all()
     {
-        (await _pusher.RunAsync("cosign2", "generate-key-pair", "--output-key-prefix", "good")).Succeeded();
-        var account = (await _pusher.RunAsync("htpasswd", "-nbB", "ci", Password)).Succeeded().Stdout.Trim();
-        _pusher.Folder.Write("htpasswd", account + "\n");
-        await using var set = await BucketSet.StartAsync($$"""
-            access:
-              htpasswd: "{{_pusher.Folder["htpasswd"]}}"
-              rules:
-                - { actors: [anonymous], repositories: ["**"], actions: [pull] }
-                - { actors: [ci], repositories: ["**"], actions: [pull, push, delete] }
-            policy:
-              default: allow
-              trust:
-                keys: { release: { pem: "{{_pusher.Folder["good.pub"]}}" } }
-                authorities: { release: { anyOf: [{ key: release }] } }
-              rules:
-                - id: held
-                  match: { repos: ["held/**"] }
-                  require: { signatures: [{ authority: release }] }
-                  onMissing: quarantine
-            """, ready: "/token");
+        await StartAsync();
         var login = Convert.ToBase64String(Encoding.UTF8.GetBytes($"ci:{Password}"));
-        var hosts = string.Join(", ", set.Gateways.Select(g => g.Host).Append(set.Host).Select(h => $$"""
+        var hosts = string.Join(", ", Set.Gateways.Select(g => g.Host).Select(h => $$"""
             "{{h}}": { "auth": "{{login}}" }
             """));
-        _pusher.Folder.Write("home/.docker/config.json", $$"""{ "auths": { {{hosts}} } }""");
+        Pusher.Folder.Write("home/.docker/config.json", $$"""{ "auths": { {{hosts}} } }""");
         for (var round = 0; round < 3; round++)
         {
-            var layout = new OciLayout(_pusher.Folder[$"image{round}"]);
+            var layout = new OciLayout(Pusher.Folder[$"image{round}"]);
             var image = layout.AddImage("amd64", ("hello", Encoding.UTF8.GetBytes($"round {round}")));
             layout.Tag("1", image);
-            var signer = set.Gateways[(round + 1) % BucketSet.Count];
-            (await _pusher.CraneAsync("push", "--insecure", layout.Root, $"{set.Gateways[round].Host}/held/app:v{round}")).Succeeded();
-            foreach (var each in set.Gateways)
+            var signer = Set.Gateways[(round + 1) % BucketSet.Count];
+            (await Pusher.CraneAsync("push", "--insecure", layout.Root, $"{Set.Gateways[round].Host}/held/app:v{round}")).Succeeded();
+            foreach (var each in Set.Gateways)
                 Assert.Contains("DENIED", (await PullAsync(each, round)).Failed().Text, StringComparison.Ordinal);
-            (await _pusher.RunAsync(
-                "cosign2", "sign", "-y", "--allow-http-registry", "--key", _pusher.Folder["good.key"], "--tlog-upload=false",
+            (await Pusher.RunAsync(
+                "cosign2", "sign", "-y", "--allow-http-registry", "--key", Pusher.Folder["good.key"], "--tlog-upload=false",
                 $"{signer.Host}/held/app@{image.Digest}")).Succeeded();
-            foreach (var each in set.Gateways)
+            foreach (var each in Set.Gateways)
                 Assert.Equal(image.Digest, (await PullAsync(each, round)).Succeeded().Stdout.Trim());
         }
     }
 
     private Task<Output> PullAsync(GatewayProcess gateway, int round) =>
-        _puller.CraneAsync("digest", "--insecure", $"{gateway.Host}/held/app:v{round}");
+        Puller.CraneAsync("digest", "--insecure", $"{gateway.Host}/held/app:v{round}");
 }

@@ -6,7 +6,7 @@ namespace Gateway.BlackBox;
 /// <summary>
 /// Signatures and attestations in the form of cosign 2 (tags) and of cosign 3 (bundles among the referrers), with a key and offline.
 /// </summary>
-public sealed class CosignTests(RegistryFixture fixture) : ClientScenario(fixture)
+public class CosignTests(RegistryFixture fixture) : ClientScenario(fixture)
 {
     private static readonly string[] Offline = ["--allow-http-registry", "--insecure-ignore-tlog=true"];
 

@@ -5,7 +5,7 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox;
 
 /// <summary>Images whose layers skopeo encrypts on push and decrypts on pull.</summary>
-public sealed class EncryptedImageTests(RegistryFixture fixture) : ClientScenario(fixture)
+public class EncryptedImageTests(RegistryFixture fixture) : ClientScenario(fixture)
 {
     [Fact]
     public async Task Image_encrypted_for_a_jwe_key_is_decrypted_with_it()

@@ -4,7 +4,7 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox;
 
 /// <summary>Helm charts, with the released helm.</summary>
-public sealed class HelmTests(RegistryFixture fixture) : ClientScenario(fixture)
+public class HelmTests(RegistryFixture fixture) : ClientScenario(fixture)
 {
     [Fact]
     public async Task Chart_is_packaged_pushed_pulled_and_templated()

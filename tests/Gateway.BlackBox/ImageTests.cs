@@ -5,7 +5,7 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox;
 
 /// <summary>Images of every form, by every client: the pulled bytes equal the pushed ones.</summary>
-public sealed class ImageTests(RegistryFixture fixture) : ClientScenario(fixture)
+public class ImageTests(RegistryFixture fixture) : ClientScenario(fixture)
 {
     [Theory]
     [InlineData("gzip")]

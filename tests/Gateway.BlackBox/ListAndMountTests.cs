@@ -3,7 +3,7 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox;
 
 /// <summary>Lists, and blobs that are mounted instead of uploaded again.</summary>
-public sealed class ListAndMountTests(RegistryFixture fixture) : ClientScenario(fixture)
+public class ListAndMountTests(RegistryFixture fixture) : ClientScenario(fixture)
 {
     [Fact]
     public async Task All_tags_are_listed_in_order()
@@ -31,9 +31,13 @@ public sealed class ListAndMountTests(RegistryFixture fixture) : ClientScenario(
         var crane = Lines(await Client.CraneAsync("catalog", "--insecure", Registry.Host));
         var oras = Lines(await Client.OrasAsync("repo", "ls", "--plain-http", Registry.Host));
 
-        Assert.Contains("lists/alpha", crane);
-        Assert.Contains("lists/beta", crane);
-        Assert.Equal(crane.Order(StringComparer.Ordinal), oras);
+        foreach (var listed in (string[][])[crane, oras])
+        {
+            Assert.Contains("lists/alpha", listed);
+            Assert.Contains("lists/beta", listed);
+        }
+        // Other tests can push to the same registry in between.
+        Assert.Equal(oras.Order(StringComparer.Ordinal), oras);
     }
 
     [Fact]

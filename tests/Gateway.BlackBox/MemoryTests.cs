@@ -8,7 +8,7 @@ namespace Gateway.BlackBox;
 public sealed class MemoryTests
 {
     /// <summary>Comparison: docker-registry peaks at 186 MB in the same uses; the minimum of .NET is near 100 MB.</summary>
-    private const long PeakLimit = 300L << 20;
+    internal const long PeakLimit = 300L << 20;
 
     /// <summary>A sixteenth of the size difference of the blobs: enough for buffers and garbage, but not for a copy of the blob.</summary>
     private const long GrowthLimit = 60L << 20;
@@ -56,7 +56,7 @@ public sealed class MemoryTests
         return gateway.PeakResidentBytes;
     }
 
-    private static async Task<string> PushAsync(RawClient raw, long length)
+    internal static async Task<string> PushAsync(RawClient raw, long length)
     {
         var digest = "sha256:" + Convert.ToHexStringLower(await SHA256.HashDataAsync(new RepeatedNoise(length)));
         using var content = new StreamContent(new RepeatedNoise(length), 1 << 16);
@@ -67,7 +67,7 @@ public sealed class MemoryTests
         return digest;
     }
 
-    private static async Task<string> PullAsync(RawClient raw, string digest)
+    internal static async Task<string> PullAsync(RawClient raw, string digest)
     {
         using var pulled = await raw.GetAsync($"/v2/large/blob/blobs/{digest}");
         await RawClient.ExpectAsync(pulled, HttpStatusCode.OK);

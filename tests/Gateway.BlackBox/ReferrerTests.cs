@@ -4,7 +4,7 @@ using Gateway.BlackBox.Rig;
 namespace Gateway.BlackBox;
 
 /// <summary>Artifacts that are attached to an image and discovered again.</summary>
-public sealed class ReferrerTests(RegistryFixture fixture) : ClientScenario(fixture)
+public class ReferrerTests(RegistryFixture fixture) : ClientScenario(fixture)
 {
     [Fact]
     public async Task Attached_artifacts_are_discovered_by_type()

@@ -41,9 +41,14 @@ internal sealed class BucketSet : IRegistry
     /// <param name="store">Starts the store; null for moto.</param>
     /// <param name="ready">See <see cref="Front.StartAsync"/>.</param>
     /// <param name="hasProxies">Whether each gateway reaches the store through a proxy of its own.</param>
+    /// <param name="shared">See <see cref="BucketPlan.Shared"/>.</param>
     public static Task<BucketSet> StartAsync(
-        string yaml = "", Func<Task<S3Server?>>? store = null, string? ready = null, bool hasProxies = false) =>
-        StartAsync(new BucketPlan { Yaml = _ => yaml, Store = store, Ready = ready, HasProxies = hasProxies });
+        string yaml = "", Func<Task<S3Server?>>? store = null, string? ready = null, bool hasProxies = false, S3Server? shared = null) =>
+        StartAsync(new BucketPlan
+        {
+            Yaml = _ => yaml, Store = store, Ready = ready, HasProxies = hasProxies,
+            Shared = shared is null ? null : () => Task.FromResult<S3Server?>(shared),
+        });
 
     public static async Task<BucketSet> StartAsync(BucketPlan plan)
     {
@@ -109,12 +114,4 @@ internal sealed class BucketSet : IRegistry
         if (_isOwner) await Store.DisposeAsync();
         _folder.Dispose();
     }
-}
-
-/// <summary>The gateways of a bucket, as one registry for all tests of a class.</summary>
-public sealed class BucketFixture : RegistryFixture
-{
-    internal BucketSet Set => (BucketSet)Registry;
-
-    private protected override async Task<IRegistry> StartAsync() => await BucketSet.StartAsync();
 }

@@ -11,6 +11,7 @@ internal sealed class FaultyProxy : IAsyncDisposable
     private readonly ConcurrentDictionary<Socket, bool> _open = new();
     private readonly CancellationTokenSource _end = new();
     private readonly int _target;
+    private long _returned;
     private readonly Task _accepting;
 
     /// <param name="target">The loopback port to which it connects.</param>
@@ -20,6 +21,9 @@ internal sealed class FaultyProxy : IAsyncDisposable
         _listener.Start();
         _accepting = AcceptAsync();
     }
+
+    /// <summary>Bytes that the target has sent back.</summary>
+    public long Returned => Volatile.Read(ref _returned);
 
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
@@ -85,7 +89,7 @@ internal sealed class FaultyProxy : IAsyncDisposable
             try
             {
                 await server.ConnectAsync(IPAddress.Loopback, _target, _end.Token);
-                await Task.WhenAny(PassAsync(client, server), PassAsync(server, client));
+                await Task.WhenAny(PassAsync(client, server), PassAsync(server, client, isReturned: true));
             }
             catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
             {
@@ -96,13 +100,14 @@ internal sealed class FaultyProxy : IAsyncDisposable
         }
     }
 
-    private async Task PassAsync(Socket from, Socket to)
+    private async Task PassAsync(Socket from, Socket to, bool isReturned = false)
     {
         var buffer = new byte[64 * 1024];
         try
         {
             while (await from.ReceiveAsync(buffer, _end.Token) is var read and > 0)
             {
+                if (isReturned) Interlocked.Add(ref _returned, read);
                 if (Delay > TimeSpan.Zero) await Task.Delay(Delay, _end.Token);
                 if (Swallows) continue;
                 for (var sent = 0; sent < read;) sent += await to.SendAsync(buffer.AsMemory(sent, read - sent), _end.Token);

@@ -6,33 +6,35 @@ namespace Gateway.BlackBox.Rig;
 /// A gateway that holds pushes below <c>held/</c> until a key has signed them, a client with the right to push, and one with only the right
 /// to pull.
 /// </summary>
-public abstract class HoldScenario : IAsyncDisposable
+public abstract partial class HoldScenario : IAsyncDisposable
 {
     private protected const string Password = "a test's password";
 
     private readonly DeadEnd _internet = new();
-    private GatewayProcess? _gateway;
+    private IRegistry? _registry;
     private Dockerd? _docker;
 
     private protected Client Pusher { get; } = new();
 
     private protected Client Puller { get; } = new();
 
-    private protected GatewayProcess Gateway => _gateway ?? throw new InvalidOperationException("The gateway was not started.");
+    private protected IRegistry Registry => _registry ?? throw new InvalidOperationException("The gateway was not started.");
+
+    private protected GatewayProcess Gateway => (GatewayProcess)Registry;
 
     public async ValueTask DisposeAsync()
     {
-        if (_gateway is not null && TestContext.Current.TestState?.Result == TestResult.Failed)
-            TestContext.Current.TestOutputHelper?.WriteLine(_gateway.Log);
+        if (_registry is not null && TestContext.Current.TestState?.Result == TestResult.Failed)
+            TestContext.Current.TestOutputHelper?.WriteLine(_registry.Log);
         if (_docker is not null) await _docker.DisposeAsync();
-        if (_gateway is not null) await _gateway.DisposeAsync();
+        if (_registry is not null) await _registry.DisposeAsync();
         _internet.Dispose();
         Pusher.Dispose();
         Puller.Dispose();
         GC.SuppressFinalize(this);
     }
 
-    private protected string At(string reference) => $"{Gateway.Host}/{reference}";
+    private protected string At(string reference) => $"{Registry.Host}/{reference}";
 
     private protected async Task StartAsync(string onMissing = "quarantine", string? storage = null)
     {
@@ -40,8 +42,9 @@ public abstract class HoldScenario : IAsyncDisposable
             (await Pusher.RunAsync("cosign2", "generate-key-pair", "--output-key-prefix", name)).Succeeded();
         var account = (await Pusher.RunAsync("htpasswd", "-nbB", "ci", Password)).Succeeded().Stdout.Trim();
         Pusher.Folder.Write("htpasswd", account + "\n");
-        _gateway = await GatewayProcess.StartAsync($$"""
+        _registry = await OpenAsync($$"""
             access:
+              tokenKeyFile: "{{Pusher.Folder.Write("token-key", "a-secret-of-all-gateways")}}"
               htpasswd: "{{Pusher.Folder["htpasswd"]}}"
               rules:
                 - { actors: [anonymous], repositories: ["**"], actions: [pull] }
@@ -58,8 +61,13 @@ public abstract class HoldScenario : IAsyncDisposable
                   onMissing: {{onMissing}}
             """, storage);
         var login = Convert.ToBase64String(Encoding.UTF8.GetBytes($"ci:{Password}"));
-        Pusher.Folder.Write("home/.docker/config.json", $$$"""{ "auths": { "{{{_gateway.Host}}}": { "auth": "{{{login}}}" } } }""");
+        Pusher.Folder.Write("home/.docker/config.json", $$$"""{ "auths": { "{{{_registry.Host}}}": { "auth": "{{{login}}}" } } }""");
     }
+
+    /// <param name="yaml">Lines of the configuration.</param>
+    /// <param name="storage">See <see cref="GatewayProcess.StartAsync"/>.</param>
+    private protected virtual async Task<IRegistry> OpenAsync(string yaml, string? storage) =>
+        await GatewayProcess.StartAsync(yaml, storage);
 
     /// <summary>The pusher's dockerd, which can reach registries only on loopback.</summary>
     private protected async Task<Dockerd> DockerAsync(bool containerdStore) =>

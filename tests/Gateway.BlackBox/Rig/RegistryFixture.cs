@@ -1,26 +1,31 @@
 namespace Gateway.BlackBox.Rig;
 
-/// <summary>One registry for all tests of a class: the gateway with an empty configuration.</summary>
+/// <summary>
+/// One registry for all tests of a class: the gateway with an empty configuration. The first test that needs it starts it, so that a class
+/// that replaces the fixture of its base class does not start both.
+/// </summary>
 /// <remarks>
 /// BLACKBOX_TARGET=docker-registry points the same scenarios at Debian's docker-registry: where a test fails there too,
 /// the client or the test is at fault and not the gateway.
 /// </remarks>
-public class RegistryFixture : IAsyncLifetime
+public class RegistryFixture : IAsyncDisposable
 {
-    private IRegistry? _registry;
+    private readonly Lazy<Task<IRegistry>> _registry;
 
-    internal IRegistry Registry => _registry ?? throw new InvalidOperationException("The registry did not start.");
+    public RegistryFixture() => _registry = new(() => Task.Run(StartAsync));
 
-    public async ValueTask InitializeAsync() => _registry = await StartAsync();
+    // Constructors of tests need it.
+    internal IRegistry Registry => _registry.Value.GetAwaiter().GetResult();
 
     private protected virtual async Task<IRegistry> StartAsync() =>
         Environment.GetEnvironmentVariable("BLACKBOX_TARGET") == "docker-registry"
             ? await DockerRegistry.StartAsync()
             : await GatewayProcess.StartAsync();
 
-    public async ValueTask DisposeAsync()
+    /// <inheritdoc/>
+    public virtual async ValueTask DisposeAsync()
     {
-        if (_registry is not null) await _registry.DisposeAsync();
+        if (_registry is { IsValueCreated: true, Value.IsFaulted: false }) await Registry.DisposeAsync();
         GC.SuppressFinalize(this);
     }
 }
