@@ -76,7 +76,8 @@ internal static class BucketSchema
         {
             "redirect", Scalars.OneOf(("off", false), ("signed", true)), "(`off`)",
             "Whether a pull of a large blob is redirected to the bucket: `signed` answers with an address that is valid for a short time. "
-            + "Clients must reach the store.",
+            + "Clients must reach the store. A client with the right to push gets the bytes from the gateway, so without `access` all "
+            + "do.",
             (o, v) => o with { RedirectsSigned = v }
         },
         {
