@@ -12,6 +12,9 @@ public abstract class DelegatingBacking(IBacking inner) : IBacking
     public virtual bool IsBuiltIn => false;
 
     /// <inheritdoc/>
+    public virtual ValueTask<bool> CatchUpAsync(CancellationToken cancellationToken) => inner.CatchUpAsync(cancellationToken);
+
+    /// <inheritdoc/>
     public virtual long Version => inner.Version;
 
     /// <inheritdoc/>

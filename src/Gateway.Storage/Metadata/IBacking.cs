@@ -15,6 +15,12 @@ public interface IBacking : IRepositoryContent, IRepositoryMetadata
 
     /// <summary>Whether all of its content is what clients pushed, so that no upstream has a say in a change.</summary>
     bool IsBuiltIn => false;
+
+    /// <summary>
+    /// Reads again what other gateways may have changed, before a client is refused for what may be over. False where no other gateway can
+    /// change anything, and while the bucket does not answer: asking again then has the same result.
+    /// </summary>
+    ValueTask<bool> CatchUpAsync(CancellationToken cancellationToken) => ValueTask.FromResult(false);
 }
 
 /// <summary>The manifests and blobs of one repository.</summary>

@@ -23,6 +23,13 @@ internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Evalu
     public async ValueTask<(bool IsAdmitted, Verdict? Unknown)> FindAsync(Digest digest, CancellationToken cancellationToken)
     {
         if (evaluator.Engine.AdmitsEverything) return (true, null);
+        var found = await FindHereAsync(digest, cancellationToken);
+        // Another gateway may have released it within the last second, and given its manifest to this client.
+        return found.IsAdmitted || !await backing.CatchUpAsync(cancellationToken) ? found : await FindHereAsync(digest, cancellationToken);
+    }
+
+    private async ValueTask<(bool IsAdmitted, Verdict? Unknown)> FindHereAsync(Digest digest, CancellationToken cancellationToken)
+    {
         if (await backing.ReadLinkAsync(digest, LinkKind.Blob, cancellationToken) is not { } link) return (false, null);
         Verdict? unknown = null;
         if (!link.Parent.IsEmpty && await AdmitsAsync(link.Parent)) return (true, null);

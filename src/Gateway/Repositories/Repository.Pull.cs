@@ -72,6 +72,9 @@ internal sealed partial class Repository
         Caller caller, StoredManifest manifest, TagName? tag, CacheHandling handling, CancellationToken cancellationToken)
     {
         var verdict = await evaluator.OfStoredAsync(backing, Name, manifest, tag, cancellationToken);
+        // Another gateway may have released it within the last second. A tag was read just now.
+        if (!verdict.Admits && tag is null && await backing.CatchUpAsync(cancellationToken))
+            verdict = await evaluator.OfStoredAsync(backing, Name, manifest, tag, cancellationToken);
         // Clients list evidence in an index under a tag of evidence: it is hidden as long as its subject is.
         if (verdict.Admits && tag is { } named && manifest.Manifest.IsIndex)
         {

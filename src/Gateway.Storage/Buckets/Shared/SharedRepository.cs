@@ -116,6 +116,10 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
         return await inner.FirstSeenAsync(digest);
     }
 
+    /// <inheritdoc/>
+    public override async ValueTask<bool> CatchUpAsync(CancellationToken cancellationToken) =>
+        await TryValidateAsync(default, cancellationToken) is null;
+
     /// <summary>
     /// Makes the copy ready for code that reads it without a result of its own. Throws <see cref="StoreReadOnlyException"/> when the bucket
     /// has not answered for too long.
