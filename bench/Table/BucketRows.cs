@@ -101,7 +101,7 @@ internal sealed class BucketRows(Settings settings, Peers peers) : IDisposable
             new(Disk, settings.Rounds(6), () => load(disk, disk.Port), !settings.IsQuick)]);
     }
 
-    private IEnumerable<(int Port, string Rest, string Digest)> Each(int disk, string blob) =>
+    private IEnumerable<(int Port, string Target, string Digest)> Each(int disk, string blob) =>
         from port in Of(Series.Gateway).Select(each => each.Port).Append(disk)
         from each in new[] { ("manifests/latest", _image), ($"blobs/{blob}", blob) }
         select (port, each.Item1, each.Item2);
