@@ -39,7 +39,10 @@ public class ConsoleFixture : IAsyncLifetime
         Client.Folder.Write("htpasswd", accounts.ToString());
         _registry = await OpenAsync(Configuration());
         var login = Convert.ToBase64String(Encoding.UTF8.GetBytes($"ci:{Password}"));
-        Client.Folder.Write("home/.docker/config.json", $$$"""{ "auths": { "{{{_registry.Host}}}": { "auth": "{{{login}}}" } } }""");
+        var auths = string.Join(", ", new[] { _registry.Host, Gateway.Host }.Distinct().Select(host => $$"""
+            "{{host}}": { "auth": "{{login}}" }
+            """));
+        Client.Folder.Write("home/.docker/config.json", $$"""{ "auths": { {{auths}} } }""");
         await FillAsync();
     }
 
