@@ -5,8 +5,8 @@ using Gateway.Testing;
 namespace Gateway.BlackBox;
 
 /// <summary>
-/// deploy/compose/compose.replicas.yaml and compose.buckets.yaml without containers: two gateways with the settings of these files, Debian's
-/// Redis, haproxy and moto, and the lab's script, which kills one gateway in the middle.
+/// deploy/compose/compose.replicas.yaml and compose.buckets.yaml without containers: two gateways with the settings of these files,
+/// Debian's Redis, haproxy and moto, and the lab's script, which kills one gateway in the middle.
 /// </summary>
 public sealed partial class LabReplicaTests
 {

@@ -109,7 +109,8 @@ internal static class BucketSchema
         }
         if (bucket.CertificateAuthority is not { } pem) return;
         var key = Reading.Join(path, "certificateAuthority");
-        if (bucket.Endpoint?.Scheme == Uri.UriSchemeHttp) reading.Add(key, "has no effect without TLS; write an https endpoint, or remove it");
+        if (bucket.Endpoint?.Scheme == Uri.UriSchemeHttp)
+            reading.Add(key, "has no effect without TLS; write an https endpoint, or remove it");
         else if (reading.Files is null && !ReplicaSchema.HasCertificate(pem))
             reading.Add(key, $"expected a PEM file with certificates, got '{pem}' without one");
     }

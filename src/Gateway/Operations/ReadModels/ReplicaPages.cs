@@ -67,7 +67,8 @@ public sealed record SharedUpstreamRow(string Upstream, string Account, long? Li
 
 /// <summary>Makes the page of replicas.</summary>
 internal sealed class ReplicaPages(
-    ConfigurationInForce inForce, VolumeHealth storage, Totals totals, ReplicaState? state = null, Members? members = null, News? news = null, ReplicaSelf? self = null,
+    ConfigurationInForce inForce, VolumeHealth storage, Totals totals, ReplicaState? state = null, Members? members = null,
+    News? news = null, ReplicaSelf? self = null,
     SharedLimits? limits = null, RedisLink? redis = null)
 {
     private const int MostRows = 100;
@@ -82,7 +83,8 @@ internal sealed class ReplicaPages(
     private static bool IsAnswer(string code) => code is ['2', ..] or "304" or "404" or "412";
 
     private BucketRow? BucketOf() => inForce.Current.Storage.S3 is not { } s3 ? null : new(
-        s3.Bucket, s3.Endpoint?.GetLeftPart(UriPartial.Authority) ?? $"AWS {s3.Region}", storage.BucketProblem, totals.Sum("gateway.s3.requests", static (_, code) => IsAnswer(code)),
+        s3.Bucket, s3.Endpoint?.GetLeftPart(UriPartial.Authority) ?? $"AWS {s3.Region}", storage.BucketProblem,
+        totals.Sum("gateway.s3.requests", static (_, code) => IsAnswer(code)),
         totals.Sum("gateway.s3.requests", static (_, code) => !IsAnswer(code)));
 
     private ReplicaPage ReadReplicas()
