@@ -7,9 +7,12 @@ namespace Gateway.Storage;
 internal sealed partial class S3Bucket
 {
     // A connection for each request: one that is reused can end before the answer, and the request would be sent again.
-    private readonly HttpClient _once = new(new SocketsHttpHandler
+    private readonly HttpClient _once;
+
+    private static HttpClient OnceOf(S3Options options) => new(new SocketsHttpHandler
     {
         PooledConnectionLifetime = TimeSpan.Zero, ConnectTimeout = ConnectLimit, AllowAutoRedirect = false,
+        SslOptions = { CertificateChainPolicy = S3TrustedClients.PolicyOf(options.CertificateAuthority) },
     })
     {
         Timeout = System.Threading.Timeout.InfiniteTimeSpan,

@@ -25,7 +25,7 @@ internal sealed partial class S3Bucket : IBucket, IDisposable
 
     private S3Bucket(S3Options options, TimeProvider clock, ILogger logger)
     {
-        (_options, _clock, _logger) = (options, clock, logger);
+        (_options, _clock, _logger, _once) = (options, clock, logger, OnceOf(options));
         _hasChecksums = options.Checksums != S3Checksums.Off;
         if (options is { AccessKeyFile: { } accessKey, SecretKeyFile: { } secretKey }) _files = new(accessKey, secretKey, clock);
         var config = new AmazonS3Config
