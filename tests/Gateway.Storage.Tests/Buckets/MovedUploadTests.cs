@@ -72,10 +72,10 @@ public sealed class MovedUploadTests : IAsyncLifetime
             switch (_random.Next(8))
             {
                 case 0:
-                    Pause(id, piece);
+                    Pause(id, at, piece);
                     break;
                 case 1:
-                    await KillAsync(id, piece);
+                    await KillAsync(id, at, piece);
                     break;
                 case 2:
                     acknowledged = Math.Max(
@@ -127,22 +127,22 @@ public sealed class MovedUploadTests : IAsyncLifetime
     }
 
     /// <summary>A gateway stops in the middle of a request, and goes on when others have continued the session.</summary>
-    private void Pause(string id, ReadOnlyMemory<byte> piece)
+    private void Pause(string id, int at, ReadOnlyMemory<byte> piece)
     {
         var body = new EndedStream(piece, isEnded: false);
-        var (rig, at) = (_random.Next(3), Task.Run(() => OffsetAsync(id)));
-        _paused.Add((Task.Run(async () => await PatchAsync(_rigs[rig].Volume.Uploads, id, await at, piece, body)), body));
+        var uploads = Any();
+        _paused.Add((Task.Run(() => PatchAsync(uploads, id, at, piece, body)), body));
         if (_paused.Count > 2) _paused[_random.Next(_paused.Count)].Body.End();
     }
 
     /// <summary>A gateway is killed in the middle of a request; another one with an empty disk takes its place.</summary>
-    private async Task KillAsync(string id, ReadOnlyMemory<byte> piece)
+    private async Task KillAsync(string id, int at, ReadOnlyMemory<byte> piece)
     {
-        Pause(id, piece);
+        Pause(id, at, piece);
         // The old one is not stopped: whatever it still sends arrives.
-        var at = _random.Next(3);
-        _rigs.Add(_rigs[at]);
-        _rigs[at] = await OpenAsync();
+        var killed = _random.Next(3);
+        _rigs.Add(_rigs[killed]);
+        _rigs[killed] = await OpenAsync();
     }
 
     private async Task<byte[]> StoredAsync(Digest digest)
