@@ -38,7 +38,7 @@ internal sealed class CondemnedList
         foreach (var line in Encoding.ASCII.GetString(bytes).Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
             var space = line.IndexOf(' ', StringComparison.Ordinal);
-            if (space < 0 || !Digest.TryParse(line[..space], out var digest)
+            if (space < 0 || !Digest.TryParse(line.AsSpan(0, space), out var digest)
                 || !long.TryParse(line.AsSpan(space + 1), CultureInfo.InvariantCulture, out var length))
                 throw new IOException($"expected a digest and a length in a list of condemned content, got '{line}'");
             items.Add((digest, length));
