@@ -154,7 +154,7 @@ public sealed class BucketOutageTests(S3Servers servers)
                 using var tag = await raw.GetAsync($"/v2/team/app{client}/manifests/v{count}", ("Accept", OciLayout.ImageManifest));
                 await RawClient.ExpectAsync(tag, HttpStatusCode.OK);
                 using var blob = await raw.GetAsync($"/v2/team/app{client}/blobs/{Described.Sha256(layer)}");
-                Assert.Equal(layer, await blob.Content.ReadAsByteArrayAsync());
+                Assert.Equal(layer, await blob.Content.ReadAsByteArrayAsync(CancellationToken.None));
             }
             catch (Exception e) when (e is Xunit.Sdk.XunitException or HttpRequestException)
             {

@@ -75,7 +75,8 @@ internal sealed partial class CollectionModel
             _isIdle = true;
         }
 
-        private Task DeleteAsync(string name, Digest digest) => LogOf(name).CommitAsync(new([new Operation.RemoveBlob(digest)]));
+        private Task<CommitResult> DeleteAsync(string name, Digest digest) =>
+            LogOf(name).CommitAsync(new([new Operation.RemoveBlob(digest)]));
 
         private async Task PushAsync(string name, int at, bool isMount)
         {
