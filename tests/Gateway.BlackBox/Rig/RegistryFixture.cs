@@ -22,10 +22,13 @@ public class RegistryFixture : IAsyncDisposable
             ? await DockerRegistry.StartAsync()
             : await GatewayProcess.StartAsync();
 
+    // A registry that other classes share goes on.
+    private protected virtual ValueTask EndAsync(IRegistry registry) => registry.DisposeAsync();
+
     /// <inheritdoc/>
-    public virtual async ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
-        if (_registry is { IsValueCreated: true, Value.IsFaulted: false }) await Registry.DisposeAsync();
+        if (_registry is { IsValueCreated: true, Value.IsFaulted: false }) await EndAsync(Registry);
         GC.SuppressFinalize(this);
     }
 }

@@ -26,6 +26,5 @@ public sealed class BucketFixture(SharedBucketSet shared) : RegistryFixture
 
     private protected override async Task<IRegistry> StartAsync() => await shared.Started;
 
-    /// <inheritdoc/>
-    public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    private protected override ValueTask EndAsync(IRegistry registry) => ValueTask.CompletedTask;
 }
