@@ -109,7 +109,8 @@ internal sealed class CollectedSlot(string repository, int number, IReadOnlyList
     {
         for (var i = 0; i < 2; i++)
         {
-            using var answer = await raw.GetAsync($"/v2/{repository}/manifests/{_tags[i]}");
+            // Distribution answers 404 to a client that does not accept the type.
+            using var answer = await raw.GetAsync($"/v2/{repository}/manifests/{_tags[i]}", ("Accept", OciLayout.ImageManifest));
             if (_bound[i] is not { } bound)
             {
                 Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
