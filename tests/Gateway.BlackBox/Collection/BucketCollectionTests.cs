@@ -10,8 +10,8 @@ namespace Gateway.BlackBox.Collection;
 /// <summary>
 /// Pushes, mounts, retags and deletes through three gateways on one bucket, beside two of them that collect without pause, with kills:
 /// every acknowledged manifest is complete at every gateway, and the bytes of deleted images are gone from the bucket. The variable
-/// <c>GATEWAY_COLLECTION_OPERATIONS</c> sets the number of operations, and runs it: a collection waits for the polls of all gateways, so
-/// the shortest run takes a minute. 20,000 is the full run.
+/// <c>GATEWAY_COLLECTION_OPERATIONS</c> sets the number of operations. A collection waits for the polls of all gateways, so that two of them
+/// take half a minute whatever it is; 20,000 is the full run.
 /// </summary>
 public sealed class BucketCollectionTests
 {
@@ -24,7 +24,7 @@ public sealed class BucketCollectionTests
     private static readonly int Operations =
         int.TryParse(Environment.GetEnvironmentVariable("GATEWAY_COLLECTION_OPERATIONS"), CultureInfo.InvariantCulture, out var set)
             ? set
-            : 0;
+            : 60;
 
     private long _done;
     private long _collections;
@@ -35,7 +35,6 @@ public sealed class BucketCollectionTests
     [Fact]
     public async Task Acknowledged_manifests_are_complete_and_bytes_of_deleted_ones_are_gone_beside_two_collectors()
     {
-        Assert.SkipWhen(Operations == 0, "it takes a minute; set GATEWAY_COLLECTION_OPERATIONS=300");
         var seed = int.TryParse(Environment.GetEnvironmentVariable("BLACKBOX_SEED"), out var given) ? given : Random.Shared.Next();
         TestContext.Current.TestOutputHelper!.WriteLine($"BLACKBOX_SEED={seed}");
         byte[][] pool = [.. Enumerable.Range(0, 40).Select(i => OciLayout.Noise(i, 200 + (97 * i)))];
