@@ -33,9 +33,6 @@ public sealed class VolumeHealth
     /// <summary>What watches the bucket that has pushed content; null when this disk has it.</summary>
     internal SharedPoll? Poll { get; set; }
 
-    /// <summary>Whether pushed content is in a bucket, which other gateways can share.</summary>
-    public bool IsShared => Poll is not null;
-
     /// <summary>Why the bucket was not read when that was tried last, in one line; null when it was, and without a bucket.</summary>
     public string? BucketProblem => Poll?.Problem;
 

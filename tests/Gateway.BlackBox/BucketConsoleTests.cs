@@ -11,7 +11,7 @@ public sealed class BucketConsoleTests(BucketConsoleFixture fixture) : IClassFix
     // Pages that a bucket makes different, and one of each gateway alone.
     private static readonly (string Page, string[] Expected)[] Own =
     [
-        ("/trash", ["cannot be restored here; push it again"]),
+        ("/trash", ["stays here for a while"]),
         ("/upkeep", ["Run a collection", "None is known."]),
         ("/activity", ["Fetches under way"]),
         ("/replicas", ["Bucket", "answers", "0 not"]),

@@ -9,11 +9,7 @@ namespace Gateway.Operations.ReadModels;
 /// <param name="Bytes">Disk space of the whole trash.</param>
 /// <param name="Next">The value of <c>last</c> for the next page; null when this is the last one.</param>
 /// <param name="Notice">Why items may be missing; null when none are.</param>
-public sealed record TrashPage(IReadOnlyList<TrashRow> Items, string? Search, long Bytes, string? Next, string? Notice)
-{
-    /// <summary>Whether pushed content is in a bucket: nothing of it comes back from here, so no item is shown.</summary>
-    public bool IsInBucket { get; init; }
-}
+public sealed record TrashPage(IReadOnlyList<TrashRow> Items, string? Search, long Bytes, string? Next, string? Notice);
 
 /// <summary>A removed manifest or tag of built-in storage.</summary>
 /// <param name="What"><c>manifest</c> or <c>tag</c>.</param>
@@ -23,7 +19,7 @@ public sealed record TrashPage(IReadOnlyList<TrashRow> Items, string? Search, lo
 public sealed record TrashRow(DateTimeOffset At, string What, string Repository, string? Tag, string? Digest, string? Live);
 
 /// <summary>Makes pages of the trash.</summary>
-internal sealed class TrashPages(TrashContents trash, StoredRepositories stored, VolumeHealth health)
+internal sealed class TrashPages(TrashContents trash, StoredRepositories stored)
 {
     /// <summary>Rows of a page.</summary>
     public const int Rows = 50;
@@ -36,7 +32,6 @@ internal sealed class TrashPages(TrashContents trash, StoredRepositories stored,
     /// <param name="last">The item before the page; null for the first page.</param>
     public TrashPage Read(string? search, string? last)
     {
-        if (health.IsShared) return new([], search, trash.DiskSpace, null, null) { IsInBucket = true };
         var (rows, looked, seen) = (new List<TrashRow>(), 0, last);
         foreach (var item in trash.Latest().SkipWhile(item => last is not null && !IsAfter(item, last)))
         {

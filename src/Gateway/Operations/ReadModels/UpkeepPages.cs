@@ -15,11 +15,7 @@ namespace Gateway.Operations.ReadModels;
 public sealed record UpkeepPage(
     IReadOnlyList<JobRow> Jobs, IReadOnlyList<string> Problems, int Damaged, IReadOnlyList<DamagedRow> DamagedContent,
     long Trash, IReadOnlyList<CertificateRow> Certificates,
-    string Version, string Runtime)
-{
-    /// <summary>Whether pushed content is in a bucket.</summary>
-    public bool IsInBucket { get; init; }
-}
+    string Version, string Runtime);
 
 /// <summary>Content whose bytes do not have its digest, so that it is not served.</summary>
 /// <param name="Root"><c>pushed</c> or <c>staged</c>.</param>
@@ -39,8 +35,7 @@ public sealed record JobRow(
 public sealed record CertificateRow(string Listener, string File, string? Subject, DateTimeOffset? Until, string? Problem);
 
 /// <summary>Makes the page of upkeep.</summary>
-internal sealed class UpkeepPages(Jobs jobs, Health health, Damage damage, TrashContents trash, ConfigurationInForce inForce,
-    VolumeHealth storage)
+internal sealed class UpkeepPages(Jobs jobs, Health health, Damage damage, TrashContents trash, ConfigurationInForce inForce)
 {
     private const int MostJobs = 20;
     private const int MostDamaged = 50;
@@ -53,7 +48,7 @@ internal sealed class UpkeepPages(Jobs jobs, Health health, Damage damage, Trash
             [.. jobs.All().Take(MostJobs).Select(RowOf)],
             [.. health.Problems().Select(static p => $"{p.Check}: {p.Problem}"), .. health.Warnings()], damage.Count,
             [.. damage.List(MostDamaged).Select(static d => new DamagedRow(d.Root, d.Digest.ToString(), d.Bytes, d.File))], trash.DiskSpace,
-            [.. Certificates(options)], BuildInfo.Version, Environment.Version.ToString()) { IsInBucket = storage.IsShared };
+            [.. Certificates(options)], BuildInfo.Version, Environment.Version.ToString());
     }
 
     private static JobRow RowOf(Job job) => new(
