@@ -20,7 +20,9 @@ public sealed class BucketOutageTests(S3Servers servers)
     [Fact]
     public async Task Pulls_of_what_is_cached_go_on_while_the_store_is_away_until_staleFor_ends()
     {
-        var outage = int.TryParse(Environment.GetEnvironmentVariable(Variable), CultureInfo.InvariantCulture, out var set) ? set : 7;
+        var outage = int.TryParse(Environment.GetEnvironmentVariable(Variable), CultureInfo.InvariantCulture, out var set)
+            ? set
+            : (int)Patience.Of(7).TotalSeconds;
         await using var gateways = await BucketSet.StartAsync(
             new BucketPlan { Shared = servers.CephAsync, HasProxies = true, StaleFor = $"{outage}s" });
         using var raw = new RawClient(gateways.Host);

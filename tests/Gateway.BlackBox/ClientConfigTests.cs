@@ -128,7 +128,7 @@ public sealed class ClientConfigTests(MirrorFixture fixture) : MirrorScenario(fi
         Assert.True(File.Exists(Folder["app/charts/web-1.0.0.tgz"]));
     }
 
-    private static string Nobody => $"https://127.0.0.1:{Server.FreePort()}";
+    private static string Nobody => $"https://127.0.0.1:{FreePorts.Next()}";
 
     private Task<PrintedFiles> PrintAsync(params string[] arguments) =>
         PrintedFiles.OfAsync(Client, Gateway, [.. arguments, "--ca", Authority.AuthorityFile]);

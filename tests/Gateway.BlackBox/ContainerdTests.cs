@@ -71,7 +71,7 @@ public sealed class ContainerdTests(MirrorFixture fixture) : MirrorScenario(fixt
     [Fact]
     public async Task Mirror_that_fails_open_uses_the_registry_while_the_gateway_is_down_and_a_closed_one_does_not()
     {
-        var nobody = $"127.0.0.1:{Server.FreePort()}";
+        var nobody = $"127.0.0.1:{FreePorts.Next()}";
         Close(nobody);
         (await _containerd.PullAsync($"{Origin.Host}/{Image}:1")).Failed();
         Assert.Empty(await AskedPastTheGatewayAsync());

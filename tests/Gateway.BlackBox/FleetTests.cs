@@ -37,7 +37,7 @@ public sealed class FleetTests
     {
         var servers = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => ScriptedUpstream.StartAsync()));
         using var folder = new TempFolder();
-        var port = Server.FreePort();
+        var port = FreePorts.Next();
         var text = await File.ReadAllTextAsync(Path.Combine(RigFolder.Repository, "docs/examples/fleet-haproxy.cfg"));
         for (var i = 0; i < 3; i++) text = text.Replace($"10.0.0.{i + 1}:5000", servers[i].Url.Authority, StringComparison.Ordinal);
         await using var haproxy = Server.Start(

@@ -69,7 +69,7 @@ public sealed partial class LabReplicaTests
         var gateways = await Task.WhenAll(((string[])["gateway", "gateway-2"]).Select(service => GatewayAsync(service, files, places)));
         await using var one = gateways[0];
         await using var two = gateways[1];
-        var port = Server.FreePort();
+        var port = FreePorts.Next();
         await using var front = Server.Start(
             Script, ["front", $"{port}", one.Host, two.Host], new Dictionary<string, string> { ["PATH"] = path });
         using var http = new HttpClient();
@@ -87,7 +87,7 @@ public sealed partial class LabReplicaTests
     /// <summary>A gateway with the settings that the compose files give a service, at addresses of this test.</summary>
     private static async Task<GatewayProcess> GatewayAsync(string service, string[] files, (string Lab, string Here)[] places)
     {
-        var listen = Server.FreePort();
+        var listen = FreePorts.Next();
         var settings = new Dictionary<string, string>();
         foreach (var file in files)
         {

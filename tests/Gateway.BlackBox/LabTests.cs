@@ -31,7 +31,7 @@ public sealed class LabTests : IAsyncLifetime
         _client.Environment["SWITCH"] = _client.Folder["switch"];
         (await ScriptAsync("setup", _client.Folder["lab"])).Succeeded();
         _registry = await DockerRegistry.StartAsync();
-        var wire = Server.FreePort();
+        var wire = FreePorts.Next();
         _wire = Server.Start(
             Script, ["wire", $"{wire}", _registry.Host], new Dictionary<string, string>
             {

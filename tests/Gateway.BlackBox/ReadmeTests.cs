@@ -18,7 +18,7 @@ public sealed class ReadmeTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         foreach (var port in new[] { 5000, 5001, 5010, 5011, 5020, 5021, 5022 })
-            _ports[$"127.0.0.1:{port}"] = $"127.0.0.1:{Server.FreePort()}";
+            _ports[$"127.0.0.1:{port}"] = $"127.0.0.1:{FreePorts.Next()}";
         _hub = await DockerRegistry.StartAsync();
         foreach (var (seed, image) in new[] { "library/alpine:latest", "library/nginx:1.27" }.Index())
         {

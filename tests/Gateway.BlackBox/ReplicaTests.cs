@@ -52,13 +52,16 @@ public sealed class ReplicaTests(ReplicaFixture fixture) : IClassFixture<Replica
     {
         var set = fixture.Set;
         var image = set.Upstream.AddImage(ReplicaSet.Repository, "1", [1, 2, 3]);
+        var before = await TagsAsync();
         Assert.Equal(image.Digest, await set.ResolveAsync(0, "1"));
-        await Eventually.TrueAsync(async () => (await set.Redis.TryAsync("DBSIZE"))! != ":0", () => set.Logs);
+        await Eventually.TrueAsync(async () => await TagsAsync() > before, () => set.Logs);
 
         Assert.Equal(image.Digest, await set.ResolveAsync(1, "1"));
         Assert.Equal(image.Digest, await set.ResolveAsync(2, "1"));
 
         Assert.Equal(1, set.Upstream.Count(each => each.Method == "HEAD" && each.Reference == "1"));
+
+        async Task<int> TagsAsync() => (int)(await set.Redis.EvalAsync("#redis.call('keys', '{gateway}:tag:*')"));
     }
 
     [Fact]

@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -33,7 +31,7 @@ internal sealed class S3Server : IAsyncDisposable
 
     /// <summary>Starts Ceph, which takes about 15 s on two free cores; null if the rig lacks it.</summary>
     public static Task<S3Server?> StartCephAsync() => StartAsync("radosgw", (rig, folder, port) =>
-        ("bash", [Path.Combine(Root(), "tests/rig/ceph.sh"), rig, folder, $"{port}", $"{FreePort()}"]));
+        ("bash", [Path.Combine(Root(), "tests/rig/ceph.sh"), rig, folder, $"{port}", $"{FreePorts.Next()}"]));
 
     /// <summary>Starts moto, which takes about 2 s; null if the rig lacks it.</summary>
     public static Task<S3Server?> StartMotoAsync() => StartAsync("moto_server", (rig, folder, port) =>
@@ -43,7 +41,7 @@ internal sealed class S3Server : IAsyncDisposable
     {
         var rig = Environment.GetEnvironmentVariable("GATEWAY_RIG");
         if (rig is null || !File.Exists(Path.Combine(rig, "bin", program))) return null;
-        var (folder, port) = (Directory.CreateTempSubdirectory("gateway-s3-"), FreePort());
+        var (folder, port) = (Directory.CreateTempSubdirectory("gateway-s3-"), FreePorts.Next());
         var (file, arguments) = command(Path.GetFullPath(rig), folder.FullName, port);
         var server = new S3Server(file, arguments, port, folder);
         using var client = new HttpClient();
@@ -152,14 +150,6 @@ internal sealed class S3Server : IAsyncDisposable
 
     private string Tail() =>
         string.Join('\n', _folder.EnumerateFiles("*out").SelectMany(file => File.ReadLines(file.FullName).TakeLast(5)));
-
-    /// <summary>A port that nobody listens on now.</summary>
-    public static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 
     private static string Root()
     {

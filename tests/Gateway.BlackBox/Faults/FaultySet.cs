@@ -12,7 +12,7 @@ namespace Gateway.BlackBox.Faults;
 internal sealed class FaultySet : IAsyncDisposable
 {
     private readonly TempFolder _folder = new();
-    private readonly int[] _ports = [.. Enumerable.Range(0, BucketSet.Count).Select(_ => Server.FreePort())];
+    private readonly int[] _ports = [.. Enumerable.Range(0, BucketSet.Count).Select(_ => FreePorts.Next())];
     private readonly HttpClient _http = new() { Timeout = Patience.Of(30) };
     private int _passwords;
     private BucketSet? _bucket;

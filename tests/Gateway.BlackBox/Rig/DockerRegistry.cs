@@ -12,7 +12,7 @@ internal sealed record Asked(string Request, string Agent);
 internal sealed partial class DockerRegistry : IRegistry
 {
     private readonly TempFolder _folder = new();
-    private readonly int _port = Server.FreePort();
+    private readonly int _port = FreePorts.Next();
     private Server? _server;
 
     private readonly Authority? _authority;

@@ -4,7 +4,7 @@ namespace Gateway.BlackBox.Rig;
 internal sealed class Front : IAsyncDisposable
 {
     private readonly TempFolder _folder = new();
-    private readonly int _port = Server.FreePort();
+    private readonly int _port = FreePorts.Next();
     private readonly Authority? _authority;
     private readonly IReadOnlyList<int>? _operators;
     private Server? _server;
@@ -116,8 +116,8 @@ internal sealed class Front : IAsyncDisposable
             log global
             log-format "%HM %HU"
             timeout connect 10s
-            timeout client 30s
-            timeout server 30s
+            timeout client 120s
+            timeout server 120s
             http-reuse {{(_operators is null ? "always" : "safe")}}
         frontend clients
             bind 127.0.0.1:{{_port}}{{HaproxyTls()}}

@@ -12,8 +12,8 @@ internal sealed class GatewayProcess : IRegistry
     private static TimeSpan StartLimit => Patience.Of(60);
 
     private readonly TempFolder _folder = new();
-    private readonly int _port = Server.FreePort();
-    private readonly int _operatorPort = Server.FreePort();
+    private readonly int _port = FreePorts.Next();
+    private readonly int _operatorPort = FreePorts.Next();
     private readonly string _storage;
     private readonly Authority? _authority;
     private readonly IReadOnlyDictionary<string, string>? _environment;

@@ -11,7 +11,7 @@ internal sealed class Prometheus : IAsyncDisposable
 
     private Prometheus()
     {
-        var port = Server.FreePort();
+        var port = FreePorts.Next();
         _http = new() { BaseAddress = new($"http://127.0.0.1:{port}") };
     }
 

@@ -22,7 +22,7 @@ internal sealed class RedisFailover : IAsyncDisposable
             await Eventually.TrueAsync(
                 async () => await pair.Replica.RoleAsync() == "slave connected", () => pair.Replica.Log);
             pair._sentinel = Server.Start(RigFolder.Program("redis-server"), [pair._folder.Write("sentinel.conf", $"""
-                port {Server.FreePort()}
+                port {FreePorts.Next()}
                 bind 127.0.0.1
                 dir {pair._folder.Path}
                 sentinel monitor main 127.0.0.1 {pair.Primary.Port} 1

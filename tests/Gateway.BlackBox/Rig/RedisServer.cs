@@ -7,7 +7,7 @@ namespace Gateway.BlackBox.Rig;
 /// <param name="program">redis-server or valkey-server.</param>
 internal sealed class RedisServer(string program = "redis-server") : IAsyncDisposable
 {
-    private readonly int _port = Server.FreePort();
+    private readonly int _port = FreePorts.Next();
     private readonly TempFolder _folder = new();
     private string[] _more = [];
     private string? _password;

@@ -16,7 +16,7 @@ internal sealed class ReplicaSet : IAsyncDisposable
     public const string Repository = "team/app";
 
     private readonly TempFolder _folder = new();
-    private readonly int[] _ports = [.. Enumerable.Range(0, Count).Select(_ => Server.FreePort())];
+    private readonly int[] _ports = [.. Enumerable.Range(0, Count).Select(_ => FreePorts.Next())];
     private readonly HttpClient _http = new(new SocketsHttpHandler { MaxConnectionsPerServer = 200, ConnectTimeout = Patience.Of(5) })
     {
         Timeout = Patience.Of(120),

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
-using System.Net.Sockets;
 using System.Runtime.InteropServices;
 
 namespace Gateway.BlackBox.Rig;
@@ -47,34 +46,6 @@ internal sealed class Server : IAsyncDisposable
         server._process.BeginOutputReadLine();
         server._process.BeginErrorReadLine();
         return server;
-    }
-
-    /// <summary>
-    /// A loopback port that was free a moment ago; no two calls in this process return the same one. It is below 32768, where Linux begins
-    /// to assign ports to outgoing connections, which could take it before the server has started.
-    /// </summary>
-    public static int FreePort()
-    {
-        while (true)
-        {
-            var port = Random.Shared.Next(10_000, 32_768);
-            if (IsFree(port) && Given.TryAdd(port, true))
-                return port;
-        }
-    }
-
-    private static bool IsFree(int port)
-    {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        try
-        {
-            socket.Bind(new IPEndPoint(IPAddress.Loopback, port));
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
     }
 
     /// <summary>A client that accepts any certificate.</summary>
@@ -157,7 +128,6 @@ internal sealed class Server : IAsyncDisposable
         _process.Dispose();
     }
 
-    private static readonly ConcurrentDictionary<int, bool> Given = new();
 
     [DllImport("libc", EntryPoint = "kill")]
     private static extern int SendSignal(int process, int signal);

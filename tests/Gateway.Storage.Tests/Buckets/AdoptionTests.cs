@@ -47,6 +47,23 @@ public sealed class AdoptionTests : IAsyncLifetime
         return digest;
     }
 
+    [Fact]
+    public async Task First_push_to_an_adopted_repository_learns_which_collection_is_running()
+    {
+        await ImageAsync("old");
+        var adopted = await AdoptAsync();
+        Assert.False((await VolumeRig.LiveAsync(adopted, "old")).IsEmpty);
+        // It has listed the heads before this one was made.
+        await PutAsync("gateway/gc/lists/3-list", new CondemnedList([]).ToBytes());
+        await PutAsync(
+            "gateway/gc/state", new CollectionState(3, "", "", CollectionPhase.Removing, 0, 0, 0, "3-list", "", []).ToBytes());
+
+        await VolumeRig.PushAsync(adopted, "new", "new");
+
+        var head = await new LogObjects(_bucket, "", "team/app", Guid.NewGuid).ReadAsync(null);
+        Assert.Equal(3, head.Head!.Fence);
+    }
+
     private async Task<string> ReportAsync() => Encoding.UTF8.GetString(
         (await _bucket.ReadAsync("gateway/skipped/team/app/_skipped", 100_000, null, default)).Bytes.Span);
 

@@ -26,6 +26,8 @@ public abstract class S3ContentsSuite : ContentStoreSuite
 
     private protected abstract Task<S3Server?> ServerAsync();
 
+    private protected override bool IsCheckedBefore => false;
+
     private protected override IContentStore Other => _rig!.Volume.Content.Of(Lifetime.Staged);
 
     private protected override async ValueTask<IContentStore> OpenStoreAsync()

@@ -94,6 +94,21 @@ public sealed class SharedCollectionTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Collection_whose_state_was_removed_gets_a_number_that_no_gateway_knows()
+    {
+        for (var expected = 1; expected <= 3; expected += 2)
+        {
+            await Of(_two).CommitAsync(
+                new([new Operation.RemoveManifest(await VolumeRig.PushAsync(Of(_two), "v1", $"gone {expected}"))]), default);
+            _clock.Advance(2 * Grace);
+            await CollectWithWaitAsync();
+            var state = await _bucket.ReadAsync("gateway/gc/state", CollectionState.MaxBytes, null, default);
+            Assert.Equal(expected, CollectionState.Parse(state.Bytes.Span).Run);
+            await _bucket.DeleteAsync("gateway/gc/state", default);
+        }
+    }
+
+    [Fact]
     public async Task Untagged_manifests_parts_of_logs_and_probes_that_nothing_names_are_removed()
     {
         var untagged = await VolumeRig.PushAsync(Of(_one), "v1", "untagged");

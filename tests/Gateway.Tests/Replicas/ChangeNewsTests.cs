@@ -36,7 +36,7 @@ public sealed class ChangeNewsTests(S3Servers servers) : IDisposable
         },
     });
 
-    private static Uri FreeAddress() => new($"http://127.0.0.1:{S3Server.FreePort()}");
+    private static Uri FreeAddress() => new($"http://127.0.0.1:{FreePorts.Next()}");
 
     [Fact]
     public async Task Push_is_told_to_other_replicas_that_use_the_bucket()

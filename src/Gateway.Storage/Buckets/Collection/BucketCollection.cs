@@ -39,7 +39,8 @@ internal sealed class BucketCollection(CollectionObjects objects, CollectionGate
     {
         var known = gate.Note(await objects.ReadAsync(gate.Known, stop));
         if (known.State is { Phase: not CollectionPhase.Done }) return false;
-        var run = Math.Max(known.State?.Run ?? 0, least) + 1;
+        // Without the latest state, its number may be one above that of the heads, and other gateways may know its list.
+        var run = known.State is { } last && last.Run >= least ? last.Run + 1 : least == 0 ? 1 : least + 2;
         var name = await objects.WriteListAsync(run, list, stop);
         var previous = known.State is { } before && before.Run == run - 1 ? before.List : "";
         var next = new CollectionState(run, "", "", CollectionPhase.Condemned, list.Items.Count, 0, 0, name, previous, []);

@@ -11,11 +11,11 @@ internal sealed class BucketLeftovers(SharedLogs logs, TimeProvider clock)
     /// <summary>How old objects of a probe must be. Chosen: no probe takes a day, and no clocks differ by as much.</summary>
     private static readonly TimeSpan ProbesLast = TimeSpan.FromDays(1);
 
-    /// <summary>How long the removal of the probe is valid, in which it is not sent.</summary>
-    private static readonly TimeSpan Valid = TimeSpan.FromSeconds(2);
+    /// <summary>How long the removal of the probe is valid. Chosen: a clock may be ahead by some seconds.</summary>
+    private static readonly TimeSpan Valid = TimeSpan.FromSeconds(10);
 
     /// <summary>Until the store must refuse it: the time is counted in whole seconds.</summary>
-    private static readonly TimeSpan Over = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan Over = TimeSpan.FromSeconds(12);
 
     private IBucket Bucket => logs.Shared.Bucket;
 

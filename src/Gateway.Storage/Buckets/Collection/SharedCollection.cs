@@ -30,7 +30,6 @@ internal sealed class SharedCollection(
 
     private readonly BucketLeftovers _leftovers = new(logs, clock);
     private readonly Lock _lock = new();
-    private string? _whyNot;
     private bool _isProbed;
 
     private SharedStore Shared => logs.Shared;
@@ -99,7 +98,7 @@ internal sealed class SharedCollection(
             }
             var collection = new BucketCollection(logs.Collections, logs.Gate, FenceAsync);
             await collection.CondemnAsync(
-                new([.. marked.Take(CondemnedList.MaxDigests)]), LastFence(), work.Stop);
+                new([.. marked.Take(CondemnedList.MaxDigests)]), await LastFenceAsync(), work.Stop);
         }
         while (!await TryRemoveAsync(work))
         {
@@ -110,17 +109,27 @@ internal sealed class SharedCollection(
         }
     }
 
-    // An operator may have removed the state and not the heads.
-    private long LastFence() => RepositoryFolders.In(root, static _ => { })
-        .Select(path => repositories.Of(root, path).State.Fence).DefaultIfEmpty(0).Max();
+    // An operator may have removed the state, or brought an earlier one back, and not the heads.
+    private async Task<long> LastFenceAsync()
+    {
+        var last = 0L;
+        foreach (var path in RepositoryFolders.In(root, static _ => { }))
+        {
+            var fence = repositories.Of(root, path).State.Fence;
+            // Unchanged since the start, so the head was not read.
+            if (fence < 0) fence = (await logs.ObjectsOf(path).ReadAsync(null)).Head?.Fence ?? 0;
+            last = Math.Max(last, fence);
+        }
+        return last;
+    }
 
-    /// <summary>Why the store's removals are not safe; null when they are. Asked once.</summary>
+    /// <summary>Why the store's removals are not safe; null when they are, which is asked once.</summary>
     private async Task<string?> WhyNotAsync(CancellationToken stop)
     {
-        if (_isProbed) return _whyNot;
-        _whyNot = await _leftovers.WhyNotDatedAsync(stop);
-        _isProbed = true;
-        return _whyNot;
+        if (_isProbed) return null;
+        var why = await _leftovers.WhyNotDatedAsync(stop);
+        _isProbed = why is null;
+        return why;
     }
 
     /// <summary>Finds what nothing needs: content of links that would be removed, and bytes without a link.</summary>

@@ -55,8 +55,8 @@ internal sealed partial class RepositoryLog
     private async Task<long> GuardAsync(List<Pending> changes, LogHead head)
     {
         if (Gate is not { } gate) return head.Fence;
-        // A collection that did not find this repository has ended its list of heads before this one was made.
-        var fence = head.Sequence == 0 ? await gate.CurrentRunAsync(CancellationToken.None) : head.Fence;
+        // A collection that did not find this repository has ended its list of heads before this one was made, or adopted.
+        var fence = head.Tail.IsEmpty ? Math.Max(head.Fence, await gate.CurrentRunAsync(CancellationToken.None)) : head.Fence;
         foreach (var pending in changes.ToArray())
         {
             if (await AnswerOfAsync(pending.Change, head, fence, gate) is not { } answer) continue;
@@ -71,7 +71,8 @@ internal sealed partial class RepositoryLog
     private static async ValueTask<(CommitResult? Result, StoreReadOnlyException? Exception)?> AnswerOfAsync(
         Change change, LogHead head, long fence, CollectionGate gate)
     {
-        if (change.Fence > 0 && head.Fence >= change.Fence) return (new CommitResult.Committed(head.Sequence), null);
+        // A head of the same collection is replaced again: what a writer wrote before the collection's list, its head can still name.
+        if (change.Fence > 0 && head.Fence > change.Fence) return (new CommitResult.Committed(head.Sequence), null);
         var digests = change.Operations.Select(LinkOf).Where(static digest => !digest.IsEmpty);
         LinkedContent[] links = [.. digests.Select(digest => new LinkedContent(digest, change.PlacedUnder))];
         if (links.Length == 0) return null;

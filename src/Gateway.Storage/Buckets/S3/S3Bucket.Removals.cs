@@ -56,7 +56,8 @@ internal sealed partial class S3Bucket
             {
                 HttpStatusCode.OK or HttpStatusCode.NoContent or HttpStatusCode.NotFound => true,
                 // Too late, or another reason for which nothing was done.
-                HttpStatusCode.Forbidden or HttpStatusCode.BadRequest or HttpStatusCode.ServiceUnavailable => false,
+                HttpStatusCode.Forbidden or HttpStatusCode.BadRequest => false,
+                // Also 503: a proxy gives it for a request that the store has got.
                 // No address: it has a signature.
                 _ => throw new IOException($"expected 204 to the removal of {key}, got {(int)answer.StatusCode}"),
             };

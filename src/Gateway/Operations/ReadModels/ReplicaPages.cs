@@ -79,8 +79,8 @@ internal sealed class ReplicaPages(
     /// <summary>The page.</summary>
     public ReplicaPage Read() => ReadReplicas() with { Bucket = BucketOf() };
 
-    // Something is unchanged, absent, or was changed by another gateway.
-    private static bool IsAnswer(string code) => code is ['2', ..] or "304" or "404" or "412";
+    // Something is unchanged, absent, or was changed by another gateway, also at the same time (409).
+    private static bool IsAnswer(string code) => code is ['2', ..] or "304" or "404" or "409" or "412";
 
     private BucketRow? BucketOf() => inForce.Current.Storage.S3 is not { } s3 ? null : new(
         s3.Bucket, s3.Endpoint?.GetLeftPart(UriPartial.Authority) ?? $"AWS {s3.Region}", storage.BucketProblem,
