@@ -10,8 +10,8 @@ namespace Gateway.BlackBox.Collection;
 /// <summary>
 /// Pushes, mounts, retags and deletes through three gateways on one bucket, beside two of them that collect without pause, with kills:
 /// every acknowledged manifest is complete at every gateway, and the bytes of deleted images are gone from the bucket. The variable
-/// <c>GATEWAY_COLLECTION_OPERATIONS</c> sets the number of operations. A collection waits for the polls of all gateways, so that two of them
-/// take half a minute whatever it is; 20,000 is the full run.
+/// <c>GATEWAY_COLLECTION_OPERATIONS</c> sets the number of operations; 20,000 is the full run. A collection waits for the polls of all
+/// gateways, so that the shortest run takes half a minute.
 /// </summary>
 public sealed class BucketCollectionTests
 {

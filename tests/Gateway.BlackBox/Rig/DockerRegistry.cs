@@ -59,6 +59,7 @@ internal sealed partial class DockerRegistry : IRegistry
               s3:
                 { accesskey: {{accessKey}}, secretkey: {{secretKey}}, region: us-east-1, regionendpoint: "{{endpoint}}", bucket: {{bucket}}, secure: false }
               delete: { enabled: true }
+              redirect: { disable: true }
             http: { addr: "{{registry.Host}}" }
             """);
         await registry.StartAgainAsync();

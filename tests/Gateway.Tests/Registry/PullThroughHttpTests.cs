@@ -109,7 +109,14 @@ public sealed class PullThroughHttpTests : IAsyncLifetime
     public async Task Upstream_of_which_every_request_failed_is_shown_as_failing()
     {
         _hub.When(_ => true).Respond(502);
-        (await _rig.SendAsync("GET", "/v2/hub/nginx/manifests/latest")).Dispose();
+        // Counters are of the process, in which other tests use the name "hub".
+        var upstream = new UpstreamOptions { Key = "alone", Urls = [_hub.Url] };
+        await _rig.UseAsync(o => o with
+        {
+            Upstreams = o.Upstreams.Clear().Add("alone", upstream),
+            Routes = [new() { Prefix = "alone", Upstream = "alone" }, new() { Prefix = "" }],
+        });
+        (await _rig.SendAsync("GET", "/v2/alone/nginx/manifests/latest")).Dispose();
 
         var page = await _rig.Client.GetStringAsync(new Uri(_rig.Operator, "/"));
 
