@@ -6,7 +6,7 @@ namespace Gateway.Storage;
 
 /// <summary>
 /// The system calls that .NET does not offer, or only together with others: opening a folder, hard links, starting writeback, checking
-/// permissions, new files that nobody sees before they are whole.
+/// permissions, new files that no process sees before they are whole.
 /// </summary>
 internal static partial class Posix
 {

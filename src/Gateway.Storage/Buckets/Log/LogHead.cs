@@ -57,7 +57,7 @@ internal sealed record LogHead(
 
     /// <summary>
     /// The number of the last collection that replaced the head (<see cref="CollectionState.Run"/>), after it had condemned content and
-    /// before it removed any. Whoever links content on top of this head must know what that collection condemned. 0 for none.
+    /// before it removed any. A gateway that links content on top of this head must know what that collection condemned. 0 for none.
     /// </summary>
     public long Fence { get; init; }
 

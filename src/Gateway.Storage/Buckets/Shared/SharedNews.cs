@@ -20,7 +20,7 @@ public sealed class SharedNews
     }
 
     /// <summary>Another gateway says that it has changed a repository: this gateway's copy is made up to date soon.</summary>
-    /// <param name="repository">The name; one that is none is ignored.</param>
+    /// <param name="repository">The name; text that is not a repository's name is ignored.</param>
     public void Hear(string repository)
     {
         if (RepositoryName.TryParse(repository, out var name)) _poll.Hear(name);

@@ -35,8 +35,8 @@ internal sealed record UploadRecord(
     public long Length => Chunks.Sum(static chunk => chunk.Length) + Tail.Length;
 
     /// <summary>
-    /// The record of an object; null when it is none. Throws <see cref="NewerRecordException"/> for one of a newer version, whatever it has
-    /// besides the number.
+    /// The record in an object; null when the object has another form. Throws <see cref="NewerRecordException"/> for one of a newer
+    /// version, whatever it has besides the number.
     /// </summary>
     public static UploadRecord? Parse(ReadOnlySpan<byte> bytes)
     {
