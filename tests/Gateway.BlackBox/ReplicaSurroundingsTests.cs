@@ -11,11 +11,9 @@ public sealed class ReplicaSurroundingsTests
     public async Task Peers_alone_share_content_and_purges_without_Redis()
     {
         await using var set = await ReplicaSet.StartAsync(new ReplicaPlan { IsPeersAlone = true });
-        var digest = set.AddBlob(2 * MiB);
-        await set.PullAsync(0, digest);
 
-        Assert.Contains("detail=peer", await set.PullAsync(1, digest), StringComparison.Ordinal);
-        Assert.Contains("detail=peer", await set.PullAsync(2, digest), StringComparison.Ordinal);
+        var digest = await set.PullFromPeersAsync(2 * MiB, 0, 1, 2);
+
         Assert.Single(set.GetsOf(digest));
 
         // Where no replica has it, each asks the others and then the upstream: at most one request of each.
@@ -50,16 +48,12 @@ public sealed class ReplicaSurroundingsTests
             Certificates = i => authorities[i == 2 ? 1 : 0],
             Environment = i => i == 1 ? Clock("+10m") : null,
         });
-        var digest = set.AddBlob(2 * MiB);
-        await set.PullAsync(0, digest);
 
-        Assert.Contains("detail=peer", await set.PullAsync(1, digest), StringComparison.Ordinal);
+        var digest = await set.PullFromPeersAsync(2 * MiB, 0, 1);
         Assert.DoesNotContain("detail=peer", await set.PullAsync(2, digest), StringComparison.Ordinal);
         Assert.Equal(2, set.GetsOf(digest).Length);
         // The other way round: the leader is the replica with the wrong clock.
-        var next = set.AddBlob(2 * MiB);
-        await set.PullAsync(1, next);
-        Assert.Contains("detail=peer", await set.PullAsync(0, next), StringComparison.Ordinal);
+        await set.PullFromPeersAsync(2 * MiB, 1, 0);
 
         Assert.InRange(await set.MetricAsync(set.Gateways[1], "gateway_replica_clock_skew_seconds"), 570, 630);
         Assert.True(
@@ -93,9 +87,7 @@ public sealed class ReplicaSurroundingsTests
 
         await set.AllAsync(pulls);
         Assert.True(set.RequestedTwice(digest, Size) == 0, $"{ReplicaSet.Text(set.GetsOf(digest))}\n{set.Logs}");
-        var next = set.AddBlob(MiB);
-        await set.PullAsync(0, next);
-        Assert.Contains("detail=peer", await set.PullAsync(1, next), StringComparison.Ordinal);
+        await set.PullFromPeersAsync(MiB, 0, 1);
     }
 
     private static Dictionary<string, string> Clock(string offset) => new()

@@ -40,8 +40,8 @@ internal sealed class PeerClient : IDisposable
             UseProxy = false,
             UseCookies = false,
             AllowAutoRedirect = false,
-            // Chosen: one round trip and a retransmission in one network.
-            ConnectTimeout = TimeSpan.FromSeconds(1),
+            // Chosen: one round trip and a retransmission in one network; longer where the operator allows replicas more time to answer.
+            ConnectTimeout = TimeSpan.FromTicks(Math.Max(TimeSpan.TicksPerSecond, options.Timeout.Ticks)),
             PooledConnectionIdleTimeout = TimeSpan.FromMinutes(1),
             ConnectCallback = ConnectAsync,
         })

@@ -152,6 +152,23 @@ internal sealed class ReplicaSet : IAsyncDisposable
         return string.Join(", ", answer.Headers.TryGetValues("Cache-Status", out var values) ? values : []);
     }
 
+    /// <summary>
+    /// Pulls a new blob by one replica and then by others, each of which must read it from a replica. Where one was silent, because the
+    /// machine is busy, the upstream is rightly asked; then another blob is pulled. Returns the blob's digest.
+    /// </summary>
+    public async Task<string> PullFromPeersAsync(int length, int first, params int[] others)
+    {
+        for (var tries = 1; ; tries++)
+        {
+            var (digest, silent) = (AddBlob(length), Silences);
+            await PullAsync(first, digest);
+            var handling = new List<string>();
+            foreach (var other in others) handling.Add(await PullAsync(other, digest));
+            if (handling.TrueForAll(each => each.Contains("detail=peer", StringComparison.Ordinal))) return digest;
+            Assert.True(Silences > silent && tries < 4, $"expected detail=peer, got {string.Join("; ", handling)}\n{Logs}");
+        }
+    }
+
     /// <summary>Pulls by one replica, or by the next ones if it does not accept the connection, as a load balancer does.</summary>
     public async Task PullByAnyAsync(int first, string digest)
     {

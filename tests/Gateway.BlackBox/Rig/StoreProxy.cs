@@ -108,8 +108,15 @@ internal sealed class StoreProxy : IAsyncDisposable
     {
         foreach (var context in _open.Keys)
         {
-            Interlocked.Increment(ref _faulted);
-            context.Abort();
+            try
+            {
+                context.Abort();
+                Interlocked.Increment(ref _faulted);
+            }
+            catch (ObjectDisposedException)
+            {
+                // It was answered meanwhile.
+            }
         }
     }
 
