@@ -84,6 +84,39 @@ public sealed class JournalRecordTarget : FuzzTarget
     }
 }
 
+/// <summary>The head of a log in a bucket, with and without a checksum.</summary>
+public sealed class LogHeadTarget : FuzzTarget
+{
+    private static readonly LogRecord[] Tail = [.. Records.All.Select(static (o, i) => new LogRecord(Id(i), 0, Records.Of(o)))];
+
+    private static readonly byte[] Head =
+        (LogHead.Empty.With(Tail) with { Parts = [new(0, 0, "part", true)], Fence = 3 }).ToBytes();
+
+    protected override IEnumerable<byte[]> Inputs => [Head, Head[..^8], LogHead.Empty.ToBytes()];
+
+    protected override string[] Words => ["sha256:" + new string('a', 64), "GWGS", "\u0001\0\0\0"];
+
+    protected override string Try(byte[] input)
+    {
+        try
+        {
+            var head = LogHead.Read(input);
+            Assert.Equal(head.ToBytes(), LogHead.Read(head.ToBytes()).ToBytes());
+            return $"{head.Tail.Length} records";
+        }
+        catch (NewerRecordException e)
+        {
+            return e.Message[..20];
+        }
+        catch (InvalidDataException e)
+        {
+            return e.Message[..20];
+        }
+    }
+
+    private static Guid Id(int i) => new(i, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+}
+
 /// <summary>Records with every operation.</summary>
 internal static class Records
 {

@@ -57,7 +57,7 @@ internal sealed class SharedCollection(
         {
             tally.Note($"pushed: {e.Message}; the next collection removes what remains");
         }
-        catch (NewerRecordException e)
+        catch (Exception e) when (e is NewerRecordException or UnreadableLogException)
         {
             tally.Note($"pushed: {e.Message}");
         }

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Text;
 
@@ -52,6 +53,13 @@ internal sealed record LogHead(
 
     private const uint Magic = 0x4847_5747; // "GWGH"
 
+    /// <summary>
+    /// Precedes the checksum at the end of an object. A version that does not know it reads no further than the last record.
+    /// </summary>
+    private const uint SumMagic = 0x5347_5747; // "GWGS"
+
+    private const int SumLength = 8;
+
     /// <summary>The head of a repository that has none.</summary>
     public static readonly LogHead Empty = new(0, 0, [], [], []);
 
@@ -81,12 +89,8 @@ internal sealed record LogHead(
         };
     }
 
-    public byte[] ToBytes()
+    public byte[] ToBytes() => Write(Fence > 0 ? FencedFormat : Format, to =>
     {
-        using var bytes = new MemoryStream();
-        using var to = new BinaryWriter(bytes, Encoding.UTF8);
-        to.Write(Magic);
-        to.Write(Fence > 0 ? FencedFormat : Format);
         if (Fence > 0) to.Write(Fence);
         to.Write(Sequence);
         to.Write(Mirrored);
@@ -101,37 +105,27 @@ internal sealed record LogHead(
             to.Write(part.IsSnapshot);
         }
         WriteRecords(to, Tail);
-        return bytes.ToArray();
-    }
+    });
 
-    /// <summary>Throws <see cref="NewerRecordException"/> for a head that this version cannot have written.</summary>
-    public static LogHead Read(ReadOnlyMemory<byte> bytes)
+    /// <summary>
+    /// Reads a head. Throws <see cref="NewerRecordException"/> for one that a newer version wrote, and <see cref="InvalidDataException"/>
+    /// for one that no version wrote.
+    /// </summary>
+    public static LogHead Read(ReadOnlyMemory<byte> bytes) => Read(bytes, FencedFormat, static (from, format) =>
     {
-        using var from = Open(bytes, FencedFormat, out var format);
         var fence = format == FencedFormat ? from.ReadInt64() : 0;
         var (sequence, mirrored) = (from.ReadInt64(), from.ReadInt64());
         var recent = ReadMany(from, static each => new Guid(each.ReadBytes(16)));
         var parts = ReadMany(from, static e => new LogPart(e.ReadInt64(), e.ReadInt64(), e.ReadString(), e.ReadBoolean()));
-        return new(sequence, mirrored, recent, ReadMany(from, LogRecord.Read), parts) { Fence = fence };
-    }
+        return new LogHead(sequence, mirrored, recent, ReadMany(from, LogRecord.Read), parts) { Fence = fence };
+    });
 
     /// <summary>The object of a part.</summary>
-    public static byte[] PartOf(IReadOnlyCollection<LogRecord> records)
-    {
-        using var bytes = new MemoryStream();
-        using var to = new BinaryWriter(bytes, Encoding.UTF8);
-        to.Write(Magic);
-        to.Write(Format);
-        WriteRecords(to, records);
-        return bytes.ToArray();
-    }
+    public static byte[] PartOf(IReadOnlyCollection<LogRecord> records) => Write(Format, to => WriteRecords(to, records));
 
-    /// <summary>The records of a part. Throws as <see cref="Read"/>.</summary>
-    public static ImmutableArray<LogRecord> ReadPart(ReadOnlyMemory<byte> bytes)
-    {
-        using var from = Open(bytes, Format, out _);
-        return ReadMany(from, LogRecord.Read);
-    }
+    /// <summary>The records of a part. Throws as <see cref="Read(ReadOnlyMemory{byte})"/>.</summary>
+    public static ImmutableArray<LogRecord> ReadPart(ReadOnlyMemory<byte> bytes) =>
+        Read(bytes, Format, static (from, _) => ReadMany(from, LogRecord.Read));
 
     private static void WriteRecords(BinaryWriter to, IReadOnlyCollection<LogRecord> records)
     {
@@ -139,24 +133,69 @@ internal sealed record LogHead(
         foreach (var record in records) record.Write(to);
     }
 
-    private static BinaryReader Open(ReadOnlyMemory<byte> bytes, int newest, out int format)
+    private static byte[] Write(int format, Action<BinaryWriter> write)
     {
-        var from = new BinaryReader(new MemoryStream(bytes.ToArray()), Encoding.UTF8);
+        using var bytes = new MemoryStream();
+        using var to = new BinaryWriter(bytes, Encoding.UTF8);
+        to.Write(Magic);
+        to.Write(format);
+        write(to);
+        to.Write(SumMagic);
+        to.Write(Crc32C.Of(bytes.GetBuffer().AsSpan(0, (int)bytes.Length)));
+        return bytes.ToArray();
+    }
+
+    private static T Read<T>(ReadOnlyMemory<byte> bytes, int newest, Func<BinaryReader, int, T> read)
+    {
+        // Earlier versions write no checksum.
+        var hasSum = HasSum(bytes.Span);
         try
         {
+            using var from = new BinaryReader(new MemoryStream(bytes.ToArray()), Encoding.UTF8);
             if (from.ReadUInt32() != Magic) throw new InvalidDataException("expected an object of a log, got other bytes");
-            format = from.ReadInt32();
-            if (format < Format || format > newest)
+            var format = from.ReadInt32();
+            if (format > newest)
                 throw new NewerRecordException(
                     $"expected a log of format {newest} at most, got {format}; run the version of the gateway that wrote it",
                     new InvalidDataException("unknown format"));
-            return from;
+            if (format < Format) throw new InvalidDataException($"expected a log of format {Format} at least, got {format}");
+            return ReadBody(from, format, read, hasSum);
         }
-        catch
+        catch (EndOfStreamException e)
         {
-            from.Dispose();
-            throw;
+            throw new InvalidDataException($"expected an object of a log, got {bytes.Length} bytes", e);
         }
+    }
+
+    private static T ReadBody<T>(BinaryReader from, int format, Func<BinaryReader, int, T> read, bool hasSum)
+    {
+        try
+        {
+            var body = read(from, format);
+            var remaining = from.BaseStream.Length - from.BaseStream.Position;
+            return hasSum || remaining == 0
+                ? body
+                : throw new InvalidDataException($"expected the end of the log after its last record, got {remaining} bytes more");
+        }
+        catch (Exception e) when (e is IOException or InvalidDataException or FormatException or ArgumentException)
+        {
+            // Its writer wrote exactly these bytes, and this version writes no such object.
+            if (hasSum)
+                throw new NewerRecordException(
+                    $"expected known records, got others ({e.Message}); run the version of the gateway that wrote it", e);
+            throw new InvalidDataException($"expected the records of a log, got other bytes ({(e.InnerException ?? e).Message})", e);
+        }
+    }
+
+    /// <summary>
+    /// Whether the object ends with the checksum of its bytes; false without one. Throws <see cref="InvalidDataException"/> for another
+    /// checksum.
+    /// </summary>
+    private static bool HasSum(ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.Length < SumLength || BinaryPrimitives.ReadUInt32LittleEndian(bytes[^SumLength..]) != SumMagic) return false;
+        var (expected, actual) = (BinaryPrimitives.ReadUInt32LittleEndian(bytes[^sizeof(uint)..]), Crc32C.Of(bytes[..^sizeof(uint)]));
+        return expected == actual ? true : throw new InvalidDataException($"expected the checksum {expected:x8}, got {actual:x8}");
     }
 
     // One by one: a wrong count would allocate any amount of memory at once.

@@ -43,12 +43,11 @@ internal sealed class LogObjects(IBucket bucket, string prefix, string name, Fun
     private string KeyOf(LogPart part) => $"{prefix}gateway/logs/{name}/{part.Name}";
 
     /// <param name="unless">The ETag that the caller has; null to read the head anyway.</param>
+    /// <exception cref="UnreadableLogException">The head is damaged, or a newer version wrote it.</exception>
     public async ValueTask<ReadHead> ReadAsync(string? unless)
     {
-        var read = await bucket.ReadAsync(Key, LogHead.MaxObject, unless, CancellationToken.None);
-        return read.IsUnchanged ? new(unless, null)
-            : read.ETag is { } etag ? new(etag, LogHead.Read(read.Bytes))
-            : new(null, LogHead.Empty);
+        var (etag, head) = await ReadAsync(Key, unless, LogHead.Read);
+        return new(etag, etag is null ? LogHead.Empty : head);
     }
 
     /// <summary>Writes the head. Returns its ETag. Throws as <see cref="IBucket.PutAsync"/>.</summary>
@@ -58,8 +57,26 @@ internal sealed class LogObjects(IBucket bucket, string prefix, string name, Fun
 
     public async ValueTask<ImmutableArray<LogRecord>> ReadAsync(LogPart part)
     {
-        var read = await bucket.ReadAsync(KeyOf(part), LogHead.MaxObject, null, CancellationToken.None);
-        return read.ETag is null ? throw new LogPartMissingException(KeyOf(part)) : LogHead.ReadPart(read.Bytes);
+        var (etag, records) = await ReadAsync(KeyOf(part), null, LogHead.ReadPart);
+        return etag is null ? throw new LogPartMissingException(KeyOf(part)) : records;
+    }
+
+    // The default of T when the object is unchanged, or there is none.
+    private async ValueTask<(string? ETag, T? Read)> ReadAsync<T>(string key, string? unless, Func<ReadOnlyMemory<byte>, T> parse)
+    {
+        try
+        {
+            var read = await bucket.ReadAsync(key, LogHead.MaxObject, unless, CancellationToken.None);
+            return read.IsUnchanged ? (unless, default) : (read.ETag, read.ETag is null ? default : parse(read.Bytes));
+        }
+        catch (InvalidDataException e)
+        {
+            throw new UnreadableLogException(name, key, e);
+        }
+        catch (NewerRecordException e)
+        {
+            throw new UnreadableLogException(name, key, e);
+        }
     }
 
     /// <summary>The records of a head that follow a change.</summary>

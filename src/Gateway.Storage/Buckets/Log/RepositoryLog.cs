@@ -159,8 +159,12 @@ internal sealed partial class RepositoryLog(LogObjects objects, ILogState state,
     /// <summary>
     /// What a client sees when a change was not made. The cause names the bucket, its address and files: it is in the gateway's log.
     /// </summary>
-    public static StoreReadOnlyException NotMade(Exception why) => why as StoreReadOnlyException
-        ?? new("the bucket of this registry could not be written; push again", why);
+    public static StoreReadOnlyException NotMade(Exception why) => why switch
+    {
+        StoreReadOnlyException known => known,
+        UnreadableLogException unreadable => new(unreadable.ForClients, why),
+        _ => new("the bucket of this registry could not be written; push again", why),
+    };
 
     /// <summary>Reads the head unless it is the known one, and applies what is new.</summary>
     private async Task<KnownHead?> RefreshAsync(KnownHead? known, bool isHeadNeeded)

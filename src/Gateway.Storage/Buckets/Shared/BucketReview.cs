@@ -27,19 +27,29 @@ public static class BucketReview
         IBucket bucket, string prefix, TimeSpan limit, TimeProvider clock, CancellationToken cancellationToken)
     {
         var began = clock.GetTimestamp();
-        var (compared, all, foreign) = (0, 0, new List<string>());
+        var (compared, all, foreign, unreadable) = (0, 0, new List<string>(), new List<string>());
         await foreach (var head in bucket.ListAsync(LogObjects.HeadsPrefix(prefix), null, cancellationToken))
         {
             if (!RepositoryName.TryParse(LogObjects.NameOf(head.Key, prefix), out var name)) continue;
             all++;
             if (clock.GetElapsedTime(began) > limit) continue;
             compared++;
-            foreign.AddRange(await new Comparison(bucket, prefix, name.Value).RunAsync(head.Facts.Written, cancellationToken));
+            try
+            {
+                foreign.AddRange(await new Comparison(bucket, prefix, name.Value).RunAsync(head.Facts.Written, cancellationToken));
+            }
+            catch (UnreadableLogException e)
+            {
+                unreadable.Add(e.Message);
+            }
         }
         var skipped = new List<string>();
         var reports = AdoptedObjects.ReportsPrefix(prefix);
         await foreach (var report in bucket.ListAsync(reports, null, cancellationToken)) skipped.Add(report.Key);
-        return new(compared, all, foreign.Count, [.. foreign.Take(MostExamples)], skipped.Count, [.. skipped.Take(MostExamples)]);
+        return new(compared, all, foreign.Count, [.. foreign.Take(MostExamples)], skipped.Count, [.. skipped.Take(MostExamples)])
+        {
+            Unreadable = unreadable,
+        };
     }
 
     /// <summary>Compares one repository.</summary>
@@ -144,4 +154,10 @@ public static class BucketReview
 /// <param name="Skipped">Repositories that were adopted without some objects.</param>
 /// <param name="SkippedExamples">Some of the objects that list what was skipped.</param>
 public sealed record BucketReviewed(
-    int Compared, int All, int Foreign, IReadOnlyList<string> ForeignExamples, int Skipped, IReadOnlyList<string> SkippedExamples);
+    int Compared, int All, int Foreign, IReadOnlyList<string> ForeignExamples, int Skipped, IReadOnlyList<string> SkippedExamples)
+{
+    /// <summary>
+    /// For each log that cannot be read: what is wrong, and what to do. It is damaged, or a newer version of the gateway wrote it.
+    /// </summary>
+    public IReadOnlyList<string> Unreadable { get; init; } = [];
+}

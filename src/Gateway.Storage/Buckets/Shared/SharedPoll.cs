@@ -175,7 +175,7 @@ internal sealed class SharedPoll : IAsyncDisposable
             if (etag is null || log.ETag != etag) await log.ValidateAsync().WaitAsync(cancellationToken);
             return null;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return e;
         }
@@ -195,8 +195,16 @@ internal sealed class SharedPoll : IAsyncDisposable
             if (!RepositoryName.TryParse(name, out var parsed)) continue;
             var repository = _repositories.Pushed(parsed);
             found++;
-            if (_logs.Of(repository).ETag is null) adopted++;
-            await _logs.AdoptAsync(repository).WaitAsync(cancellationToken);
+            var isNew = _logs.Of(repository).ETag is null;
+            try
+            {
+                await _logs.AdoptAsync(repository).WaitAsync(cancellationToken);
+                if (isNew) adopted++;
+            }
+            catch (UnreadableLogException)
+            {
+                // It has a log, so it needs no adoption. The list of heads reports it.
+            }
         }
         if (found == 0) return false;
         if (adopted > 0) Log.Adopted(_logger, adopted);

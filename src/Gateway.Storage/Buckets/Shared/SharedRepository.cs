@@ -126,16 +126,18 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
     /// </summary>
     private async ValueTask ReadyAsync(TimeSpan age, CancellationToken cancellationToken)
     {
-        if (await TryValidateAsync(age, cancellationToken) is { } failure && !MayBeStale)
+        if (await TryValidateAsync(age, cancellationToken) is { } failure && !MayBeStale(failure))
             throw new StoreReadOnlyException(WhyOf(failure), failure);
     }
 
-    private bool MayBeStale => log.SinceKnown is { } since && since <= staleFor;
+    // A log that cannot be read has changed: what the copy says may be revoked.
+    private bool MayBeStale(Exception failure) =>
+        failure is not UnreadableLogException && log.SinceKnown is { } since && since <= staleFor;
 
     private async ValueTask<Result<T>> AskAsync<T>(TimeSpan age, Func<ValueTask<Result<T>>> ask, CancellationToken cancellationToken)
     {
         var failure = await TryValidateAsync(age, cancellationToken);
-        if (failure is not null && !MayBeStale) return Unavailable<T>(failure);
+        if (failure is not null && !MayBeStale(failure)) return Unavailable<T>(failure);
         var result = await ask();
         if (result is not Result<T>.Absent) return failure is null ? result : Stale(result, failure);
         // Another gateway may have pushed it: within the last second, or while the bucket does not answer.
@@ -180,7 +182,7 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
     private static string WhyOf(Exception e) => e switch
     {
         TimeoutException => "the bucket of this registry did not answer in time",
-        NewerRecordException newer => newer.Message,
+        UnreadableLogException unreadable => unreadable.ForClients,
         _ => "the bucket of this registry does not answer",
     };
 }

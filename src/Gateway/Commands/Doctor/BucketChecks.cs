@@ -57,6 +57,13 @@ internal static class BucketChecks
             return [Finding.Warning("BUCKET_UNREACHABLE", about, e.Message, "correct that, and run gateway doctor again")];
         }
         var found = new List<Finding>();
+        if (review.Unreadable is [var first, ..])
+        {
+            found.Add(Finding.Error(
+                "BUCKET_LOG", about,
+                $"the logs of {review.Unreadable.Count} repositories cannot be read, so they are answered 503: {first}",
+                "correct that, and run gateway doctor again"));
+        }
         if (review.Foreign > 0)
         {
             found.Add(Finding.Warning(
