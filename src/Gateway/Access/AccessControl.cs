@@ -38,7 +38,7 @@ internal sealed class AccessControl
     /// <param name="tokenKeyFile">The file with the secret that tokens are signed with; null for one of this process alone.</param>
     /// <exception cref="IOException">The file has no secret.</exception>
     public AccessControl(AccessOptions? options, TimeProvider clock, ILogger<AccessControl> logger, string? tokenKeyFile = null)
-        : this(options, new Shared(clock, logger, SignerOf(tokenKeyFile, clock) ?? new(clock), new(clock), new(clock)), null, null)
+        : this(options, new Shared(clock, logger, SignerOf(tokenKeyFile, clock, logger) ?? new(clock), new(clock), new(clock)), null, null)
     {
     }
 
@@ -72,9 +72,15 @@ internal sealed class AccessControl
     /// </summary>
     /// <exception cref="IOException">The file has no secret.</exception>
     public AccessControl With(AccessOptions? next, string? tokenKeyFile = null) => new(
-        next, _shared with { Tokens = SignerOf(tokenKeyFile, _shared.Clock) ?? _shared.Tokens }, _accounts, _issuers);
+        next, _shared with { Tokens = SignerOf(tokenKeyFile, _shared.Clock, _shared.Logger) ?? _shared.Tokens }, _accounts, _issuers);
 
-    private static TokenSigner? SignerOf(string? file, TimeProvider clock) => file is null ? null : new(clock, TokenFile.Read(file));
+    private static TokenSigner? SignerOf(string? file, TimeProvider clock, ILogger logger)
+    {
+        if (file is null) return null;
+        // At the start and at a reload, a file without a secret is an error.
+        _ = TokenFile.Read(file);
+        return new(clock, new(file, clock, why => Log.TokenKeyUnreadable(logger, why)));
+    }
 
     /// <summary>Reads an <c>Authorization</c> header. Credentials that are sent are always checked, even if none are needed.</summary>
     /// <param name="remote">Address that a failed login counts against; null for all such callers together.</param>

@@ -31,4 +31,7 @@ internal static partial class Log
 
     [LoggerMessage(5007, LogLevel.Warning, "Token of issuer {Issuer} refused: {Reason}")]
     public static partial void TokenRefused(ILogger logger, string issuer, string reason);
+
+    [LoggerMessage(5008, LogLevel.Error, "Secret of the tokens cannot be read; the one before stays in use: {Why}")]
+    public static partial void TokenKeyUnreadable(ILogger logger, string why);
 }

@@ -10,11 +10,10 @@ namespace Gateway.Replicas;
 /// </summary>
 internal sealed class PeerSecret(string file, TimeProvider clock, ILogger<PeerSecret> logger)
 {
-    private static readonly TimeSpan ReadAgainAfter = TimeSpan.FromSeconds(1);
+    private readonly FollowedSecret _secret = new(file, clock, why => Log.NoSecret(logger, why));
 
-    private readonly Lock _gate = new();
-    private byte[]? _secret;
-    private long _readAt;
+    // Without any secret yet, nothing that this replica signs is accepted, and nothing that it is sent.
+    private readonly byte[] _none = RandomNumberGenerator.GetBytes(32);
 
     /// <summary>The signature of a text for one purpose, in hexadecimal.</summary>
     /// <param name="purpose">Keeps a signature for one purpose from being one for another.</param>
@@ -26,23 +25,5 @@ internal sealed class PeerSecret(string file, TimeProvider clock, ILogger<PeerSe
         signature is not null && CryptographicOperations.FixedTimeEquals(
             Encoding.UTF8.GetBytes(Sign(purpose, text)), Encoding.UTF8.GetBytes(signature));
 
-    private byte[] Secret()
-    {
-        lock (_gate)
-        {
-            if (_secret is { } known && clock.GetElapsedTime(_readAt) < ReadAgainAfter) return known;
-            try
-            {
-                _secret = Encoding.UTF8.GetBytes(TokenFile.Read(file));
-            }
-            catch (IOException e)
-            {
-                // Without any secret yet, nothing that this replica signs is accepted, and nothing that it is sent.
-                Log.NoSecret(logger, e.Message);
-                _secret ??= RandomNumberGenerator.GetBytes(32);
-            }
-            _readAt = clock.GetTimestamp();
-            return _secret;
-        }
-    }
+    private byte[] Secret() => _secret.Value is { } secret ? Encoding.UTF8.GetBytes(secret) : _none;
 }

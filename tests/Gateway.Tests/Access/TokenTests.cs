@@ -52,6 +52,32 @@ public sealed class TokenTests
     }
 
     [Fact]
+    public async Task Secret_that_changes_in_its_file_signs_within_seconds_without_a_reload_and_ends_the_tokens_of_before()
+    {
+        using var rig = new AccessRig();
+        var file = Path.GetTempFileName();
+        File.WriteAllText(file, "a-secret-that-is-long-enough\n");
+        var (one, two) = (Gateway(), Gateway());
+        rig.Control = one;
+        var before = $"Bearer {(await rig.IssueAsync(Right)).Token}";
+        File.WriteAllText(file, "another-secret-that-is-long-enough\n");
+        rig.Clock.Advance(TimeSpan.FromSeconds(2));
+        Assert.IsType<Identity.Wrong>(await rig.IdentifyAsync(before));
+        var after = $"Bearer {(await rig.IssueAsync(Right)).Token}";
+        // While the file cannot be read, the last secret counts.
+        File.Delete(file);
+        rig.Clock.Advance(TimeSpan.FromSeconds(2));
+        Assert.Equal(new Identity.Known("ci"), await rig.IdentifyAsync(after));
+        File.WriteAllText(file, "another-secret-that-is-long-enough\n");
+        rig.Clock.Advance(TimeSpan.FromSeconds(2));
+        rig.Control = two;
+        Assert.Equal(new Identity.Known("ci"), await rig.IdentifyAsync(after));
+        File.Delete(file);
+
+        AccessControl Gateway() => new(rig.Options, rig.Clock, NullLogger<AccessControl>.Instance, file);
+    }
+
+    [Fact]
     public async Task Response_has_both_token_fields_and_no_unrequested_refresh_token()
     {
         using var rig = new AccessRig();

@@ -38,7 +38,7 @@ internal static class AccessSchema
         {
             "tokenKeyFile", TokenFile.Setting, "(`replicas.secretFile`; otherwise a key of this process alone)",
             "File with a secret, at least 16 characters in one line, the same on each gateway behind one load balancer: the tokens that "
-            + "one of them issues are then valid at all. Read at the start and when the configuration changes.",
+            + "one of them issues are then valid at all. Read again within a second of a change, which ends the tokens of before.",
             (o, v) => o with { TokenKeyFile = v }
         },
         {

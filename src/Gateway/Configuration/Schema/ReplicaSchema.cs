@@ -89,7 +89,8 @@ internal static class ReplicaSchema
         },
         {
             "secretFile", TokenFile.Setting, new Required(),
-            "File with the secret of the set, at least 16 characters in one line, the same on all replicas.",
+            "File with the secret of the set, at least 16 characters in one line, the same on all replicas. Read again within a second of "
+            + "a change.",
             (o, v) => o with { SecretFile = v }
         },
         {
