@@ -12,7 +12,7 @@ public abstract class DelegatingBacking(IBacking inner) : IBacking
     public virtual bool IsBuiltIn => false;
 
     /// <inheritdoc/>
-    public virtual ValueTask<bool> CatchUpAsync(CancellationToken cancellationToken) => inner.CatchUpAsync(cancellationToken);
+    public virtual ValueTask<CaughtUp> CatchUpAsync(CancellationToken cancellationToken) => inner.CatchUpAsync(cancellationToken);
 
     /// <inheritdoc/>
     public virtual long Version => inner.Version;

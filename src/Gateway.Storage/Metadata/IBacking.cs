@@ -17,10 +17,10 @@ public interface IBacking : IRepositoryContent, IRepositoryMetadata
     bool IsBuiltIn => false;
 
     /// <summary>
-    /// Reads again what other gateways may have changed, before a client is refused for what may be over. False where no other gateway can
-    /// change anything, and while the bucket does not answer: asking again then has the same result.
+    /// Reads again what other gateways may have changed, before a client is refused for what may be over. The default where no other
+    /// gateway can change anything.
     /// </summary>
-    ValueTask<bool> CatchUpAsync(CancellationToken cancellationToken) => ValueTask.FromResult(false);
+    ValueTask<CaughtUp> CatchUpAsync(CancellationToken cancellationToken) => default;
 }
 
 /// <summary>The manifests and blobs of one repository.</summary>

@@ -168,6 +168,14 @@ public enum ForwardRefusal
     TooLarge,
 }
 
+/// <summary>The result of a look for what other gateways have changed.</summary>
+/// <param name="IsRead">Whether their changes were read, so that asking again may have another result.</param>
+/// <param name="Unknown">
+/// Why their changes are not known: one line that a client may see. Then nobody can be refused for what such a change may have ended. Null
+/// when they are known.
+/// </param>
+public readonly record struct CaughtUp(bool IsRead, string? Unknown);
+
 /// <summary>
 /// The volume accepts no writes: a flush failed, its journal is damaged, or it is read-only or full. The message is one line that a client
 /// may see.

@@ -35,7 +35,10 @@ public sealed record CacheHandling
     /// <summary>One line for the client, such as why an answer is stale; null for none. It may contain any character.</summary>
     public string? Notice { get; init; }
 
-    /// <summary>Why a list may be incomplete: an upstream could not be asked. One line; null when the list is complete.</summary>
+    /// <summary>
+    /// Why a list may be incomplete, or what was found may be outdated: an upstream could not be asked, or the bucket did not answer. One
+    /// line; null when neither is the case.
+    /// </summary>
     public string? Incomplete { get; init; }
 
     /// <summary>Key of the upstream that was asked or from which the content was fetched, for metrics and logs; null for none.</summary>

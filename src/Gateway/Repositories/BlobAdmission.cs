@@ -24,8 +24,11 @@ internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Evalu
     {
         if (evaluator.Engine.AdmitsEverything) return (true, null);
         var found = await FindHereAsync(digest, cancellationToken);
-        // Another gateway may have released it within the last second, and given its manifest to this client.
-        return found.IsAdmitted || !await backing.CatchUpAsync(cancellationToken) ? found : await FindHereAsync(digest, cancellationToken);
+        if (found.IsAdmitted) return found;
+        // Another gateway may have released it, and given its manifest to this client.
+        var caughtUp = await evaluator.CatchUpAsync(backing, cancellationToken);
+        if (caughtUp.IsRead) found = await FindHereAsync(digest, cancellationToken);
+        return found.IsAdmitted || caughtUp.Unknown is not { } why ? found : (false, found.Unknown ?? evaluator.InDoubt(why));
     }
 
     private async ValueTask<(bool IsAdmitted, Verdict? Unknown)> FindHereAsync(Digest digest, CancellationToken cancellationToken)

@@ -14,7 +14,7 @@ internal static class Changes
     public const int MaxAttempts = 16;
 
     /// <summary>When to try again after the volume refused a write. Chosen: clients give up after a few tries.</summary>
-    private static readonly TimeSpan RetryWrite = TimeSpan.FromSeconds(10);
+    public static readonly TimeSpan RetryWrite = TimeSpan.FromSeconds(10);
 
     /// <summary>When to try again after other requests changed the same tag or evidence.</summary>
     public static readonly TimeSpan RetryBusy = TimeSpan.FromSeconds(1);

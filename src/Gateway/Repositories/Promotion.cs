@@ -47,6 +47,9 @@ internal sealed class Promotion(RepositoryName name, IBacking backing, Evaluator
         Caller caller, RepositoryName sourceName, IBacking source, StoredManifest manifest, TagName tag, Action<Digest> copied,
         CancellationToken cancellationToken)
     {
+        // Another gateway may have received the signature just now.
+        if ((await evaluator.CatchUpAsync(source, cancellationToken)).Unknown is { } unread)
+            return evaluator.NotKnown<PushedManifest>(sourceName, evaluator.InDoubt(unread), manifest.Digest);
         var (all, arrival) = await ReadAsync(sourceName, source, manifest, tag, cancellationToken);
         if (all is null) return null;
         if (arrival.Worst.Unknown is not null) return evaluator.NotKnown<PushedManifest>(name, arrival.Worst, manifest.Digest);

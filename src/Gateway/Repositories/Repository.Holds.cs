@@ -31,6 +31,7 @@ internal sealed partial class Repository
         if (!bound.IsUnbound) return await GetBoundAsync(caller, held.Tag, bound, handling, cancellationToken);
         if (failure is not null) return failure with { SparesPushers = takesPushes };
         if (verdict is null) return new Answer<StoredManifest>.Absent(CacheHandling.Local);
+        if (!verdict.Admits) verdict = verdict with { Unknown = verdict.Unknown ?? DoubtOf(handling) };
         if (verdict.Unknown is not null)
             return evaluator.NotKnown<StoredManifest>(Name, verdict, held.Digest, handling) with { SparesPushers = takesPushes };
         if (verdict.Admits)

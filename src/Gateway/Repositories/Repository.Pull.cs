@@ -31,7 +31,10 @@ internal sealed partial class Repository
     private async ValueTask<Answer<StoredManifest>> GetBoundAsync(
         Caller caller, TagName tag, TagState state, CacheHandling handling, CancellationToken cancellationToken)
     {
-        if (state.IsUnbound) return new Answer<StoredManifest>.Absent(handling);
+        if (state.IsUnbound)
+            return DoubtOf(handling) is { } why
+                ? new Answer<StoredManifest>.Unavailable(Changes.RetryWrite, why, handling)
+                : new Answer<StoredManifest>.Absent(handling);
         if (!state.UpstreamDigest.IsEmpty) return await AdmitUpstreamTagAsync(caller, tag, state, handling, cancellationToken);
         var answer = await GetByDigestAsync(caller, state.Live, tag, cancellationToken);
         return await GetLiveAsync(caller, tag, state.Live, answer, handling, cancellationToken);
@@ -72,9 +75,13 @@ internal sealed partial class Repository
         Caller caller, StoredManifest manifest, TagName? tag, CacheHandling handling, CancellationToken cancellationToken)
     {
         var verdict = await evaluator.OfStoredAsync(backing, Name, manifest, tag, cancellationToken);
-        // Another gateway may have released it within the last second. A tag was read just now.
-        if (!verdict.Admits && tag is null && await backing.CatchUpAsync(cancellationToken))
-            verdict = await evaluator.OfStoredAsync(backing, Name, manifest, tag, cancellationToken);
+        if (!verdict.Admits)
+        {
+            // Another gateway may have released it. A tag was read just now, or could not be read.
+            var caughtUp = tag is null ? await evaluator.CatchUpAsync(backing, cancellationToken) : new(false, DoubtOf(handling));
+            if (caughtUp.IsRead) verdict = await evaluator.OfStoredAsync(backing, Name, manifest, tag, cancellationToken);
+            if (!verdict.Admits) verdict = verdict with { Unknown = verdict.Unknown ?? caughtUp.Unknown };
+        }
         // Clients list evidence in an index under a tag of evidence: it is hidden as long as its subject is.
         if (verdict.Admits && tag is { } named && manifest.Manifest.IsIndex)
         {
@@ -85,6 +92,12 @@ internal sealed partial class Repository
             ? new Answer<StoredManifest>.Found(manifest, handling)
             : Show(caller, manifest, verdict, tag?.Value ?? manifest.Digest.ToString(), handling);
     }
+
+    /// <summary>
+    /// Why nobody can be refused for what was read: the bucket did not answer, and another gateway may have changed it. Null when it is
+    /// known, and where an upstream decides.
+    /// </summary>
+    private string? DoubtOf(CacheHandling handling) => backing.IsBuiltIn ? handling.Incomplete : null;
 
     private async ValueTask<Result<StoredManifest>> ReadRequestedAsync(Caller caller, Digest digest, CancellationToken cancellationToken)
     {

@@ -77,7 +77,14 @@ internal sealed partial class Repository
         if (push.From is { } from && tags.FirstOrDefault(tag => backing.LiveOf(tag) != from) is { Value: not null } moved)
             return new Answer<PushedManifest>.Invalid(
                 RegistryErrorCode.DENIED, $"{Name}:{moved} is bound to another manifest by now; look again");
-        var arrival = await evaluator.OfArrivalAsync(backing, Name, manifest, Stage.Push, tags, cancellationToken, caller.Actor);
+        var arrival = await ArrivalAsync();
+        if (arrival.IsRefused)
+        {
+            // Another gateway may have received the evidence just now.
+            var caughtUp = await evaluator.CatchUpAsync(backing, cancellationToken);
+            if (caughtUp.IsRead) arrival = await ArrivalAsync();
+            if (caughtUp.Unknown is { } why) arrival = arrival with { Refusal = arrival.Refusal with { Unknown = why } };
+        }
         if (arrival.IsRefused && arrival.Refusal.Unknown is not null)
             return evaluator.NotKnown<PushedManifest>(Name, arrival.Refusal, manifest.Digest);
         var (room, full) = await new PushQuota(Name, backing, evaluator, clock).FindRoomAsync(arrival, manifest, tags, cancellationToken);
@@ -112,6 +119,9 @@ internal sealed partial class Repository
             CommitResult.Committed done => Pushed(caller, push, manifest, arrival, review, done.IsForwarding),
             _ => null,
         };
+
+        ValueTask<Arrival> ArrivalAsync() =>
+            evaluator.OfArrivalAsync(backing, Name, manifest, Stage.Push, tags, cancellationToken, caller.Actor);
     }
 
     private Answer<PushedManifest>.Found Pushed(

@@ -223,8 +223,6 @@ internal sealed partial class MixedLoad(FaultySet set, Disturbances disturbances
                 var asked = $$"""{"from":"held/app@{{digest}}","to":"released/app:{{released.Tag}}"}""";
                 using var promoted = await raw.SendAsync(
                     HttpMethod.Post, "/-/promote", RawClient.Body(Encoding.UTF8.GetBytes(asked), "application/json"));
-                // A gateway that the store does not answer does not know of the signature yet.
-                if (promoted.StatusCode == HttpStatusCode.Forbidden) return;
                 await RawClient.ExpectAsync(promoted, HttpStatusCode.Created);
                 Acknowledge(released, digest);
                 await SeesAsync(released, random);

@@ -41,7 +41,7 @@ internal sealed class HoldRig : IAsyncDisposable
 
     private HoldRig(VolumeRig volume) => _volume = volume;
 
-    public ECDsa Key { get; } = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+    public ECDsa Key { get; private init; } = ECDsa.Create(ECCurve.NamedCurves.nistP256);
 
     public ECDsa WrongKey { get; } = ECDsa.Create(ECCurve.NamedCurves.nistP256);
 
@@ -57,6 +57,15 @@ internal sealed class HoldRig : IAsyncDisposable
     public static async Task<HoldRig> OpenAsync(OnMissing onMissing = OnMissing.Quarantine, params Stage[] stages)
     {
         var rig = new HoldRig(await VolumeRig.OpenAsync());
+        rig.Reload(rig.Signed(onMissing, stages));
+        return rig;
+    }
+
+    /// <summary>A gateway of several on one bucket.</summary>
+    /// <param name="key">The key of the signatures that count, which all gateways have.</param>
+    public static async Task<HoldRig> OpenSharedAsync(IBucket bucket, ECDsa key, OnMissing onMissing, params Stage[] stages)
+    {
+        var rig = new HoldRig(await SharedRig.OpenAsync(bucket)) { Key = key };
         rig.Reload(rig.Signed(onMissing, stages));
         return rig;
     }

@@ -117,8 +117,8 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
     }
 
     /// <inheritdoc/>
-    public override async ValueTask<bool> CatchUpAsync(CancellationToken cancellationToken) =>
-        await TryValidateAsync(default, cancellationToken) is null;
+    public override async ValueTask<CaughtUp> CatchUpAsync(CancellationToken cancellationToken) =>
+        await TryValidateAsync(default, cancellationToken) is { } failure ? new(false, WhyOf(failure)) : new(true, null);
 
     /// <summary>
     /// Makes the copy ready for code that reads it without a result of its own. Throws <see cref="StoreReadOnlyException"/> when the bucket
@@ -174,7 +174,10 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
     private static Result<T> Stale<T>(Result<T> result, Exception why) => result is Result<T>.Found found
         ? found with
         {
-            Handling = found.Handling with { Forward = ForwardReason.Stale, Notice = $"{WhyOf(why)}; the answer may be outdated" },
+            Handling = found.Handling with
+            {
+                Forward = ForwardReason.Stale, Notice = $"{WhyOf(why)}; the answer may be outdated", Incomplete = WhyOf(why),
+            },
         }
         : result;
 

@@ -51,6 +51,23 @@ internal sealed partial class Evaluator
     }
 
     /// <summary>
+    /// Reads again what other gateways may have changed in this repository and in all signature repositories, before a client is refused.
+    /// </summary>
+    public async ValueTask<CaughtUp> CatchUpAsync(IBacking backing, CancellationToken cancellationToken)
+    {
+        var all = await backing.CatchUpAsync(cancellationToken);
+        foreach (var one in ReadsElsewhere ? _elsewhere.Value : [])
+        {
+            var there = await one.Backing.CatchUpAsync(cancellationToken);
+            all = new(all.IsRead || there.IsRead, all.Unknown ?? there.Unknown);
+        }
+        return all;
+    }
+
+    /// <summary>The verdict about what is not known, because what other gateways have changed could not be read.</summary>
+    public Verdict InDoubt(string why) => Deny(ReasonCodes.EvidenceUnavailable, why) with { Unknown = why };
+
+    /// <summary>
     /// The pull verdict that is noted with a manifest. With signature repositories it is noted as expired, so that the next process
     /// evaluates the manifest again.
     /// </summary>
