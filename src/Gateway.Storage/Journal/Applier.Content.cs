@@ -36,9 +36,10 @@ internal sealed partial class Applier
             links.Write(repository, LinkKind.Manifest, o.Digest, new(o.Size, known?.Verdict ?? default, default));
         catalog.Add(repository);
         if (repository.Root.Lifetime == Lifetime.Staged) staged.Linked(repository.Path, LinkKind.Manifest, o.Digest);
+        // What was fetched was asked for, and is soon read again. Many pushed manifests are never pulled: the first pull reads the disk.
         // Copies the bytes: they may be in a buffer of the caller.
-        // A shared log has no bytes: this gateway read or wrote them before.
-        if (o.Parsed is { } parsed && !o.Bytes.IsEmpty) manifests.Add(new(o.Digest, parsed, o.Bytes.ToArray()));
+        if (repository.Root.Lifetime == Lifetime.Cached && o.Parsed is { } parsed && !o.Bytes.IsEmpty)
+            manifests.Add(new(o.Digest, parsed, o.Bytes.ToArray()));
         if (repository.State.Parents.IsUsed
             && (o.Parsed ?? repository.ReadManifest(o.Digest)?.Manifest) is { IsIndex: true } index)
             repository.State.Parents.Note(o.Digest, index);

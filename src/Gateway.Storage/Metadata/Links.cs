@@ -27,8 +27,13 @@ internal sealed class Links(LinkIndex index)
     /// <summary>Reads the link of some content; null when the repository has none.</summary>
     public Link? Find(StoredRepository repository, LinkKind kind, Digest digest)
     {
-        var key = Key(repository, kind, digest);
-        if (index.TryRead(key, out var record) && record.Generation == index.Generation) return ToLink(record);
+        var isKnown = TryKey(repository, kind, digest, out var key);
+        if (index.TryRead(key, out var record) && record.Generation == index.Generation)
+        {
+            // Not when it is written: much of what is pushed is never pulled.
+            if (!isKnown) _keys.AddOrUpdate((repository.State, kind, digest), key);
+            return ToLink(record);
+        }
         lock (repository.State.Links)
         {
             var target = SmallFiles.ReadLink(repository.Root.Link(repository.Path, kind, digest));
@@ -51,7 +56,7 @@ internal sealed class Links(LinkIndex index)
     /// <summary>Adds a link to the lookup index; its file is written elsewhere.</summary>
     public void Write(StoredRepository repository, LinkKind kind, Digest digest, Link link)
     {
-        var key = Key(repository, kind, digest);
+        TryKey(repository, kind, digest, out var key);
         lock (repository.State.Links)
         {
             if (!index.IsOn) NoteSize(key, link);
@@ -76,21 +81,21 @@ internal sealed class Links(LinkIndex index)
     /// <summary>Removes a link from the lookup index, and its file with <paramref name="remove"/>.</summary>
     public void Remove(StoredRepository repository, LinkKind kind, Digest digest, Action remove)
     {
+        TryKey(repository, kind, digest, out var key);
         lock (repository.State.Links)
         {
-            index.Remove(Key(repository, kind, digest));
-            _sizes.TryRemove(Key(repository, kind, digest));
+            index.Remove(key);
+            _sizes.TryRemove(key);
             remove();
         }
     }
 
-    private LinkKey Key(StoredRepository repository, LinkKind kind, Digest digest)
+    /// <summary>The key of a link; false when it was not cached.</summary>
+    private bool TryKey(StoredRepository repository, LinkKind kind, Digest digest, out LinkKey key)
     {
-        var link = (repository.State, kind, digest);
-        if (_keys.TryGet(link, out var known)) return known;
-        var key = LinkKey.Of((byte)repository.Root.Lifetime, repository.Path, kind, digest);
-        _keys.AddOrUpdate(link, key);
-        return key;
+        if (_keys.TryGet((repository.State, kind, digest), out key)) return true;
+        key = LinkKey.Of((byte)repository.Root.Lifetime, repository.Path, kind, digest);
+        return false;
     }
 
     private Link ToLink(in LinkRecord record) =>
