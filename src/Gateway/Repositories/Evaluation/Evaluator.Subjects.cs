@@ -115,4 +115,13 @@ internal sealed partial class Evaluator
     {
         Until = subject.Until, Unknown = subject.Unknown, CouldBeMended = subject.CouldBeMended,
     };
+
+    /// <summary>
+    /// Whether a tag accepts only promotions: an enforced rule of the stage promote, and of neither push nor tag, is about it.
+    /// </summary>
+    public bool IsProtected(RepositoryName name, TagName tag) => engine.Policy?.Rules.Any(rule =>
+        rule.Stages.Contains(Stage.Promote) && !rule.Stages.Contains(Stage.Push) && !rule.Stages.Contains(Stage.Tag)
+        && rule.Mode == RuleMode.Enforce && rule.IsAbout(name)
+        && (rule.IncludeTags.IsEmpty || Glob.IsMatch(rule.IncludeTags, tag.Value))
+        && !Glob.IsMatch(rule.ExcludeTags, tag.Value)) == true;
 }

@@ -55,6 +55,10 @@ internal sealed partial class Evaluator(
     private readonly bool _readsTags = engine.Policy?.Rules.Any(rule =>
         !rule.IncludeTags.IsEmpty || !rule.ExcludeTags.IsEmpty || rule.Require.TagMutability != TagMutability.Mutable) == true;
 
+    // Stages at which a tag has the verdict of its binding: no rule is about one of the two stages without the other.
+    private readonly ImmutableArray<Stage> _alsoBind = [.. Enum.GetValues<Stage>().Where(stage => engine.Policy?.Rules.All(rule =>
+        rule.Stages.IsEmpty || rule.Stages.Contains(stage) == rule.Stages.Contains(Stage.Tag)) != false)];
+
     public PolicyEngine Engine => engine;
 
     /// <summary>Whether a verdict may rest on what a tag was bound to earlier.</summary>
@@ -116,8 +120,8 @@ internal sealed partial class Evaluator(
         foreach (var tag in tags)
         {
             var comes = await AskAsync(closure, name, stage, tag, cancellationToken);
-            var bound = await AskAsync(closure, name, Stage.Tag, tag, cancellationToken);
-            var pulled = await AskAsync(closure, name, Stage.Pull, tag, cancellationToken);
+            var bound = _alsoBind.Contains(stage) ? comes : await AskAsync(closure, name, Stage.Tag, tag, cancellationToken);
+            var pulled = _readsTags ? await AskAsync(closure, name, Stage.Pull, tag, cancellationToken) : ofDigest;
             asked.AddRange([comes, bound, pulled]);
             refusal = Verdicts.Worse(refusal, Verdicts.Worse(comes, bound));
             ofTags.Add((tag, Verdicts.Worse(Verdicts.Worse(comes, bound), pulled)));
@@ -226,15 +230,6 @@ internal sealed partial class Evaluator(
         decisions.Remember(decision);
         return decision;
     }
-
-    /// <summary>
-    /// Whether a tag accepts only promotions: an enforced rule of the stage promote, and of neither push nor tag, is about it.
-    /// </summary>
-    public bool IsProtected(RepositoryName name, TagName tag) => engine.Policy?.Rules.Any(rule =>
-        rule.Stages.Contains(Stage.Promote) && !rule.Stages.Contains(Stage.Push) && !rule.Stages.Contains(Stage.Tag)
-        && rule.Mode == RuleMode.Enforce && rule.IsAbout(name)
-        && (rule.IncludeTags.IsEmpty || Glob.IsMatch(rule.IncludeTags, tag.Value))
-        && !Glob.IsMatch(rule.ExcludeTags, tag.Value)) == true;
 
     /// <summary>
     /// When a held push expires. For a manifest that is too young, the time starts when it is old enough.
