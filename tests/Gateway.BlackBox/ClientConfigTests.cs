@@ -19,7 +19,7 @@ public sealed class ClientConfigTests(MirrorFixture fixture) : MirrorScenario(fi
         (await containerd.PullAsync($"{Origin.Host}/{Image}:1")).Succeeded();
         (await containerd.PullAsync($"{Origin.Host}/{Refused}:1")).Failed();
 
-        Assert.Contains($"\"ns\":\"{Origin.Host}\"", Gateway.Log, StringComparison.Ordinal);
+        await Gateway.Server.SaysAsync($"\"ns\":\"{Origin.Host}\"");
         Assert.Empty(await AskedPastTheGatewayAsync());
     }
 

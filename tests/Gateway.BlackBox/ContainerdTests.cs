@@ -18,7 +18,7 @@ public sealed class ContainerdTests(MirrorFixture fixture) : MirrorScenario(fixt
 
         Assert.Equal(Digests, await _containerd.ContentAsync());
         Assert.Empty(await AskedPastTheGatewayAsync());
-        Assert.Contains($"\"ns\":\"{Origin.Host}\"", Gateway.Log, StringComparison.Ordinal);
+        await Gateway.Server.SaysAsync($"\"ns\":\"{Origin.Host}\"");
     }
 
     [Fact]

@@ -153,7 +153,7 @@ public sealed class ReplicaFaultTests
 
         Assert.DoesNotContain("detail=peer", handling, StringComparison.Ordinal);
         Assert.Equal(2, set.GetsOf(digest).Length);
-        Assert.Contains("[10018]", set.Logs, StringComparison.Ordinal);
+        await Server.SayAsync([.. set.Gateways.Select(each => each.Server)], "[10018]");
     }
 
     [Fact]

@@ -68,6 +68,7 @@ internal sealed class PeerClient : IDisposable
         {
             // Whatever a peer does, the caller has another source.
             cancellationToken.ThrowIfCancellationRequested();
+            ReplicaMetrics.PeerFailed("late");
             return new(null, Answered: false, Failed: e is not OperationCanceledException);
         }
     }

@@ -119,6 +119,14 @@ internal sealed class Server : IAsyncDisposable
     /// <summary>Sends SIGCONT.</summary>
     public void Continue() => _ = SendSignal(Id, SigContinue);
 
+    /// <summary>Waits until a line of the output contains a text: a line can arrive after the answer to which it belongs.</summary>
+    public Task SaysAsync(string text) => SayAsync([this], text);
+
+    /// <summary>Waits until one of several processes says a text.</summary>
+    public static Task SayAsync(IReadOnlyCollection<Server> servers, string text) => Eventually.TrueAsync(
+        () => Task.FromResult(servers.Any(each => each.Output.Any(line => line.Contains(text, StringComparison.Ordinal)))),
+        () => $"expected a line with {text}, got:\n{string.Join("\n---\n", servers.Select(each => each.Tail()))}");
+
     /// <summary>The last lines of output, for the message of a failure.</summary>
     public string Tail(int lines = 60) => string.Join('\n', _output.TakeLast(lines));
 
