@@ -70,13 +70,9 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
         _loop = Task.Factory.StartNew(Run, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
-    /// <summary>The number of the last change that is durable.</summary>
-    public long Sequence => Volatile.Read(ref _sequence);
-
     /// <summary>Whether a durable change could not be applied yet.</summary>
     public bool HasUnapplied => Volatile.Read(ref _hasUnapplied);
 
-    /// <inheritdoc/>
     public async Task<CommitResult> CommitAsync(StoredRepository repository, Change change, CancellationToken cancellationToken)
     {
         var waiting = new Waiting(repository, change, new(TaskCreationOptions.RunContinuationsAsynchronously));

@@ -1,6 +1,6 @@
 namespace Gateway.Storage;
 
-/// <summary>One method for each operation.</summary>
+/// <summary>One method for each operation, for code that does something else with each of them.</summary>
 /// <typeparam name="TResult">What each method returns.</typeparam>
 /// <typeparam name="TContext">The handler's other input besides the operation.</typeparam>
 public interface IOperationHandler<in TContext, out TResult>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics;
 using Gateway.Oci;
 
 namespace Gateway.Storage;
@@ -11,10 +12,36 @@ public abstract record Operation
     {
     }
 
-    /// <summary>
-    /// Calls the method of this operation's type. A new operation does not compile until each handler has a method for it.
-    /// </summary>
-    public abstract TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context);
+    /// <summary>Calls the method of this operation's type.</summary>
+    public TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) => this switch
+    {
+        StoreManifest o => handler.StoreManifest(o, context),
+        LinkBlob o => handler.LinkBlob(o, context),
+        SetLive o => handler.SetLive(o, context),
+        Hold o => handler.Hold(o, context),
+        EndHold o => handler.EndHold(o, context),
+        Release o => handler.Release(o, context),
+        Forward o => handler.Forward(o, context),
+        Forwarded o => handler.Forwarded(o, context),
+        SetVerdict o => handler.SetVerdict(o, context),
+        AddReferrer o => handler.AddReferrer(o, context),
+        StoreListed o => handler.StoreListed(o, context),
+        AddEvidence o => handler.AddEvidence(o, context),
+        Seen o => handler.Seen(o, context),
+        Validated o => handler.Validated(o, context),
+        RemoveTag o => handler.RemoveTag(o, context),
+        RemoveManifest o => handler.RemoveManifest(o, context),
+        RemoveEvidence o => handler.RemoveEvidence(o, context),
+        RemoveListed o => handler.RemoveListed(o, context),
+        RemoveAllEvidence o => handler.RemoveAllEvidence(o, context),
+        RemoveEmpty o => handler.RemoveEmpty(o, context),
+        RemoveBlob o => handler.RemoveBlob(o, context),
+        _ => throw Unknown(this),
+    };
+
+    /// <summary>The error of code that has no answer for a new operation; a test asks it about each one.</summary>
+    public static UnreachableException Unknown(Operation operation) =>
+        new($"expected an operation that is known here, got {operation.GetType().Name}");
 
     /// <summary>Stores a manifest and links it in the repository.</summary>
     public sealed record StoreManifest(Digest Digest, ReadOnlyMemory<byte> Bytes) : Operation
@@ -27,10 +54,6 @@ public abstract record Operation
 
         /// <summary>Bytes of the manifest; -1 when unknown. A change of a shared log states it without the bytes.</summary>
         internal long Size { get; init; } = Bytes.Length;
-
-        /// <inheritdoc/>
-        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
-            handler.StoreManifest(this, context);
     }
 
     /// <summary>
@@ -42,19 +65,10 @@ public abstract record Operation
     {
         /// <summary>The manifest that admits the blob to pullers; empty when none does yet.</summary>
         public Digest Parent { get; init; }
-
-        /// <inheritdoc/>
-        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
-            handler.LinkBlob(this, context);
     }
 
     /// <summary>Binds a tag.</summary>
-    public sealed record SetLive(TagName Tag, Digest Digest) : Operation
-    {
-        /// <inheritdoc/>
-        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
-            handler.SetLive(this, context);
-    }
+    public sealed record SetLive(TagName Tag, Digest Digest) : Operation;
 
     /// <summary>
     /// Holds a push to a tag, in place of any earlier held push of the tag; the live binding stays. The change's own number becomes
@@ -69,19 +83,10 @@ public abstract record Operation
         /// replicas.
         /// </summary>
         internal long? Number { get; init; }
-
-        /// <inheritdoc/>
-        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
-            handler.Hold(this, context);
     }
 
     /// <summary>Ends the hold of a tag's held push; does nothing when there is none.</summary>
-    public sealed record EndHold(TagName Tag) : Operation
-    {
-        /// <inheritdoc/>
-        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
-            handler.EndHold(this, context);
-    }
+    public sealed record EndHold(TagName Tag) : Operation;
 
     /// <summary>
     /// Notes that an operator released a manifest although the policy holds it. The note is removed with the manifest. Only for built-in
@@ -89,57 +94,27 @@ public abstract record Operation
     /// </summary>
     /// <param name="Actor">The account that released it.</param>
     /// <param name="Reason">Why, in one line.</param>
-    public sealed record Release(Digest Digest, string Actor, string Reason) : Operation
-    {
-        /// <inheritdoc/>
-        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
-            handler.Release(this, context);
-    }
+    public sealed record Release(Digest Digest, string Actor, string Reason) : Operation;
 
     /// <summary>Notes that these manifests, in this order, and then these tags must be forwarded to the upstream.</summary>
-    public sealed record Forward(ImmutableArray<Digest> Manifests, ImmutableArray<(TagName Tag, Digest Digest)> Tags) : Operation
-    {
-        /// <inheritdoc/>
-        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
-            handler.Forward(this, context);
-    }
+    public sealed record Forward(ImmutableArray<Digest> Manifests, ImmutableArray<(TagName Tag, Digest Digest)> Tags) : Operation;
 
     /// <summary>
     /// Notes the end of a <see cref="Forward"/>: the upstream has it, and the note is removed; or it refused, and the note stays with the
     /// reason.
     /// </summary>
     /// <param name="Number">The number of the change that it was in.</param>
-    public sealed record Forwarded(long Number, string? Refusal = null) : Operation
-    {
-        /// <inheritdoc/>
-        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
-            handler.Forwarded(this, context);
-    }
+    public sealed record Forwarded(long Number, string? Refusal = null) : Operation;
 
     /// <summary>Notes a manifest's verdict.</summary>
-    public sealed record SetVerdict(Digest Digest, VerdictStamp Verdict) : Operation
-    {
-        /// <inheritdoc/>
-        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
-            handler.SetVerdict(this, context);
-    }
+    public sealed record SetVerdict(Digest Digest, VerdictStamp Verdict) : Operation;
 
     /// <summary>Notes that a manifest of this repository names this subject.</summary>
-    public sealed record AddReferrer(Digest Subject, Descriptor Referrer) : Operation
-    {
-        /// <inheritdoc/>
-        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
-            handler.AddReferrer(this, context);
-    }
+    public sealed record AddReferrer(Digest Subject, Descriptor Referrer) : Operation;
 
     /// <summary>Stores the referrers of a subject that an upstream lists. Only for cached repositories.</summary>
     /// <param name="Text">The whole file (<see cref="ListedReferrers"/>).</param>
-    public sealed record StoreListed(Digest Subject, ReadOnlyMemory<byte> Text) : Operation
-    {
-        /// <inheritdoc/>
-        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
-            handler.StoreListed(this, context);
-    }
+    public sealed record StoreListed(Digest Subject, ReadOnlyMemory<byte> Text) : Operation;
 
     /// <summary>
     /// Notes that a manifest was pushed as evidence about a subject that it does not name itself, by a tag such as <c>sha256-….sig</c>. It
@@ -149,88 +124,41 @@ public abstract record Operation
     {
         /// <summary>Whether an admitting verdict rests on it; it is then found before any other.</summary>
         public bool Counted { get; init; }
-
-        /// <inheritdoc/>
-        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
-            handler.AddEvidence(this, context);
     }
 
     /// <summary>Notes when content was first seen here; a later note of the same digest changes nothing.</summary>
-    public sealed record Seen(Digest Digest, DateTimeOffset At) : Operation
-    {
-        /// <inheritdoc/>
-        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
-            handler.Seen(this, context);
-    }
+    public sealed record Seen(Digest Digest, DateTimeOffset At) : Operation;
 
     /// <summary>Notes when an upstream last confirmed the binding of a tag. Only for cached repositories.</summary>
-    public sealed record Validated(TagName Tag, DateTimeOffset At) : Operation
-    {
-        /// <inheritdoc/>
-        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
-            handler.Validated(this, context);
-    }
+    public sealed record Validated(TagName Tag, DateTimeOffset At) : Operation;
 
     /// <summary>Unbinds a tag.</summary>
-    public sealed record RemoveTag(TagName Tag) : Operation
-    {
-        /// <inheritdoc/>
-        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
-            handler.RemoveTag(this, context);
-    }
+    public sealed record RemoveTag(TagName Tag) : Operation;
 
     /// <summary>Removes a manifest from the repository, with every tag bound to it and its entry among its subject's referrers.</summary>
     public sealed record RemoveManifest(Digest Digest) : Removal(Digest)
     {
         /// <summary>Whether eviction removes it; its notes about other content are then removed by their own operations.</summary>
         public bool IsEvicted { get; init; }
-
-        /// <inheritdoc/>
-        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
-            handler.RemoveManifest(this, context);
     }
 
     /// <summary>Removes the notes that a manifest is evidence about a subject. Only for cached repositories.</summary>
-    public sealed record RemoveEvidence(Digest Subject, Digest Evidence) : Operation
-    {
-        /// <inheritdoc/>
-        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
-            handler.RemoveEvidence(this, context);
-    }
+    public sealed record RemoveEvidence(Digest Subject, Digest Evidence) : Operation;
 
     /// <summary>Removes the list of a subject's referrers that an upstream sent. Only for cached repositories.</summary>
-    public sealed record RemoveListed(Digest Subject) : Operation
-    {
-        /// <inheritdoc/>
-        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
-            handler.RemoveListed(this, context);
-    }
+    public sealed record RemoveListed(Digest Subject) : Operation;
 
     /// <summary>Removes every note of evidence and referrers. Only for cached repositories.</summary>
-    public sealed record RemoveAllEvidence : Operation
-    {
-        /// <inheritdoc/>
-        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
-            handler.RemoveAllEvidence(this, context);
-    }
+    public sealed record RemoveAllEvidence : Operation;
 
     /// <summary>Removes the repository's folders if nothing is linked and no tag is bound. Only for cached repositories.</summary>
-    public sealed record RemoveEmpty : Operation
-    {
-        /// <inheritdoc/>
-        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
-            handler.RemoveEmpty(this, context);
-    }
+    public sealed record RemoveEmpty : Operation;
 
     /// <summary>Removes a blob's link from the repository.</summary>
     public sealed record RemoveBlob(Digest Digest) : Removal(Digest)
     {
         /// <summary>Whether no manifest of the repository names it, so that no verdict rests on it.</summary>
         internal bool IsUnnamed { get; init; }
-
-        /// <inheritdoc/>
-        public override TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) =>
-            handler.RemoveBlob(this, context);
     }
 
     /// <summary>Removes a link.</summary>

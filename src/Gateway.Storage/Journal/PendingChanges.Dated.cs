@@ -1,61 +1,30 @@
 namespace Gateway.Storage;
 
-/// <summary>
-/// Gives a removal the time of the link that it removes. Records the time of each link that is written, for the following operations.
-/// </summary>
-internal sealed partial class PendingChanges : IOperationHandler<Dating, Operation>
+/// <summary>When links were written, from the first removal of a batch on.</summary>
+internal sealed partial class PendingChanges
 {
-    public Operation StoreManifest(Operation.StoreManifest operation, Dating context)
+    /// <summary>
+    /// Gives a removal the time of the link that it removes. Records the time of each link that is written, for the following operations.
+    /// </summary>
+    private Operation Dated(StoredRepository repository, Operation operation, DateTimeOffset at)
     {
-        NoteWritten(context.Root.ManifestLink(context.Path, operation.Digest), context.At);
-        return operation;
+        var (root, path) = (repository.Root, repository.Path);
+        switch (operation)
+        {
+            case Operation.StoreManifest o:
+                NoteWritten(root.ManifestLink(path, o.Digest), at);
+                return o;
+            case Operation.LinkBlob o:
+                NoteWritten(root.BlobLink(path, o.Digest), at);
+                return o;
+            case Operation.RemoveManifest o:
+                return o with { Written = TakeWritten(root.ManifestLink(path, o.Digest)) };
+            case Operation.RemoveBlob o:
+                return o with { Written = TakeWritten(root.BlobLink(path, o.Digest)) };
+            default:
+                return operation;
+        }
     }
-
-    public Operation LinkBlob(Operation.LinkBlob operation, Dating context)
-    {
-        NoteWritten(context.Root.BlobLink(context.Path, operation.Digest), context.At);
-        return operation;
-    }
-
-    public Operation SetLive(Operation.SetLive operation, Dating context) => operation;
-
-    public Operation Hold(Operation.Hold operation, Dating context) => operation;
-
-    public Operation EndHold(Operation.EndHold operation, Dating context) => operation;
-
-    public Operation Release(Operation.Release operation, Dating context) => operation;
-
-    public Operation Forward(Operation.Forward operation, Dating context) => operation;
-
-    public Operation Forwarded(Operation.Forwarded operation, Dating context) => operation;
-
-    public Operation SetVerdict(Operation.SetVerdict operation, Dating context) => operation;
-
-    public Operation AddReferrer(Operation.AddReferrer operation, Dating context) => operation;
-
-    public Operation StoreListed(Operation.StoreListed operation, Dating context) => operation;
-
-    public Operation AddEvidence(Operation.AddEvidence operation, Dating context) => operation;
-
-    public Operation Seen(Operation.Seen operation, Dating context) => operation;
-
-    public Operation Validated(Operation.Validated operation, Dating context) => operation;
-
-    public Operation RemoveTag(Operation.RemoveTag operation, Dating context) => operation;
-
-    public Operation RemoveManifest(Operation.RemoveManifest operation, Dating context) =>
-        operation with { Written = TakeWritten(context.Root.ManifestLink(context.Path, operation.Digest)) };
-
-    public Operation RemoveEvidence(Operation.RemoveEvidence operation, Dating context) => operation;
-
-    public Operation RemoveListed(Operation.RemoveListed operation, Dating context) => operation;
-
-    public Operation RemoveAllEvidence(Operation.RemoveAllEvidence operation, Dating context) => operation;
-
-    public Operation RemoveEmpty(Operation.RemoveEmpty operation, Dating context) => operation;
-
-    public Operation RemoveBlob(Operation.RemoveBlob operation, Dating context) =>
-        operation with { Written = TakeWritten(context.Root.BlobLink(context.Path, operation.Digest)) };
 
     // An existing link is not written again. Only a removal in the same batch must know whether the link exists: the disk is asked then.
     private void NoteWritten(string link, DateTimeOffset at)
@@ -70,12 +39,4 @@ internal sealed partial class PendingChanges : IOperationHandler<Dating, Operati
         _written[link] = default;
         return written;
     }
-}
-
-/// <summary>The repository of an operation, and the time of its change.</summary>
-internal readonly record struct Dating(StoredRepository Repository, DateTimeOffset At)
-{
-    public Root Root => Repository.Root;
-
-    public string Path => Repository.Path;
 }

@@ -55,7 +55,7 @@ internal sealed partial class PendingChanges(Links links)
         var operations = change.Operations.SelectMany(o => Whole(repository, o)).ToImmutableArray();
         // Changes of cached repositories are not journaled, and never replayed.
         if (repository.Root.Lifetime != Lifetime.Cached)
-            operations = [.. operations.Select(o => o.Accept(this, new Dating(repository, at)))];
+            operations = [.. operations.Select(o => Dated(repository, o, at))];
         var previous = ImmutableArray.CreateBuilder<Digest>();
         foreach (var operation in operations)
         {

@@ -9,59 +9,29 @@ namespace Gateway.Storage;
 internal readonly record struct VersionEffect(Digest Subject, bool RaisesAll = false, bool Loses = false);
 
 /// <summary>The effect of each operation on version numbers.</summary>
-internal sealed class VersionEffects : IOperationHandler<Lifetime, VersionEffect>
+internal static class VersionEffects
 {
-    private static readonly VersionEffects Instance = new();
-
     /// <summary>The effect of an operation on a repository in a root of this lifetime.</summary>
-    public static VersionEffect Of(Operation operation, Lifetime lifetime) => operation.Accept(Instance, lifetime);
-
-    public VersionEffect StoreManifest(Operation.StoreManifest operation, Lifetime context) => new(default, RaisesAll: true);
-
-    public VersionEffect LinkBlob(Operation.LinkBlob operation, Lifetime context) => default;
-
-    public VersionEffect SetLive(Operation.SetLive operation, Lifetime context) => new(SubjectOf(operation.Tag));
-
-    public VersionEffect Hold(Operation.Hold operation, Lifetime context) => new(operation.Digest);
-
-    public VersionEffect EndHold(Operation.EndHold operation, Lifetime context) => default;
-
-    public VersionEffect Release(Operation.Release operation, Lifetime context) => new(operation.Digest);
-
-    public VersionEffect Forward(Operation.Forward operation, Lifetime context) => default;
-
-    public VersionEffect Forwarded(Operation.Forwarded operation, Lifetime context) => default;
-
-    // The removal of evidence leaves an unknown verdict.
-    public VersionEffect SetVerdict(Operation.SetVerdict operation, Lifetime context) =>
-        operation.Verdict.Revision == 0 ? new(operation.Digest, Loses: true) : default;
-
-    public VersionEffect AddReferrer(Operation.AddReferrer operation, Lifetime context) => new(operation.Subject);
-
-    public VersionEffect StoreListed(Operation.StoreListed operation, Lifetime context) => new(operation.Subject);
-
-    public VersionEffect AddEvidence(Operation.AddEvidence operation, Lifetime context) =>
-        operation.Counted ? default : new(operation.Subject);
-
-    public VersionEffect Seen(Operation.Seen operation, Lifetime context) => default;
-
-    public VersionEffect Validated(Operation.Validated operation, Lifetime context) => default;
-
-    public VersionEffect RemoveTag(Operation.RemoveTag operation, Lifetime context) => new(SubjectOf(operation.Tag));
-
-    public VersionEffect RemoveManifest(Operation.RemoveManifest operation, Lifetime context) => new(operation.Digest, Loses: true);
-
-    public VersionEffect RemoveEvidence(Operation.RemoveEvidence operation, Lifetime context) => new(default, Loses: true);
-
-    public VersionEffect RemoveListed(Operation.RemoveListed operation, Lifetime context) => new(default, Loses: true);
-
-    public VersionEffect RemoveAllEvidence(Operation.RemoveAllEvidence operation, Lifetime context) => new(default, Loses: true);
-
-    public VersionEffect RemoveEmpty(Operation.RemoveEmpty operation, Lifetime context) => default;
-
-    // A blob may hold what evidence says; one of a cached repository is fetched again.
-    public VersionEffect RemoveBlob(Operation.RemoveBlob operation, Lifetime context) =>
-        new(default, RaisesAll: context != Lifetime.Cached && !operation.IsUnnamed);
+    public static VersionEffect Of(Operation operation, Lifetime lifetime) => operation switch
+    {
+        Operation.StoreManifest => new(default, RaisesAll: true),
+        Operation.SetLive o => new(SubjectOf(o.Tag)),
+        Operation.Hold o => new(o.Digest),
+        Operation.Release o => new(o.Digest),
+        // The removal of evidence leaves an unknown verdict.
+        Operation.SetVerdict o => o.Verdict.Revision == 0 ? new(o.Digest, Loses: true) : default,
+        Operation.AddReferrer o => new(o.Subject),
+        Operation.StoreListed o => new(o.Subject),
+        Operation.AddEvidence o => o.Counted ? default : new(o.Subject),
+        Operation.RemoveTag o => new(SubjectOf(o.Tag)),
+        Operation.RemoveManifest o => new(o.Digest, Loses: true),
+        Operation.RemoveEvidence or Operation.RemoveListed or Operation.RemoveAllEvidence => new(default, Loses: true),
+        // A blob may hold what evidence says; one of a cached repository is fetched again.
+        Operation.RemoveBlob o => new(default, RaisesAll: lifetime != Lifetime.Cached && !o.IsUnnamed),
+        Operation.LinkBlob or Operation.EndHold or Operation.Forward or Operation.Forwarded or Operation.Seen or Operation.Validated
+            or Operation.RemoveEmpty => default,
+        _ => throw Operation.Unknown(operation),
+    };
 
     // Evidence that another program pushed to the volume is found by its tag alone.
     private static Digest SubjectOf(TagName tag) => EvidenceTag.Parse(tag)?.Subject ?? default;

@@ -137,7 +137,7 @@ internal sealed partial class FrontedRepository
         var (here, there) = (ImmutableArray.CreateBuilder<Operation>(), ImmutableArray.CreateBuilder<Operation>());
         foreach (var operation in change.Operations)
         {
-            var isHere = operation.Accept(StagedOperations.Instance, new(StaysHere, AnyArrived: !arrived.IsEmpty));
+            var isHere = StagedOperations.IsStaged(operation, StaysHere, anyArrived: !arrived.IsEmpty);
             if (operation is Operation.LinkBlob blob && isHere)
             {
                 // A held push does not stage blobs that the upstream already has.

@@ -1,0 +1,51 @@
+using System.Reflection;
+using Gateway.Fronting;
+using Gateway.Oci;
+using Gateway.Storage;
+using Xunit;
+
+namespace Gateway.Tests.Fronting;
+
+/// <summary>A new operation must be decided on wherever operations are told apart.</summary>
+public sealed class OperationTests
+{
+    public static TheoryData<string> Names =>
+        [.. typeof(Operation).GetNestedTypes().Where(static type => !type.IsAbstract).Select(static type => type.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Every_operation_calls_its_own_method_of_a_handler(string name) =>
+        Assert.Equal(name, SampleOf(name).Accept(DispatchProxy.Create<IOperationHandler<int, string>, NameOfMethod>(), 0));
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Every_operation_has_a_cost_an_effect_and_a_root(string name)
+    {
+        var operation = SampleOf(name);
+
+        Assert.InRange(OperationCost.Of(operation), 0, DiskCost.OfContent(0) + DiskCost.Link + DiskCost.Evidence + DiskCost.Tag);
+        Assert.Equal(VersionEffects.Of(operation, Lifetime.Pushed), VersionEffects.Of(operation, Lifetime.Pushed));
+        Assert.InRange(
+            Convert.ToInt32(StagedOperations.IsStaged(operation, static _ => true, anyArrived: true)),
+            Convert.ToInt32(StagedOperations.IsStaged(operation, static _ => false, anyArrived: true)), 1);
+    }
+
+    private static Operation SampleOf(string name)
+    {
+        var constructor = typeof(Operation).GetNestedType(name)!.GetConstructors()[0];
+        return (Operation)constructor.Invoke([.. constructor.GetParameters().Select(static each => SampleOf(each.ParameterType))]);
+    }
+
+    private static object? SampleOf(Type type) =>
+        type == typeof(string) ? "text"
+        : type == typeof(TagName) ? TagName.Parse("v1")
+        : type == typeof(Digest) ? Digest.Of("content"u8)
+        : type == typeof(Descriptor) ? new Descriptor(MediaTypes.OciManifest, Digest.Of("manifest"u8), 8)
+        : Activator.CreateInstance(type);
+
+    /// <summary>A handler whose methods return their own names.</summary>
+    public class NameOfMethod : DispatchProxy
+    {
+        protected override object Invoke(MethodInfo? targetMethod, object?[]? args) => targetMethod!.Name;
+    }
+}
