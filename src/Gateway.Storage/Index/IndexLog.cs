@@ -4,13 +4,13 @@ namespace Gateway.Storage;
 internal static partial class Log
 {
     [LoggerMessage(
-        EventId = 2016, Level = LogLevel.Warning,
-        Message = "Lookup index in {Folder} cannot be used; it is set aside, and an empty one fills up while lookups read the disk")]
+        2016, LogLevel.Warning,
+        "Lookup index in {Folder} cannot be used; it is set aside, and an empty one fills up while lookups read the disk")]
     public static partial void IndexSetAside(ILogger logger, Exception failure, string folder);
 
     [LoggerMessage(
-        EventId = 2017, Level = LogLevel.Error,
-        Message = "Lookup index in {Folder} failed and is off until the next start; lookups read the disk, which is slower. "
+        2017, LogLevel.Error,
+        "Lookup index in {Folder} failed and is off until the next start; lookups read the disk, which is slower. "
             + "Check the health and the free space of the volume")]
     public static partial void IndexOff(ILogger logger, Exception failure, string folder);
 }

@@ -59,6 +59,17 @@ internal static class AdminCommand
     public static Task WriteAsync<T>(ParseResult parsed, Option<bool> json, T item, JsonTypeInfo<T> type, string text) =>
         parsed.InvocationConfiguration.Output.WriteLineAsync(parsed.GetValue(json) ? JsonSerializer.Serialize(item, type) : text);
 
+    /// <summary>
+    /// Writes the result of a request as <see cref="WriteAsync"/> does, or its problem to standard error. Returns the exit code.
+    /// </summary>
+    public static async Task<int> WriteResultAsync<T>(
+        ParseResult parsed, Option<bool> json, T result, JsonTypeInfo<T> type, string? problem, string text)
+    {
+        if (problem is null || parsed.GetValue(json)) await WriteAsync(parsed, json, result, type, text);
+        else await parsed.InvocationConfiguration.Error.WriteLineAsync($"gateway: {problem}");
+        return problem is null ? 0 : 1;
+    }
+
     /// <summary>The repository of a name if no gateway runs; used without policy and without upstreams.</summary>
     public static RepositoryRouter NamesOnly(GatewayOptions options, Volume volume)
     {

@@ -69,12 +69,10 @@ internal static class ContentCommands
             var request = new DeleteRequest(parsed.GetRequiredValue(reference), parsed.GetValue(force));
             var result = await gateway.PostAsync(
                 "delete", request, AdminJson.Default.DeleteRequest, AdminJson.Default.DeleteResult, cancellationToken);
-            if (result.Problem is { } problem && !parsed.GetValue(json))
-                await parsed.InvocationConfiguration.Error.WriteLineAsync($"gateway: {request.Reference} was not deleted: {problem}");
-            else
-                await AdminCommand.WriteAsync(
-                    parsed, json, result, AdminJson.Default.DeleteResult, $"deleted {result.Reference} ({result.Digest})");
-            return result.Problem is null ? 0 : 1;
+            return await AdminCommand.WriteResultAsync(
+                parsed, json, result, AdminJson.Default.DeleteResult,
+                result.Problem is { } problem ? $"{request.Reference} was not deleted: {problem}" : null,
+                $"deleted {result.Reference} ({result.Digest})");
         }));
         return command;
     }

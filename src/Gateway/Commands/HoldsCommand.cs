@@ -45,13 +45,9 @@ internal static class HoldsCommand
             var request = new HoldRequest(parsed.GetRequiredValue(reference), parsed.GetRequiredValue(reason));
             var result = await gateway.PostAsync(
                 $"holds/{verb}", request, AdminJson.Default.HoldRequest, AdminJson.Default.HoldResult, cancellationToken);
-            if (result.Problem is { } problem && !parsed.GetValue(json))
-                await parsed.InvocationConfiguration.Error.WriteLineAsync($"gateway: {problem}");
-            else
-                await AdminCommand.WriteAsync(
-                    parsed, json, result, AdminJson.Default.HoldResult,
-                    $"{(verb == "drop" ? "dropped" : "released")} {result.Reference} ({result.Digest})");
-            return result.Problem is null ? 0 : 1;
+            return await AdminCommand.WriteResultAsync(
+                parsed, json, result, AdminJson.Default.HoldResult, result.Problem,
+                $"{(verb == "drop" ? "dropped" : "released")} {result.Reference} ({result.Digest})");
         }));
         return command;
     }

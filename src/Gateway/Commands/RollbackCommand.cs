@@ -24,14 +24,10 @@ internal static class RollbackCommand
             var result = await gateway.PostAsync(
                 "rollback", new(parsed.GetRequiredValue(reference), parsed.GetRequiredValue(to)), AdminJson.Default.RollbackRequest,
                 AdminJson.Default.RollbackResult, cancellationToken);
-            if (result.Problem is { } problem && !parsed.GetValue(json))
-                await parsed.InvocationConfiguration.Error.WriteLineAsync($"gateway: {problem}");
-            else
-                await AdminCommand.WriteAsync(
-                    parsed, json, result, AdminJson.Default.RollbackResult, result.State == "held"
-                        ? $"{result.Reference}: the policy holds {result.Digest}, as it would a push; the tag stays as it is"
-                        : $"{result.Reference} is now {result.Digest}");
-            return result.Problem is null ? 0 : 1;
+            return await AdminCommand.WriteResultAsync(
+                parsed, json, result, AdminJson.Default.RollbackResult, result.Problem, result.State == "held"
+                    ? $"{result.Reference}: the policy holds {result.Digest}, as it would a push; the tag stays as it is"
+                    : $"{result.Reference} is now {result.Digest}");
         }));
         return command;
     }

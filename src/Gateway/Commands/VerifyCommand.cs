@@ -16,7 +16,7 @@ internal static partial class VerifyCommand
     public static Command Create()
     {
         var config = ConfigurationFile.Option();
-        var json = new Option<bool>("--json") { Description = "Print JSON." };
+        var json = AdminCommand.Json();
         var command = new Command("verify", "Checks the configuration and prints its effect; mistakes go to standard error.")
         {
             config, json,

@@ -11,7 +11,7 @@ internal static partial class VersionCommand
 {
     public static Command Create()
     {
-        var json = new Option<bool>("--json") { Description = "Print JSON." };
+        var json = AdminCommand.Json();
         var command = new Command("version", "Prints the version.") { json };
         command.SetAction(async parsed =>
         {

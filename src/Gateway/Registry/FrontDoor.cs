@@ -164,10 +164,10 @@ internal sealed partial class FrontDoor(
             status: Status500InternalServerError),
     };
 
-    [LoggerMessage(EventId = 1005, Level = LogLevel.Error, Message = "Request {RequestId} failed: {Method} {Path}")]
+    [LoggerMessage(1005, LogLevel.Error, "Request {RequestId} failed: {Method} {Path}")]
     private partial void LogFailure(Exception exception, string? requestId, string method, string path);
 
     // Without a stack trace: a failing volume fails every request.
-    [LoggerMessage(EventId = 1006, Level = LogLevel.Error, Message = "Request {RequestId} answered 503: {Method} {Path}: {Why}")]
+    [LoggerMessage(1006, LogLevel.Error, "Request {RequestId} answered 503: {Method} {Path}: {Why}")]
     private partial void LogUnreadable(string? requestId, string method, string path, string why);
 }

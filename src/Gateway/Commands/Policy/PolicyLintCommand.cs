@@ -15,7 +15,7 @@ internal static partial class PolicyLintCommand
 
     public static Command Create()
     {
-        var (config, json) = (ConfigurationFile.Option(), new Option<bool>("--json") { Description = "Print JSON." });
+        var (config, json) = (ConfigurationFile.Option(), AdminCommand.Json());
         var command = new Command(
             "lint", "Checks the configuration as verify does, and reports likely mistakes in its policy and access rules.")
         {

@@ -13,7 +13,7 @@ internal static partial class PolicyTestCommand
     public static Command Create()
     {
         var cases = new Argument<string>("CASES") { Description = "File of cases (docs/cli.md)." };
-        var (config, json) = (ConfigurationFile.Option(), new Option<bool>("--json") { Description = "Print JSON." });
+        var (config, json) = (ConfigurationFile.Option(), AdminCommand.Json());
         var command = new Command("test", "Evaluates images in files by the policy, and reports unexpected outcomes.")
         {
             cases, config, json,

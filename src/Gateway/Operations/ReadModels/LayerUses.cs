@@ -15,7 +15,6 @@ namespace Gateway.Operations.ReadModels;
 public sealed record LayerUsePage(
     string Repository, string Reference, string Digest, int Layers, IReadOnlyList<LayerUseRow> Items, string? Next, string? Notice);
 
-/// <summary>A repository that has some of the layers.</summary>
 /// <param name="Layers">Number of them.</param>
 /// <param name="Bytes">Their size.</param>
 public sealed record LayerUseRow(string Repository, int Layers, long Bytes);
@@ -93,7 +92,7 @@ internal sealed class LayerUses(StoredGates gates, KnownRepositories known, Else
             }
             last = each.Name.Value;
         }
-        return (rows, null, isComplete ? null : "The names of cached repositories are being read; reload the page in a moment.");
+        return (rows, null, RepositoryPages.NoticeOf(isComplete));
     }
 
     // The layers that a repository has and that the viewer could pull from it.

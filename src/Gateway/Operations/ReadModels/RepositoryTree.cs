@@ -44,7 +44,7 @@ internal sealed class RepositoryTree(StoredGates gates, KnownRepositories known,
         {
             cancellationToken.ThrowIfCancellationRequested();
             var (names, isComplete) = await known.AfterAsync(gates.Router, place.Length == 0 ? null : place);
-            if (!isComplete) notice = "The names of cached repositories are being read; reload the page in a moment.";
+            notice ??= RepositoryPages.NoticeOf(isComplete);
             if (names.FirstOrDefault() is not { Name.Value: { } name } first || !name.StartsWith(prefix, StringComparison.Ordinal)) break;
             if (rows.Count >= Rows || Stopwatch.GetElapsedTime(begun) > Time)
                 return Page(_places.Hide(place), notice ?? "There are more; the next page goes on.");

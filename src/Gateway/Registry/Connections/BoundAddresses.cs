@@ -48,8 +48,8 @@ internal sealed partial class BoundAddresses(
     private static Uri At(Uri url, int port) => new UriBuilder(url) { Port = port }.Uri;
 
     [LoggerMessage(
-        EventId = 1007, Level = LogLevel.Warning,
-        Message = "Open files limit is {Limit} and {Remaining} remain for clients and content; raise it to 4096 or more "
+        1007, LogLevel.Warning,
+        "Open files limit is {Limit} and {Remaining} remain for clients and content; raise it to 4096 or more "
             + "(LimitNOFILE= of systemd, --ulimit nofile= of docker)")]
     private partial void LogFew(int limit, int remaining);
 }

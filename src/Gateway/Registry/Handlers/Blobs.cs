@@ -44,21 +44,8 @@ internal static class Blobs
         else await SendAsync(x, content, ranges);
     }
 
-    public static async Task DeleteAsync(Exchange x)
-    {
-        var answer = await RegistryFace.WriteAsync<Digest>(
-            x, AccessActions.Delete, async () => await x.Repository.DeleteBlobAsync(x.Caller, x.Target.Digest, x.Aborted));
-        if (answer is Answer<Digest>.Found found)
-        {
-            x.Note(found);
-            x.Record.Digest = found.Value.ToString();
-            x.Empty(Status202Accepted);
-        }
-        else if (answer is not null)
-        {
-            await x.RefuseAsync(answer, RegistryErrorCode.BLOB_UNKNOWN);
-        }
-    }
+    public static Task DeleteAsync(Exchange x) => Manifests.DeleteAsync(
+        x, async () => await x.Repository.DeleteBlobAsync(x.Caller, x.Target.Digest, x.Aborted), RegistryErrorCode.BLOB_UNKNOWN);
 
     // Range has a meaning only for GET (RFC 9110 §14.2).
     private static IReadOnlyList<RangeSpec> WantedRanges(Exchange x) =>

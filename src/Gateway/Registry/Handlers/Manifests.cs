@@ -53,20 +53,21 @@ internal static class Manifests
     }
 
     /// <summary>Deletes by digest the manifest with every tag that is bound to it, and by tag only the tag.</summary>
-    public static async Task DeleteAsync(Exchange x)
+    public static Task DeleteAsync(Exchange x) => DeleteAsync(
+        x, async () => await x.Repository.DeleteManifestAsync(x.Caller, x.Target.Reference, x.Aborted), RegistryErrorCode.MANIFEST_UNKNOWN);
+
+    /// <summary>Deletes a manifest, tag or blob, and notes its digest.</summary>
+    /// <param name="unknown">The error for what is absent.</param>
+    public static async Task DeleteAsync(Exchange x, Func<ValueTask<Answer<Digest>?>> delete, RegistryErrorCode unknown)
     {
-        var answer = await RegistryFace.WriteAsync<Digest>(
-            x, AccessActions.Delete, async () => await x.Repository.DeleteManifestAsync(x.Caller, x.Target.Reference, x.Aborted));
+        var answer = await RegistryFace.WriteAsync(x, AccessActions.Delete, delete);
         if (answer is Answer<Digest>.Found found)
         {
             x.Note(found);
             x.Record.Digest = found.Value.ToString();
             x.Empty(Status202Accepted);
         }
-        else if (answer is not null)
-        {
-            await x.RefuseAsync(answer, RegistryErrorCode.MANIFEST_UNKNOWN);
-        }
+        else if (answer is not null) await x.RefuseAsync(answer, unknown);
     }
 
     private static void Created(Exchange x, Answer<PushedManifest>.Found found)

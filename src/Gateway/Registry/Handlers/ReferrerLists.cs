@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Gateway.Oci;
 using Gateway.Repositories;
+using Gateway.Storage;
 using static Microsoft.AspNetCore.Http.StatusCodes;
 
 namespace Gateway.Registry;
@@ -41,26 +42,11 @@ internal static class ReferrerLists
             json.WriteNumber("schemaVersion", 2);
             json.WriteString("mediaType", MediaTypes.OciIndex);
             json.WriteStartArray("manifests");
-            foreach (var referrer in referrers) Write(json, referrer);
+            // An empty type is none (distribution-spec, "Listing Referrers").
+            foreach (var each in referrers) ReferrerFile.Write(json, each.ArtifactType is "" ? each with { ArtifactType = null } : each);
             json.WriteEndArray();
             json.WriteEndObject();
         }
         return buffer.ToArray();
-    }
-
-    private static void Write(Utf8JsonWriter json, Descriptor descriptor)
-    {
-        json.WriteStartObject();
-        json.WriteString("mediaType", descriptor.MediaType);
-        json.WriteString("digest", descriptor.Digest.ToString());
-        json.WriteNumber("size", descriptor.Size);
-        if (!string.IsNullOrEmpty(descriptor.ArtifactType)) json.WriteString("artifactType", descriptor.ArtifactType);
-        if (!descriptor.Annotations.IsEmpty)
-        {
-            json.WriteStartObject("annotations");
-            foreach (var (key, value) in descriptor.Annotations) json.WriteString(key, value);
-            json.WriteEndObject();
-        }
-        json.WriteEndObject();
     }
 }
