@@ -92,16 +92,4 @@ public readonly struct Digest : IEquatable<Digest>, IComparable<Digest>
 
     /// <summary>Ordinal inequality.</summary>
     public static bool operator !=(Digest left, Digest right) => !left.Equals(right);
-
-    /// <summary>Ordinal order.</summary>
-    public static bool operator <(Digest left, Digest right) => left.CompareTo(right) < 0;
-
-    /// <summary>Ordinal order.</summary>
-    public static bool operator >(Digest left, Digest right) => left.CompareTo(right) > 0;
-
-    /// <summary>Ordinal order.</summary>
-    public static bool operator <=(Digest left, Digest right) => left.CompareTo(right) <= 0;
-
-    /// <summary>Ordinal order.</summary>
-    public static bool operator >=(Digest left, Digest right) => left.CompareTo(right) >= 0;
 }

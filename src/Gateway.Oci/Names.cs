@@ -58,18 +58,6 @@ public readonly record struct RepositoryName : IComparable<RepositoryName>
 
     /// <inheritdoc/>
     public override string ToString() => Value ?? "";
-
-    /// <summary>Order by bytes.</summary>
-    public static bool operator <(RepositoryName left, RepositoryName right) => left.CompareTo(right) < 0;
-
-    /// <summary>Order by bytes.</summary>
-    public static bool operator >(RepositoryName left, RepositoryName right) => left.CompareTo(right) > 0;
-
-    /// <summary>Order by bytes.</summary>
-    public static bool operator <=(RepositoryName left, RepositoryName right) => left.CompareTo(right) <= 0;
-
-    /// <summary>Order by bytes.</summary>
-    public static bool operator >=(RepositoryName left, RepositoryName right) => left.CompareTo(right) >= 0;
 }
 
 /// <summary>A tag by the grammar of the distribution-spec: <c>[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}</c>.</summary>

@@ -20,7 +20,6 @@ internal abstract record Claims
     /// <param name="Type"><c>critical.type</c>.</param>
     public sealed record SimpleSigning(string ManifestDigest, string? DockerReference, string Type) : Claims
     {
-        /// <inheritdoc/>
         public override bool Names(Digest subject) => string.Equals(ManifestDigest, subject.ToString(), StringComparison.Ordinal);
     }
 
@@ -30,7 +29,6 @@ internal abstract record Claims
     /// <param name="Predicate">The predicate's JSON as written, not yet checked; empty when it is absent.</param>
     public sealed record Statement(string PredicateType, ImmutableArray<string> Subjects, ReadOnlyMemory<byte> Predicate) : Claims
     {
-        /// <inheritdoc/>
         public override bool Names(Digest subject) => Subjects.Contains(subject.ToString(), StringComparer.Ordinal);
     }
 
@@ -38,7 +36,6 @@ internal abstract record Claims
     /// <param name="Artifact"><c>targetArtifact</c>, which is also the subject of its manifest.</param>
     public sealed record Target(Descriptor Artifact) : Claims
     {
-        /// <inheritdoc/>
         public override bool Names(Digest subject) => Artifact.Digest == subject;
     }
 }

@@ -72,10 +72,9 @@ internal sealed record Envelope(ReadOnlyMemory<byte> Payload, ReadOnlyMemory<byt
         return (signature, hint is "" ? null : hint);
     }
 
-    /// <summary>The signature in the envelope.</summary>
     public SignatureMaterial ToMaterial(EvidenceLayer layer, SignatureFormat format) => new()
     {
-        Evidence = layer.Evidence, Layer = layer.Position, Format = format, FirstSeen = layer.FirstSeen, SignedBytes = SignedBytes(),
+        Format = format, FirstSeen = layer.FirstSeen, SignedBytes = SignedBytes(),
         Signature = Signature, Claims = PayloadReader.Statement(Payload), Payload = Payload, KeyHint = KeyHint, Timestamped = Signature,
     };
 }

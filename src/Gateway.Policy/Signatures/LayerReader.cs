@@ -61,7 +61,7 @@ internal static class LayerReader
             throw new UnusableSignatureException(ReasonCodes.SigBad, $"expected the annotation {SignatureKey}, got none");
         return WithAnnotations(layer, new SignatureMaterial
         {
-            Evidence = layer.Evidence, Layer = layer.Position, Format = FormatOf(layer), FirstSeen = layer.FirstSeen, SignedBytes = payload,
+            Format = FormatOf(layer), FirstSeen = layer.FirstSeen, SignedBytes = payload,
             Signature = signature, Claims = PayloadReader.SimpleSigning(payload.Span), Payload = payload, Timestamped = signature,
         });
     }

@@ -26,12 +26,6 @@ public enum SignatureFormat
 /// </summary>
 internal sealed record SignatureMaterial
 {
-    /// <summary>The manifest that contains it.</summary>
-    public required Digest Evidence { get; init; }
-
-    /// <summary>Which of the manifest's layers it is, from 0.</summary>
-    public required int Layer { get; init; }
-
     /// <summary>How it is stored.</summary>
     public required SignatureFormat Format { get; init; }
 

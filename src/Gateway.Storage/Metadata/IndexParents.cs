@@ -8,7 +8,8 @@ namespace Gateway.Storage;
 /// with invented children. Therefore 16 bytes are stored for each child, up to a limit for all repositories together, and none for removed
 /// indexes.
 /// </summary>
-internal sealed class IndexParents
+/// <param name="max">The number of children stored for all repositories from which this one stores no more.</param>
+internal sealed class IndexParents(int max = IndexParents.MaxNoted)
 {
     /// <summary>
     /// The largest number of children stored for all repositories: 64 MiB. Chosen: two million images of two platforms. Indexes beyond the
@@ -19,19 +20,10 @@ internal sealed class IndexParents
     private static int _notedInAll;
 
     private readonly Lock _lock = new();
-    private readonly int _max;
 
     // Sorted, for each index; null for an index that must be read again.
     private readonly Dictionary<Digest, UInt128[]?> _children = [];
     private Task? _read;
-
-    public IndexParents()
-        : this(MaxNoted)
-    {
-    }
-
-    /// <param name="max">The number of children stored for all repositories from which this one stores no more.</param>
-    public IndexParents(int max) => _max = max;
 
     /// <summary>The number of children stored here.</summary>
     public int Noted
@@ -53,7 +45,7 @@ internal sealed class IndexParents
         lock (_lock)
         {
             if (_children.ContainsKey(index)) return;
-            var isWithin = Interlocked.Add(ref _notedInAll, children.Length) <= _max;
+            var isWithin = Interlocked.Add(ref _notedInAll, children.Length) <= max;
             if (!isWithin) Interlocked.Add(ref _notedInAll, -children.Length);
             _children[index] = isWithin ? children : null;
         }

@@ -35,17 +35,6 @@ public sealed class StagedContent
         }
     }
 
-    /// <summary>Bytes that wait to be forwarded to an upstream, or to be admitted.</summary>
-    public long Bytes
-    {
-        get
-        {
-            Digest[] all;
-            lock (_lock) all = [.. _holders.Keys];
-            return all.Sum(digest => Disk.LengthOf(_root.Data(digest)) ?? 0);
-        }
-    }
-
     /// <summary>Every repository that has had staged content, by its path below the root.</summary>
     public string[] Repositories
     {

@@ -18,7 +18,6 @@ internal sealed record KeylessCheck(Checked Checked, CertificateIdentity? Identi
 /// </summary>
 internal static class KeylessVerifier
 {
-    /// <summary>Checks one signature for one authority.</summary>
     /// <param name="material">The signature with its certificate, log entries and time stamps.</param>
     /// <param name="authority">The authority; it must be keyless.</param>
     /// <param name="root">The root that the authority names.</param>

@@ -44,7 +44,6 @@ public sealed record TrustedRoot(Digest Digest)
 /// <param name="ValidFor">When its signatures count.</param>
 public sealed record PinnedAuthority(string Uri, ImmutableArray<ReadOnlyMemory<byte>> Certificates, TimeRange ValidFor);
 
-/// <summary>One log of a trusted root.</summary>
 /// <param name="BaseUrl">Its address; for Rekor v2 the host is the name in its checkpoints.</param>
 /// <param name="Id">Its id in entries and certificates, 32 bytes.</param>
 /// <param name="Key">The key that it signs with.</param>

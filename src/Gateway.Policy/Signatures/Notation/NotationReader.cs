@@ -29,7 +29,7 @@ internal static class NotationReader
         RequireSame(target, manifest.Subject);
         return new()
         {
-            Evidence = layer.Evidence, Layer = layer.Position, Format = SignatureFormat.Notation, FirstSeen = layer.FirstSeen,
+            Format = SignatureFormat.Notation, FirstSeen = layer.FirstSeen,
             SignedBytes = envelope.SignedBytes, Signature = envelope.Signature, Payload = envelope.Payload,
             Claims = new Claims.Target(target), Certificate = envelope.Chain[0], Chain = envelope.Chain[1..],
             Timestamped = envelope.Signature, Timestamps = envelope.Timestamp is { } stamp ? [stamp] : [], Notation = envelope.Attributes,

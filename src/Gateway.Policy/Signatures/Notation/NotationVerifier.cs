@@ -17,7 +17,6 @@ internal static class NotationVerifier
     private const string CrlPoints = "2.5.29.31";
     private const string AuthorityInformation = "1.3.6.1.5.5.7.1.1";
 
-    /// <summary>Checks one signature for one authority.</summary>
     /// <param name="material">The signature with its chain, time stamps and attributes.</param>
     /// <param name="authority">The authority; it must be one by Notation.</param>
     /// <param name="store">The trust store that the authority names.</param>

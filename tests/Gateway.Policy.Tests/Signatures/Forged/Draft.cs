@@ -125,7 +125,7 @@ internal sealed record Draft(Form Form)
         var pem = (certificate?.ExportCertificatePem() ?? Key.ExportSubjectPublicKeyInfoPem()) + "\n";
         var material = new SignatureMaterial
         {
-            Evidence = Subject, Layer = 0, Format = SignatureFormat.Bundle, FirstSeen = Seen, SignedBytes = signed,
+            Format = SignatureFormat.Bundle, FirstSeen = Seen, SignedBytes = signed,
             Payload = Payload(content), Signature = Signature(signature), Timestamped = signature,
             Claims = new Claims.SimpleSigning("", null, ""), KeyHint = HintOf(Hinted ?? Key),
             Certificate = Certificate(certificate?.RawData) is { } der ? (ReadOnlyMemory<byte>?)der : NoBytes.Here,

@@ -99,8 +99,6 @@ internal sealed class TestSigstore
         var isStamped = stamp ?? logged is Logged.Rekord2 or Logged.Dsse2;
         return new SignatureMaterial
         {
-            Evidence = Digest.Of("evidence"u8),
-            Layer = 0,
             Format = SignatureFormat.Bundle,
             FirstSeen = at,
             SignedBytes = signed,
