@@ -34,7 +34,6 @@ internal sealed class ArtifactTypeTable
     /// <summary>Whether Docker schema 2 is allowed. Its types are fixed.</summary>
     public bool AllowsDocker { get; }
 
-    /// <summary>Whether this is a key.</summary>
     public bool Has(string key) => _layers.ContainsKey(key);
 
     /// <summary>Whether a manifest of this key can have a layer of this type.</summary>

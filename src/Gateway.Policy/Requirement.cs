@@ -57,7 +57,6 @@ internal sealed record Finding(string Code, string What, string Fix)
 /// <param name="manifest">The manifest.</param>
 internal sealed class Evaluation(PolicyInput input, EvidenceSets sets, Digest digest, Manifest manifest)
 {
-    /// <summary>The input.</summary>
     public PolicyInput Input => input;
 
     /// <summary>The evidence of the input.</summary>
@@ -69,7 +68,6 @@ internal sealed class Evaluation(PolicyInput input, EvidenceSets sets, Digest di
     /// <summary>The manifest that is evaluated.</summary>
     public Manifest Manifest => manifest;
 
-    /// <summary>Its kind.</summary>
     public ManifestKind Kind { get; } = input.KindOf(manifest);
 
     /// <summary>Whether it is the manifest of the input, not one below it.</summary>
@@ -78,7 +76,6 @@ internal sealed class Evaluation(PolicyInput input, EvidenceSets sets, Digest di
     /// <summary>The digests of a manifest: evidence about one of them is about the bytes.</summary>
     public Digest[] NamesOf(Digest one) => one == input.Digest && !input.Canonical.IsEmpty ? [one, input.Canonical] : [one];
 
-    /// <summary>The findings.</summary>
     public List<Finding> Findings { get; } = [];
 
     /// <summary>The evidence that was read.</summary>

@@ -57,7 +57,6 @@ internal sealed record RuleEvaluation(
             new(rule.Id, "nothing", Outcome.Deny, Outcome.Deny, [outcome.ToReason(rule, null)], finding.Fix), [], [], null, false);
     }
 
-    /// <summary>A finding and its outcome.</summary>
     private sealed record FindingOutcome(
         Finding Finding, Outcome Enforced, Outcome Effective, ExceptionOptions? Exception, ExceptionOptions? Ended)
     {

@@ -22,7 +22,6 @@ internal sealed partial class SemanticVersion : IComparable<SemanticVersion>
     // The longest tag.
     private const int MaxLength = 128;
 
-    /// <inheritdoc/>
     public int CompareTo(SemanticVersion? other)
     {
         if (other is null) return 1;
@@ -52,7 +51,6 @@ internal sealed partial class SemanticVersion : IComparable<SemanticVersion>
 
     private static string[] Split(string text) => text.Length == 0 ? [] : text.Split('.');
 
-    /// <inheritdoc/>
     public override string ToString() => _text;
 
     [GeneratedRegex(

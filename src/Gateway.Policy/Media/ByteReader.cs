@@ -38,7 +38,6 @@ internal sealed class ByteReader(IByteSource source) : IByteSource
         Position += count;
     }
 
-    /// <inheritdoc/>
     public async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
         var next = await PeekAsync(1, cancellationToken);

@@ -24,7 +24,6 @@ internal sealed class GzipSource(ByteReader packed) : IByteSource, IDisposable
     /// <summary>Number of members with content.</summary>
     public int Members { get; private set; }
 
-    /// <inheritdoc/>
     public async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
         while (true)
@@ -43,7 +42,6 @@ internal sealed class GzipSource(ByteReader packed) : IByteSource, IDisposable
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _inflater?.Dispose();
 
     private async ValueTask<int> InflateAsync(Memory<byte> buffer, CancellationToken cancellationToken)

@@ -8,13 +8,10 @@ namespace Gateway.Policy;
 /// </summary>
 internal sealed class AgeRequirement(LimitOptions limits) : IRequirement
 {
-    /// <inheritdoc/>
     public FactKinds Needs => FactKinds.FirstSeen | FactKinds.Above;
 
-    /// <inheritdoc/>
     public bool Descends => false;
 
-    /// <inheritdoc/>
     public void Check(Evaluation evaluation)
     {
         evaluation.Findings.AddRange(Find(evaluation, evaluation.Digest));

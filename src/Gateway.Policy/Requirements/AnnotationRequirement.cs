@@ -11,13 +11,10 @@ internal sealed class AnnotationRequirement(RequireOptions require) : IRequireme
     private readonly (string Key, TextMatcher Condition)[] _conditions =
         [.. require.Annotations.Select(static e => (e.Key, new TextMatcher(e.Value)))];
 
-    /// <inheritdoc/>
     public FactKinds Needs => require.AnnotationsFromLabels ? FactKinds.Configs : FactKinds.None;
 
-    /// <inheritdoc/>
     public bool Descends => false;
 
-    /// <inheritdoc/>
     public void Check(Evaluation evaluation)
     {
         var (input, manifest) = (evaluation.Input, evaluation.Manifest);

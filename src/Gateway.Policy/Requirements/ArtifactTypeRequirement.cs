@@ -9,10 +9,8 @@ internal sealed class ArtifactTypeRequirement(ArtifactTypeOptions options) : IRe
 
     private readonly ArtifactTypeTable _table = new(options);
 
-    /// <inheritdoc/>
     public bool BindsEvidence => true;
 
-    /// <inheritdoc/>
     public void Check(Evaluation evaluation) =>
         evaluation.Findings.AddRange(Find(evaluation.Manifest, evaluation.Input.Repository, evaluation.Input.Stage));
 

@@ -10,16 +10,12 @@ namespace Gateway.Policy;
 /// </summary>
 internal sealed class AttestedAgeRequirement(LimitOptions limits, ImmutableArray<WantedEvidence> wanted) : IRequirement
 {
-    /// <inheritdoc/>
     public FactKinds Needs => FactKinds.Evidence | FactKinds.Above;
 
-    /// <inheritdoc/>
     public bool Descends => false;
 
-    /// <inheritdoc/>
     public bool IsAbout(ManifestKind kind) => kind != ManifestKind.Evidence;
 
-    /// <inheritdoc/>
     public void Check(Evaluation evaluation)
     {
         if (!AgeBounds.AreAsked(limits, evaluation.Input.Stage)) return;

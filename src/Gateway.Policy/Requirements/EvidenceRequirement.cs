@@ -37,16 +37,12 @@ internal sealed record WantedEvidence(
 /// <summary>Requires signatures or attestations. Never for evidence: otherwise each signature would need another one.</summary>
 internal sealed class EvidenceRequirement(WantedEvidence wanted) : IRequirement
 {
-    /// <inheritdoc/>
     public FactKinds Needs => FactKinds.Evidence | FactKinds.Above;
 
-    /// <inheritdoc/>
     public bool Descends => false;
 
-    /// <inheritdoc/>
     public bool IsAbout(ManifestKind kind) => kind != ManifestKind.Evidence;
 
-    /// <inheritdoc/>
     public void Check(Evaluation evaluation)
     {
         var input = evaluation.Input;

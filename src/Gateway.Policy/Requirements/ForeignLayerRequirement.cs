@@ -11,7 +11,6 @@ internal sealed class ForeignLayerRequirement(ImmutableArray<string> hosts) : IR
 {
     private const string Https = "https://";
 
-    /// <inheritdoc/>
     public void Check(Evaluation evaluation) => evaluation.Findings.AddRange(
         from descriptor in evaluation.Manifest.Blobs.Concat(evaluation.Manifest.Children)
         where descriptor.Urls.Any(url => !IsAllowed(url))

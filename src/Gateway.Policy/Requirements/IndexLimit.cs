@@ -5,10 +5,8 @@ namespace Gateway.Policy;
 /// <summary>Limits the manifests below one index: digests rule out cycles, but bound neither depth nor number.</summary>
 internal sealed class IndexLimit(ParserOptions parser) : IRequirement
 {
-    /// <inheritdoc/>
     public bool Descends => false;
 
-    /// <inheritdoc/>
     public void Check(Evaluation evaluation)
     {
         if (Find(evaluation.Input) is { } finding) evaluation.Findings.Add(finding);

@@ -12,10 +12,8 @@ internal sealed class LayerDigestRequirement : IRequirement
 {
     private const string Fix = "build the image again";
 
-    /// <inheritdoc/>
     public FactKinds Needs => FactKinds.Contents | FactKinds.LayerContents | FactKinds.Configs;
 
-    /// <inheritdoc/>
     public void Check(Evaluation evaluation)
     {
         if (evaluation.Kind != ManifestKind.Image) return;

@@ -6,10 +6,8 @@ namespace Gateway.Policy;
 /// <summary>Limits the sizes in one manifest, which equal the stored sizes: a push with other sizes is refused earlier.</summary>
 internal sealed class LimitRequirement(LimitOptions limits) : IRequirement
 {
-    /// <inheritdoc/>
     public bool BindsEvidence => true;
 
-    /// <inheritdoc/>
     public void Check(Evaluation evaluation)
     {
         var manifest = evaluation.Manifest;

@@ -8,16 +8,12 @@ namespace Gateway.Policy;
 /// </summary>
 internal sealed class PlatformRequirement(PlatformOptions options) : IRequirement
 {
-    /// <inheritdoc/>
     public FactKinds Needs => FactKinds.Configs;
 
-    /// <inheritdoc/>
     public bool Descends => false;
 
-    /// <inheritdoc/>
     public bool ReadsTag(PolicyInput input) => !options.MustInclude.IsEmpty && !input.Manifest.IsIndex;
 
-    /// <inheritdoc/>
     public void Check(Evaluation evaluation)
     {
         ListedImage[] images = [.. ImagesBelow.Of(evaluation.Input, evaluation.Digest, evaluation.Manifest)];

@@ -8,14 +8,11 @@ namespace Gateway.Policy;
 /// </summary>
 internal sealed class ReservedTagRequirement : IRequirement
 {
-    /// <inheritdoc/>
     public bool Descends => false;
 
     // Only when a tag is bound: existing bindings were evaluated at that time.
-    /// <inheritdoc/>
     public bool ReadsTag(PolicyInput input) => input.Stage != Stage.Pull;
 
-    /// <inheritdoc/>
     public void Check(Evaluation evaluation)
     {
         if (evaluation.Input.Tag is not { } tag || evaluation.Input.Stage == Stage.Pull) return;

@@ -11,21 +11,16 @@ internal sealed class TagMutabilityRequirement(TagMutability mutability) : IRequ
     // image-spec, annotations.md.
     private const string VersionKey = "org.opencontainers.image.version";
 
-    /// <inheritdoc/>
     public FactKinds Needs => FactKinds.TagHistory | (mutability == TagMutability.MonotonicSemver ? FactKinds.Configs : FactKinds.None);
 
-    /// <inheritdoc/>
     public bool Descends => false;
 
     // A push of a signature or chart moves a tag away from an image just as a push of an image does.
-    /// <inheritdoc/>
     public bool BindsEveryKind => true;
 
     // A pull does not move the tag.
-    /// <inheritdoc/>
     public bool ReadsTag(PolicyInput input) => input.Stage != Stage.Pull;
 
-    /// <inheritdoc/>
     public void Check(Evaluation evaluation)
     {
         var input = evaluation.Input;

@@ -11,10 +11,8 @@ internal sealed class TruthfulMediaRequirement(IReadOnlyCollection<MediaClaim> c
 {
     private const string Fix = "push the content with the media type that it has";
 
-    /// <inheritdoc/>
     public FactKinds Needs => FactKinds.Contents | FactKinds.Configs;
 
-    /// <inheritdoc/>
     public void Check(Evaluation evaluation)
     {
         foreach (var blob in evaluation.Manifest.Blobs)

@@ -99,7 +99,6 @@ internal interface IBucket
 /// <param name="Written">The store's own time of the last write, to the second.</param>
 internal readonly record struct ObjectFacts(string ETag, long Length, DateTimeOffset Written);
 
-/// <summary>An object of a list.</summary>
 internal readonly record struct ListedObject(string Key, ObjectFacts Facts);
 
 /// <summary>The answer to a read of a small object.</summary>
@@ -113,7 +112,6 @@ internal readonly record struct SmallObject(string? ETag, ReadOnlyMemory<byte> B
 /// <param name="Facts">The facts of the whole object.</param>
 internal sealed record ObjectBody(Stream Bytes, ObjectFacts Facts) : IAsyncDisposable
 {
-    /// <inheritdoc/>
     public ValueTask DisposeAsync() => Bytes.DisposeAsync();
 }
 

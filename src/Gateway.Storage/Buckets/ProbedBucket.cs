@@ -20,7 +20,6 @@ internal sealed class ProbedBucket : IBucket, IDisposable
     private ProbedBucket(IBucket inner, string prefix, TimeProvider clock, ILogger logger) =>
         (_inner, _prefix, _clock, _logger) = (inner, prefix, clock, logger);
 
-    /// <inheritdoc/>
     public int MinPart => _inner.MinPart;
 
     /// <summary>
@@ -37,26 +36,20 @@ internal sealed class ProbedBucket : IBucket, IDisposable
         return bucket;
     }
 
-    /// <inheritdoc/>
     public ValueTask<ObjectFacts?> HeadAsync(string key, CancellationToken cancellationToken) => _inner.HeadAsync(key, cancellationToken);
 
-    /// <inheritdoc/>
     public ValueTask<SmallObject> ReadAsync(string key, int most, string? unlessETag, CancellationToken cancellationToken) =>
         _inner.ReadAsync(key, most, unlessETag, cancellationToken);
 
-    /// <inheritdoc/>
     public ValueTask<ObjectBody?> OpenAsync(string key, long offset, long? count, CancellationToken cancellationToken) =>
         _inner.OpenAsync(key, offset, count, cancellationToken);
 
-    /// <inheritdoc/>
     public IAsyncEnumerable<ListedObject> ListAsync(string prefix, string? after, CancellationToken cancellationToken) =>
         _inner.ListAsync(prefix, after, cancellationToken);
 
-    /// <inheritdoc/>
     public ValueTask<Uri?> SignAsync(string key, TimeSpan validFor, string? contentType, CancellationToken cancellationToken) =>
         _inner.SignAsync(key, validFor, contentType, cancellationToken);
 
-    /// <inheritdoc/>
     public async ValueTask<string> PutAsync(
         string key, ReadOnlyMemory<byte> bytes, PutCondition condition, CancellationToken cancellationToken)
     {
@@ -64,14 +57,12 @@ internal sealed class ProbedBucket : IBucket, IDisposable
         return await _inner.PutAsync(key, bytes, condition, cancellationToken);
     }
 
-    /// <inheritdoc/>
     public async ValueTask DeleteAsync(string key, CancellationToken cancellationToken)
     {
         await MustBeGoodAsync(cancellationToken);
         await _inner.DeleteAsync(key, cancellationToken);
     }
 
-    /// <inheritdoc/>
     public async ValueTask<Func<CancellationToken, ValueTask<bool>>?> PrepareDeleteAsync(
         string key, DateTimeOffset notAfter, CancellationToken cancellationToken)
     {
@@ -79,7 +70,6 @@ internal sealed class ProbedBucket : IBucket, IDisposable
         return await _inner.PrepareDeleteAsync(key, notAfter, cancellationToken);
     }
 
-    /// <inheritdoc/>
     public async ValueTask<string> CreateMultipartAsync(string key, CancellationToken cancellationToken)
     {
         await MustBeGoodAsync(cancellationToken);
@@ -88,25 +78,20 @@ internal sealed class ProbedBucket : IBucket, IDisposable
 
     // What follows needs the id of an upload that was begun here, or at a replica that has probed the store too.
 
-    /// <inheritdoc/>
     public ValueTask<string> UploadPartAsync(
         string key, string id, int number, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) =>
         _inner.UploadPartAsync(key, id, number, bytes, cancellationToken);
 
-    /// <inheritdoc/>
     public ValueTask<string> CopyPartAsync(string key, string id, int number, string from, CancellationToken cancellationToken) =>
         _inner.CopyPartAsync(key, id, number, from, cancellationToken);
 
-    /// <inheritdoc/>
     public ValueTask CompleteMultipartAsync(
         string key, string id, IReadOnlyList<(int Number, string ETag)> parts, CancellationToken cancellationToken) =>
         _inner.CompleteMultipartAsync(key, id, parts, cancellationToken);
 
-    /// <inheritdoc/>
     public ValueTask AbortMultipartAsync(string key, string id, CancellationToken cancellationToken) =>
         _inner.AbortMultipartAsync(key, id, cancellationToken);
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         (_inner as IDisposable)?.Dispose();

@@ -131,7 +131,6 @@ internal interface IUploadData : IAsyncDisposable
     long Length { get; }
 }
 
-/// <summary>Content that was opened.</summary>
 /// <param name="Content">Null when the store does not have it whole.</param>
 /// <param name="IsUnfit">Whether the store has bytes under the digest that have another length, or are damaged.</param>
 internal readonly record struct Opened(IContent? Content, bool IsUnfit)

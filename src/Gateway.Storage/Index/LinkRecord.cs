@@ -34,7 +34,6 @@ internal record struct LinkRecord
     /// <summary>For a blob: the manifest that last admitted it.</summary>
     public DigestKey Parent { get; set; }
 
-    /// <summary>The verdict.</summary>
     public readonly VerdictStamp Verdict => new(Revision, Outcome, Until);
 
     /// <summary>The link without the gate's notes: the link still exists, and must be evaluated again.</summary>

@@ -35,7 +35,6 @@ internal sealed class RepositoryState
         Releases = new(root.Releases(path), static release => release.Digest, ReleaseFile.Read);
     }
 
-    /// <summary>The held pushes, by tag.</summary>
     internal SmallFolder<TagName, HeldPush> HeldPushes { get; }
 
     /// <summary>The manifests that an operator released, by digest.</summary>

@@ -6,7 +6,6 @@ using Gateway.Configuration;
 
 namespace Gateway.Access;
 
-/// <summary>The use of a token.</summary>
 internal enum TokenUse : byte
 {
     /// <summary>Sent with requests.</summary>

@@ -33,7 +33,6 @@ internal sealed record Publication(ImmutableArray<Published> Manifests)
     }
 }
 
-/// <summary>One manifest of a publication.</summary>
 /// <param name="Tags">The tags to bind to it.</param>
 /// <param name="IsEvidence">Whether it is evidence about another manifest.</param>
 internal sealed record Published(StoredManifest Manifest, ImmutableArray<TagName> Tags, bool IsEvidence);

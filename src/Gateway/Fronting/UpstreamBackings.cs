@@ -30,7 +30,6 @@ internal sealed class UpstreamBackings
     /// <summary>The policy's limits for a document.</summary>
     public ManifestLimits Limits { get; }
 
-    /// <summary>The backing of one repository.</summary>
     /// <param name="name">The upstream's name of the repository.</param>
     /// <param name="client">The credential that the client sent, for a passthrough upstream; null if it sent none.</param>
     public IBacking Open(UpstreamOptions upstream, RepositoryName name, Credential? client)

@@ -79,7 +79,6 @@ internal abstract record Answer<T>(CacheHandling Handling)
     /// <summary>Whether a caller with an account that may push here would get another answer.</summary>
     public bool SparesPushers { get; init; }
 
-    /// <summary>The value.</summary>
     public sealed record Found(T Value, CacheHandling Handling) : Answer<T>(Handling)
     {
         /// <summary>The decision of a verdict that warns, or that does not apply to this caller; null for none.</summary>

@@ -16,7 +16,6 @@ namespace Gateway.Repositories;
 /// <param name="clock">The time.</param>
 internal sealed class Promotion(RepositoryName name, IBacking backing, Evaluator evaluator, IContentLookup contents, TimeProvider clock)
 {
-    /// <summary>A manifest that is copied.</summary>
     /// <param name="Manifest">The manifest.</param>
     /// <param name="About">The subject, for evidence; empty otherwise.</param>
     private readonly record struct Copied(StoredManifest Manifest, Digest About);

@@ -3,7 +3,6 @@ using Gateway.Storage;
 
 namespace Gateway.Repositories;
 
-/// <summary>One page of referrers.</summary>
 internal sealed record ReferrersPage(IReadOnlyList<Descriptor> Items, bool More)
 {
     /// <summary>

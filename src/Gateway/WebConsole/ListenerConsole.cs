@@ -32,7 +32,6 @@ internal sealed class ListenerConsole(
     // For forms that are shown before a login, and with a certificate. Pages of other sites cannot read it.
     private readonly string _csrf = Sessions.Secret();
 
-    /// <summary>Answers a request.</summary>
     /// <param name="path">The path behind <see cref="Base"/>, as it was sent.</param>
     public async Task AnswerAsync(HttpContext context, ListenerRequest asked, string path)
     {

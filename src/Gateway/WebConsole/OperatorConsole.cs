@@ -16,10 +16,8 @@ internal sealed class OperatorConsole(
     // Pages of other sites cannot read it, so one for the process suffices where nobody logs in.
     private readonly string _csrf = Sessions.Secret();
 
-    /// <inheritdoc/>
     public bool Has(string path) => path is "/login" or "/logout" || ConsoleSite.Has(path);
 
-    /// <inheritdoc/>
     public async Task AnswerAsync(HttpContext context, bool isAdmitted)
     {
         var path = context.Request.Path.Value ?? "/";

@@ -13,7 +13,6 @@ internal sealed class OperatorPages(
     public static bool Has(string path) => 
         path is "/" or "/policy" or "/policy/compare" or "/activity" or "/upkeep" or "/trash" or "/configuration" or "/replicas";
 
-    /// <summary>The status and the page of a path.</summary>
     public Task<(int Status, string Page)> PageAsync(HttpContext context, Visitor visitor, string path) => path switch
     {
         "/policy" => PolicyAsync(context, visitor),

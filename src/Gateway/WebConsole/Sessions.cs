@@ -69,7 +69,6 @@ internal sealed class Sessions(TimeProvider clock)
         return session;
     }
 
-    /// <summary>Ends a session.</summary>
     public void End(string id) => _sessions.TryRemove(id, out _);
 
     /// <summary>A new secret: 256 random bits.</summary>

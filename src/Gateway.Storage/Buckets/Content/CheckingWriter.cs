@@ -19,7 +19,6 @@ internal sealed class CheckingWriter(IBodyWriter next, DigestAlgorithm algorithm
     /// <summary>The digest of all bytes so far.</summary>
     public Digest Found => Digest.FromHash(algorithm, _hash.GetCurrentHash());
 
-    /// <inheritdoc/>
     public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
         Hash(bytes.Span);
@@ -28,7 +27,6 @@ internal sealed class CheckingWriter(IBodyWriter next, DigestAlgorithm algorithm
         return next.WriteAsync(bytes[..^1], cancellationToken);
     }
 
-    /// <inheritdoc/>
     public ValueTask SendFileAsync(SafeFileHandle file, long offset, long count, CancellationToken cancellationToken) =>
         ReadAsync(file, offset, count, bytes => WriteAsync(bytes, cancellationToken), cancellationToken);
 
@@ -65,6 +63,5 @@ internal sealed class CheckingWriter(IBodyWriter next, DigestAlgorithm algorithm
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _hash.Dispose();
 }

@@ -17,7 +17,6 @@ internal sealed class ObjectWriter(IBucket bucket, string key, PartBuffers buffe
     private string? _id;
     private bool _isCompleted;
 
-    /// <inheritdoc/>
     public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
         while (!bytes.IsEmpty)
@@ -30,7 +29,6 @@ internal sealed class ObjectWriter(IBucket bucket, string key, PartBuffers buffe
         }
     }
 
-    /// <inheritdoc/>
     public async ValueTask SendFileAsync(SafeFileHandle file, long offset, long count, CancellationToken cancellationToken)
     {
         while (count > 0)

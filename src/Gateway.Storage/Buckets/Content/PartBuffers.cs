@@ -14,7 +14,6 @@ internal sealed class PartBuffers(int count, int bytes)
     private readonly SemaphoreSlim _free = new(count, count);
     private readonly Stack<byte[]> _unused = [];
 
-    /// <summary>Bytes of a buffer.</summary>
     public int Bytes => bytes;
 
     /// <summary>Waits for a buffer; the caller disposes of it.</summary>
@@ -31,7 +30,6 @@ internal sealed class PartBuffers(int count, int bytes)
     }
 }
 
-/// <summary>A buffer for one part.</summary>
 internal sealed class PartBuffer(PartBuffers owner, byte[] bytes) : IDisposable
 {
     private byte[]? _bytes = bytes;
@@ -39,7 +37,6 @@ internal sealed class PartBuffer(PartBuffers owner, byte[] bytes) : IDisposable
     /// <summary>The whole buffer.</summary>
     public byte[] Bytes => _bytes ?? throw new ObjectDisposedException(nameof(PartBuffer));
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _bytes, null) is { } returned) owner.Return(returned);

@@ -11,7 +11,6 @@ internal sealed class S3Body(Stream bytes, IDisposable response, long length, Ti
 {
     private long _remaining = length;
 
-    /// <inheritdoc/>
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         if (_remaining == 0 || buffer.IsEmpty) return 0;
@@ -47,7 +46,6 @@ internal sealed class S3Body(Stream bytes, IDisposable response, long length, Ti
         }
     }
 
-    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (disposing) response.Dispose();

@@ -9,7 +9,6 @@ internal sealed partial class S3Bucket
     // Keys of one page of a list: the most that S3 answers with.
     private const int Page = 1000;
 
-    /// <inheritdoc/>
     /// <exception cref="BucketException">Also when the store does not go on after a page, as some do that know lists of S3's first version
     /// only: the same page would come again without end.</exception>
     public async IAsyncEnumerable<ListedObject> ListAsync(

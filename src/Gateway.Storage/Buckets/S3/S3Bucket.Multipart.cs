@@ -5,13 +5,11 @@ namespace Gateway.Storage;
 /// <summary>Multipart uploads. Their parts have no checksum of their own: the signature covers the bytes of each.</summary>
 internal sealed partial class S3Bucket
 {
-    /// <inheritdoc/>
     /// <remarks>A repeat after a lost answer leaves an upload behind, which a lifecycle rule of the bucket removes.</remarks>
     public ValueTask<string> CreateMultipartAsync(string key, CancellationToken cancellationToken) => CallAsync(
         S3Operation.CreateMultipart, key, mayRepeat: true, AnswerLimit,
         async (client, ending) => (await client.InitiateMultipartUploadAsync(_options.Bucket, key, ending)).UploadId, cancellationToken);
 
-    /// <inheritdoc/>
     public ValueTask<string> UploadPartAsync(
         string key, string id, int number, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) => CallAsync(
         S3Operation.UploadPart, key, mayRepeat: true, LimitFor(bytes.Length),
@@ -29,7 +27,6 @@ internal sealed partial class S3Bucket
             ending)).ETag,
         cancellationToken);
 
-    /// <inheritdoc/>
     public ValueTask<string> CopyPartAsync(
         string key, string id, int number, string from, CancellationToken cancellationToken) => CallAsync(
         S3Operation.CopyPart, key, mayRepeat: true, CompletionLimit,
@@ -46,7 +43,6 @@ internal sealed partial class S3Bucket
             ending)).ETag,
         cancellationToken);
 
-    /// <inheritdoc/>
     public async ValueTask CompleteMultipartAsync(
         string key, string id, IReadOnlyList<(int Number, string ETag)> parts, CancellationToken cancellationToken)
     {
@@ -77,7 +73,6 @@ internal sealed partial class S3Bucket
         }
     }
 
-    /// <inheritdoc/>
     public async ValueTask AbortMultipartAsync(string key, string id, CancellationToken cancellationToken)
     {
         try

@@ -18,7 +18,6 @@ internal sealed partial class S3Bucket
         Timeout = System.Threading.Timeout.InfiniteTimeSpan,
     };
 
-    /// <inheritdoc/>
     /// <exception cref="BucketException">There are no credentials to sign with.</exception>
     public async ValueTask<Func<CancellationToken, ValueTask<bool>>?> PrepareDeleteAsync(
         string key, DateTimeOffset notAfter, CancellationToken cancellationToken)

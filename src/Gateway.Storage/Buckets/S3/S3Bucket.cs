@@ -49,13 +49,11 @@ internal sealed partial class S3Bucket : IBucket, IDisposable
         _client = _files is null ? new(config) : new(_files, config);
     }
 
-    /// <inheritdoc/>
     public int MinPart => 5 << 20;
 
     /// <summary>Makes the client of a bucket. The store is not asked.</summary>
     public static S3Bucket Open(S3Options options, TimeProvider clock, ILogger logger) => new(options, clock, logger);
 
-    /// <inheritdoc/>
     /// <remarks>
     /// The answer to HEAD has no body, so it does not tell a missing object from a missing bucket. The first byte is read instead.
     /// </remarks>
@@ -66,7 +64,6 @@ internal sealed partial class S3Bucket : IBucket, IDisposable
         await using (body) return body.Facts;
     }
 
-    /// <inheritdoc/>
     public async ValueTask<SmallObject> ReadAsync(string key, int most, string? unlessETag, CancellationToken cancellationToken)
     {
         try
@@ -104,7 +101,6 @@ internal sealed partial class S3Bucket : IBucket, IDisposable
         }
     }
 
-    /// <inheritdoc/>
     public async ValueTask<ObjectBody?> OpenAsync(string key, long offset, long? count, CancellationToken cancellationToken)
     {
         // A range of no bytes cannot be written in HTTP. The object's facts come with any other.
@@ -154,7 +150,6 @@ internal sealed partial class S3Bucket : IBucket, IDisposable
         $"get {key}: expected all bytes of the object, got none for {_options.BodyLimit.TotalSeconds:0} s or an early end",
         "check the network and the load of the store", null, "");
 
-    /// <inheritdoc/>
     public async ValueTask<string> PutAsync(
         string key, ReadOnlyMemory<byte> bytes, PutCondition condition, CancellationToken cancellationToken)
     {
@@ -198,7 +193,6 @@ internal sealed partial class S3Bucket : IBucket, IDisposable
         };
     }
 
-    /// <inheritdoc/>
     public async ValueTask DeleteAsync(string key, CancellationToken cancellationToken)
     {
         try
@@ -213,7 +207,6 @@ internal sealed partial class S3Bucket : IBucket, IDisposable
         }
     }
 
-    /// <inheritdoc/>
     /// <exception cref="BucketException">There are no credentials to sign with.</exception>
     public async ValueTask<Uri?> SignAsync(string key, TimeSpan validFor, string? contentType, CancellationToken cancellationToken)
     {
@@ -234,7 +227,6 @@ internal sealed partial class S3Bucket : IBucket, IDisposable
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _client.Dispose();

@@ -19,7 +19,6 @@ internal sealed class S3Credentials(string accessKeyFile, string secretKeyFile, 
     private long _readAt;
     private int _version;
 
-    /// <inheritdoc/>
     public override ImmutableCredentials GetCredentials()
     {
         lock (_gate)
@@ -29,7 +28,6 @@ internal sealed class S3Credentials(string accessKeyFile, string secretKeyFile, 
         }
     }
 
-    /// <inheritdoc/>
     public override Task<ImmutableCredentials> GetCredentialsAsync() => Task.FromResult(GetCredentials());
 
     /// <summary>The number of the credentials that are used now; each that differ from the former have the next one.</summary>

@@ -6,7 +6,6 @@ namespace Gateway.Storage;
 /// <summary>Metrics of requests to a bucket. No label holds a key.</summary>
 internal static class S3Metrics
 {
-    /// <summary>The meter's name.</summary>
     public const string MeterName = "Gateway.Storage.S3";
 
     private static readonly Meter Meter = new(MeterName);

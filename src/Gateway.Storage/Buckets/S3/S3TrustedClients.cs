@@ -8,7 +8,6 @@ namespace Gateway.Storage;
 /// <param name="file">The authorities, in PEM. No other is trusted for the store.</param>
 internal sealed class S3TrustedClients(string file, TimeSpan connectLimit) : HttpClientFactory
 {
-    /// <inheritdoc/>
     public override HttpClient CreateHttpClient(IClientConfig clientConfig)
     {
         // As the SDK makes them, but for the authorities.

@@ -10,7 +10,6 @@ internal sealed class SharedCommitter(
     /// <summary>Times that bytes are stored that a collection removes meanwhile. Chosen: it removes each once.</summary>
     private const int MaxTries = 4;
 
-    /// <inheritdoc/>
     public async Task<CommitResult> CommitAsync(StoredRepository repository, Change change, CancellationToken cancellationToken)
     {
         if (!repository.Root.IsShared || LoggedForm.IsOwn(change.Operations))

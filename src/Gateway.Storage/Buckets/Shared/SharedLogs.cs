@@ -26,7 +26,6 @@ internal sealed class SharedLogs(
     /// <summary>Keeps what this gateway uses from the collections of all gateways.</summary>
     public CollectionGate Gate => LazyInitializer.EnsureInitialized(ref _gate, () => new(Collections, uses.IsNoted, forget))!;
 
-    /// <summary>The objects of collections.</summary>
     public CollectionObjects Collections => new(shared.Bucket, shared.Prefix, _clock);
 
     /// <summary>The bucket, and where the gateways have their keys.</summary>
@@ -35,7 +34,6 @@ internal sealed class SharedLogs(
     /// <summary>Receives the name of each repository that this gateway has changed; must return at once. Null for nothing.</summary>
     public Action<string>? Changed { get; set; }
 
-    /// <summary>The log of a repository.</summary>
     public RepositoryLog Of(StoredRepository repository) => repository.State.LogOrMake(() => Make(repository));
 
     /// <summary>A repository that is made up to date before it answers.</summary>

@@ -32,35 +32,27 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
     /// <summary>When a client should try again, if the bucket does not answer. Chosen.</summary>
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
 
-    /// <inheritdoc/>
     public override bool IsBuiltIn => true;
 
-    /// <inheritdoc/>
     public override ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) =>
         AskAsync(default, () => inner.ResolveAsync(tag, cancellationToken), cancellationToken);
 
-    /// <inheritdoc/>
     public override ValueTask<Result<TaggedManifest>> ReadTagAsync(
         TagName tag, bool isForClient, CancellationToken cancellationToken) =>
         AskAsync(default, () => inner.ReadTagAsync(tag, isForClient, cancellationToken), cancellationToken);
 
-    /// <inheritdoc/>
     public override ValueTask<Result<Page<TagName>>> TagsAfterAsync(string? last, int count, CancellationToken cancellationToken) =>
         AskAsync(default, () => inner.TagsAfterAsync(last, count, cancellationToken), cancellationToken);
 
-    /// <inheritdoc/>
     public override ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken) =>
         AskAsync(default, () => inner.ReferrersAsync(subject, cancellationToken), cancellationToken);
 
-    /// <inheritdoc/>
     public override ValueTask<Result<IReadOnlyList<Digest>>> EvidenceAsync(Digest subject, CancellationToken cancellationToken) =>
         AskAsync(Recent, () => inner.EvidenceAsync(subject, cancellationToken), cancellationToken);
 
-    /// <inheritdoc/>
     public override ValueTask<Result<StoredManifest>> ReadManifestAsync(Digest digest, CancellationToken cancellationToken) =>
         AskAsync(Recent, () => inner.ReadManifestAsync(digest, cancellationToken), cancellationToken);
 
-    /// <inheritdoc/>
     public override ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken) =>
         use.Kind == BlobUseKind.Head
             ? HeadAsync(digest, use, cancellationToken)
@@ -75,7 +67,6 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
         return new Result<IContent>.Absent(CacheHandling.Local);
     }
 
-    /// <inheritdoc/>
     public override async ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken)
     {
         await ReadyAsync(Recent, cancellationToken);
@@ -84,7 +75,6 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
         return await inner.ReadLinkAsync(digest, kind, cancellationToken);
     }
 
-    /// <inheritdoc/>
     public override async ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken)
     {
         await ReadyAsync(Recent, cancellationToken);
@@ -95,28 +85,24 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
         return await inner.HasBytesAsync(kind, digest, size, cancellationToken);
     }
 
-    /// <inheritdoc/>
     public override async ValueTask<IReadOnlyList<Digest>> SubjectsOfAsync(Digest evidence)
     {
         await ReadyAsync(Recent, CancellationToken.None);
         return await inner.SubjectsOfAsync(evidence);
     }
 
-    /// <inheritdoc/>
     public override async ValueTask<IReadOnlyCollection<Digest>> IndexesOfAsync(Digest child)
     {
         await ReadyAsync(Recent, CancellationToken.None);
         return await inner.IndexesOfAsync(child);
     }
 
-    /// <inheritdoc/>
     public override async ValueTask<DateTimeOffset?> FirstSeenAsync(Digest digest)
     {
         await ReadyAsync(Recent, CancellationToken.None);
         return await inner.FirstSeenAsync(digest);
     }
 
-    /// <inheritdoc/>
     public override async ValueTask<CaughtUp> CatchUpAsync(CancellationToken cancellationToken) =>
         await TryValidateAsync(default, cancellationToken) is { } failure ? new(false, WhyOf(failure)) : new(true, null);
 

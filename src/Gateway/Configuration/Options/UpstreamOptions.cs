@@ -39,7 +39,6 @@ public sealed record UpstreamOptions : RegistryOptions
             == (other.Library, other.Auth, other.ProvenFor, other.VerifyFirst, other.Referrers)
         && Tags == other.Tags;
 
-    /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Key, Auth, Tags);
 }
 
@@ -84,7 +83,6 @@ public sealed record TagOptions
         && (RevalidateAfter, OnUnavailable, OnGone, OnUnauthorized)
             == (other.RevalidateAfter, other.OnUnavailable, other.OnGone, other.OnUnauthorized);
 
-    /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(RevalidateAfter, OnUnavailable, OnGone, OnUnauthorized);
 }
 

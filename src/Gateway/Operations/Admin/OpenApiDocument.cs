@@ -11,7 +11,6 @@ namespace Gateway.Operations;
 /// </summary>
 internal static class OpenApiDocument
 {
-    /// <summary>The path of the document.</summary>
     public const string Path = AdminApi.Prefix + "openapi.json";
 
     private const string Json = "application/json";

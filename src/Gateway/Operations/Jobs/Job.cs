@@ -3,7 +3,6 @@ using System.Text.Json.Serialization;
 
 namespace Gateway.Operations;
 
-/// <summary>The state of a job.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<JobState>))]
 internal enum JobState
 {

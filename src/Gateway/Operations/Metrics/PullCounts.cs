@@ -49,7 +49,6 @@ internal sealed partial class PullCounts(GatewayOptions options, TimeProvider cl
             Note(canonical, reference);
     }
 
-    /// <summary>Counts a pull.</summary>
     /// <param name="repository">The canonical name.</param>
     /// <param name="reference">The tag or digest.</param>
     public void Note(string repository, string reference)
@@ -83,7 +82,6 @@ internal sealed partial class PullCounts(GatewayOptions options, TimeProvider cl
         return last.ToDictionary(static each => each.Key, static each => DateTimeOffset.FromUnixTimeMilliseconds(each.Value));
     }
 
-    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await Task.Yield();
@@ -157,6 +155,6 @@ internal sealed partial class PullCounts(GatewayOptions options, TimeProvider cl
         Volatile.Write(ref _number, _counters.Count);
     }
 
-    [LoggerMessage(EventId = 3051, Level = LogLevel.Warning, Message = "Counts of pulls cannot be stored in {File}: {Why}")]
+    [LoggerMessage(3051, LogLevel.Warning, "Counts of pulls cannot be stored in {File}: {Why}")]
     private partial void LogFailed(string file, string why);
 }

@@ -47,7 +47,6 @@ internal sealed partial class SavedSamples(
         }
     }
 
-    /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(Every, clock);
@@ -128,6 +127,6 @@ internal sealed partial class SavedSamples(
         }
     }
 
-    [LoggerMessage(EventId = 3050, Level = LogLevel.Warning, Message = "Samples of the overview cannot be stored in {File}: {Why}")]
+    [LoggerMessage(3050, LogLevel.Warning, "Samples of the overview cannot be stored in {File}: {Why}")]
     private partial void LogFailed(string file, string why);
 }

@@ -14,7 +14,6 @@ public sealed record ActivityPage(
     IReadOnlyList<int> Requests, IReadOnlyList<FetchRow> Fetches, IReadOnlyList<PushRow> Pushes, int Uploads, IReadOnlyList<AuditRow> Audit,
     bool HasAudit, string? Event, string? Actor);
 
-/// <summary>A fetch.</summary>
 /// <param name="Length">Bytes of the content; null when the upstream has not said it.</param>
 /// <param name="Position">Bytes that were received and checked.</param>
 /// <param name="Rate">Bytes per second since it began; null in its first second.</param>
@@ -40,7 +39,6 @@ internal sealed class ActivityPages(
     private const int MostLines = 100;
     private const int MostPushes = 50;
 
-    /// <summary>The page.</summary>
     /// <param name="name">Only this event of the audit log; null for all.</param>
     /// <param name="actor">Only this account; null for all.</param>
     public ActivityPage Read(string? name, string? actor)

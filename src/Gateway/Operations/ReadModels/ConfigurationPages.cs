@@ -12,7 +12,6 @@ public sealed record ConfigurationPage(string? File, string? Search, IReadOnlyLi
 /// <summary>Makes the page of the configuration.</summary>
 internal sealed class ConfigurationPages(ConfigurationInForce inForce)
 {
-    /// <summary>The page.</summary>
     /// <param name="search">A part of a setting's name; null for all.</param>
     public ConfigurationPage Read(string? search)
     {

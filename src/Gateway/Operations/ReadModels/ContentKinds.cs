@@ -33,7 +33,6 @@ internal static class ContentKinds
     // Annotation of a bundle that cosign 3 writes; its value is the predicate type.
     private const string BundlePredicate = "dev.sigstore.bundle.predicateType";
 
-    /// <summary>The kind of a manifest.</summary>
     /// <param name="tag">The tag under which it is shown: older clients say only there what an index of evidence is.</param>
     public static ContentKind Of(Manifest manifest, TagName? tag = null)
     {

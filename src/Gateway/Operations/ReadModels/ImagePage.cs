@@ -69,7 +69,6 @@ public sealed record EarlierRow(string Digest, ContentKind? Kind, DateTimeOffset
 /// <param name="Size">Bytes of config and layers; null when the image is not stored here.</param>
 public sealed record PlatformRow(string Platform, string Digest, string MediaType, long? Size);
 
-/// <summary>A layer.</summary>
 /// <param name="CreatedBy">The history line of the config that made it; null when it has none.</param>
 public sealed record LayerRow(string Digest, string MediaType, long Size, string? CreatedBy, string? Title);
 

@@ -111,7 +111,6 @@ internal sealed class ImagePages(StoredGates gates, TagPages tags, ManifestReadi
             layer.Annotations.GetValueOrDefault("org.opencontainers.image.title") is { } title ? ImageConfigViews.Cut(title) : null)),
     ];
 
-    /// <summary>A verdict, for pages.</summary>
     public static VerdictView View(Verdict verdict, Stage stage) => new(
         ExplanationForm.Name(stage), ExplanationForm.Name(verdict.Outcome), [.. verdict.Rules.Select(ExplanationForm.Answer)],
         [.. verdict.Evidence.Select(ExplanationForm.Answer)], verdict.Until, verdict.Unknown);

@@ -31,7 +31,6 @@ public sealed record OverviewPage(
 /// <param name="KeepFree">The limit of free bytes: below it, nothing more is cached.</param>
 public sealed record DiskState(long Cached, long MaxBytes, int Contents, long Free, long KeepFree, long Evictions);
 
-/// <summary>An upstream.</summary>
 /// <param name="IsUp">Whether a request can be sent: false while the breakers of all endpoints are open.</param>
 /// <param name="HitRatio">Share of requests that were answered from the cache since the start; null before the first.</param>
 /// <param name="Errors">429, 5xx, and no answer, since the start.</param>
@@ -60,7 +59,6 @@ internal sealed class OverviewPages(
 {
     private const int MostRefusals = 8;
 
-    /// <summary>The overview.</summary>
     /// <param name="window">Any other text than a window's name is <c>day</c>.</param>
     public async ValueTask<OverviewPage> ReadAsync(Viewer viewer, string? window, CancellationToken cancellationToken)
     {
@@ -92,7 +90,6 @@ internal sealed class OverviewPages(
         };
     }
 
-    /// <summary>A decision as a row.</summary>
     public static RefusalRow RowOf(Decision decision) => new(
         decision.Id, decision.Time, decision.Actor, ExplanationForm.Name(decision.Stage), decision.Repository.Value, decision.Reference,
         ExplanationForm.Name(decision.Verdict.Outcome), decision.Verdict.Reasons.FirstOrDefault()?.Rule, decision.Message);

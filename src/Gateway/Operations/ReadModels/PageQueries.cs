@@ -8,12 +8,10 @@ internal static class PageQueries
     // Longer than any name, tag or platform.
     private const int MostCharacters = 300;
 
-    /// <summary>The question for a page of repositories.</summary>
     public static RepositoryQuestion Repositories(IQueryCollection query) => new(
         Text(query, "search"), OneOf(query, "source", "stored", "cached", "fronted"), OneOf(query, "sort", "size", "own") ?? "name",
         Text(query, "last"), Number(query, "n", RepositoryPages.MostRows) ?? RepositoryPages.Rows);
 
-    /// <summary>The question for a page of tags.</summary>
     public static TagQuestion Tags(IQueryCollection query) => new(
         Text(query, "repository") ?? "", Text(query, "type"), Text(query, "signature"), Text(query, "platform"),
         Number(query, "olderThan", 100_000), Text(query, "search"), Text(query, "last"),

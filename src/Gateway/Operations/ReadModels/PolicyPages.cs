@@ -15,7 +15,6 @@ public sealed record PolicyPage(
     string? Revision, IReadOnlyList<PolicyRuleRow> Rules, string Default, IReadOnlyList<RefusalRow> Refusals, string? Repository,
     TrialAnswer? Trial);
 
-/// <summary>A rule.</summary>
 /// <param name="Matches">Which repositories, tags, kinds and stages it is about.</param>
 /// <param name="Requires">What it requires.</param>
 /// <param name="Warned">How often it was the reason of a warning, since the start.</param>
@@ -35,7 +34,6 @@ internal sealed class PolicyPages(ConfigurationInForce inForce, Decisions decisi
 {
     private const int MostRefusals = 50;
 
-    /// <summary>The page.</summary>
     /// <param name="repository">Only refusals of repositories whose name contains this; null for all.</param>
     /// <param name="question">What to evaluate; null for nothing.</param>
     public async ValueTask<PolicyPage> ReadAsync(string? repository, PolicyQuestion? question, CancellationToken cancellationToken)

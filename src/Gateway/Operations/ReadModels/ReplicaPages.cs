@@ -51,7 +51,6 @@ public sealed record LedRow(string Digest, long? Length, long Position);
 public sealed record RedisState(
     IReadOnlyList<string> Addresses, bool IsUp, string? Problem, double Time, long Answered, long Failed);
 
-/// <summary>A fetch of this replica.</summary>
 /// <param name="State"><c>idle</c> (it asks who fetches), <c>lead</c>, <c>follow</c> or <c>alone</c>.</param>
 /// <param name="From">The replica that is read; null for an upstream.</param>
 public sealed record SharedFetchRow(string Digest, string State, string? From, long? Length, long Position, DateTimeOffset Since);
@@ -76,7 +75,6 @@ internal sealed class ReplicaPages(
     // As the alert GatewayReplicaRefused.
     private const double MostSkew = 60;
 
-    /// <summary>The page.</summary>
     public ReplicaPage Read() => ReadReplicas() with { Bucket = BucketOf() };
 
     // Something is unchanged, absent, or was changed by another gateway, also at the same time (409).

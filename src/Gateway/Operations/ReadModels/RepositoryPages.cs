@@ -109,7 +109,8 @@ internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known
         return WithOwn(viewer, new(rows, null, notice ?? $"Counted at {order.At.UtcDateTime:HH:mm:ss} UTC."));
     }
 
-    private static string? NoticeOf(bool isComplete) =>
+    /// <summary>Why a page of repositories is incomplete while the names of upstreams are read for the first time.</summary>
+    public static string? NoticeOf(bool isComplete) =>
         isComplete ? null : "The names of cached repositories are being read; reload the page in a moment.";
 
     private static bool Matches(KnownRepository known, RepositoryQuestion question) =>

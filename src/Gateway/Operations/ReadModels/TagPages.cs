@@ -36,7 +36,6 @@ public sealed record TagPage(
     string Repository, string Source, string? Upstream, IReadOnlyList<string> Rules, bool MayDelete, IReadOnlyList<TagRow> Items,
     string? Next, string? Notice);
 
-/// <summary>A tag.</summary>
 /// <param name="Digest">What it is bound to; of a tag that is only held, the held push.</param>
 /// <param name="Kind">Null when the viewer does not see the content.</param>
 /// <param name="Size">Bytes of config and layers.</param>
@@ -199,7 +198,6 @@ internal sealed class TagPages(
         };
     }
 
-    /// <summary>A held push, for pages.</summary>
     public static HeldSummary Summary(HeldPush held) =>
         new(held.Digest.ToString(), held.Actor, held.PushedAt, held.Expires, held.Missing);
 

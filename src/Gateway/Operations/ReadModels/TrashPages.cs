@@ -27,7 +27,6 @@ internal sealed class TrashPages(TrashContents trash, StoredRepositories stored)
     // Items that are looked at for one page: most of the trash are links and bytes, which come back with their manifest.
     private const int MostLookedAt = 2000;
 
-    /// <summary>The page.</summary>
     /// <param name="search">A part of a repository's name; null for all.</param>
     /// <param name="last">The item before the page; null for the first page.</param>
     public TrashPage Read(string? search, string? last)

@@ -22,7 +22,6 @@ public sealed record UpkeepPage(
 /// <param name="File">Where its file was set aside, below the volume; null when it is still in its place.</param>
 public sealed record DamagedRow(string Root, string Digest, long Bytes, string? File);
 
-/// <summary>A job.</summary>
 /// <param name="State"><c>running</c>, <c>done</c>, <c>failed</c> or <c>stopped</c>.</param>
 /// <param name="Progress">What it does now; null when it does not run.</param>
 /// <param name="Result">Its report, as JSON; null before the end.</param>
@@ -30,7 +29,6 @@ public sealed record JobRow(
     string Id, string Kind, string State, string StartedBy, DateTimeOffset StartedAt, DateTimeOffset? EndedAt, bool IsDryRun,
     string? Progress, string? Problem, string? Result);
 
-/// <summary>A certificate of a listener.</summary>
 /// <param name="Problem">Why it cannot be read; null when it can.</param>
 public sealed record CertificateRow(string Listener, string File, string? Subject, DateTimeOffset? Until, string? Problem);
 
@@ -40,7 +38,6 @@ internal sealed class UpkeepPages(Jobs jobs, Health health, Damage damage, Trash
     private const int MostJobs = 20;
     private const int MostDamaged = 50;
 
-    /// <summary>The page.</summary>
     public UpkeepPage Read()
     {
         var options = inForce.Current;

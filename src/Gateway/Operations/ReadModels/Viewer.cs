@@ -20,6 +20,5 @@ internal sealed class Viewer(string actor, bool isOperator, Func<RepositoryName,
     /// <summary>Whether the person sees the pages about the whole gateway, and what passes through with clients' own credentials.</summary>
     public bool IsOperator => isOperator;
 
-    /// <summary>The caller in one repository.</summary>
     public Caller In(RepositoryName canonicalName) => callerOf(canonicalName);
 }

@@ -37,7 +37,6 @@ internal sealed class Zstd : IByteSource, IDisposable
         return new(packed, stream);
     }
 
-    /// <inheritdoc/>
     public async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
         while (true)
@@ -53,7 +52,6 @@ internal sealed class Zstd : IByteSource, IDisposable
         }
     }
 
-    /// <inheritdoc/>
     public unsafe void Dispose()
     {
         _ = Methods.ZSTD_freeDCtx(_stream);
