@@ -12,7 +12,6 @@ internal sealed class Completeness
 
     /// <param name="volume">The folder of the volume, or of its copy.</param>
     /// <param name="roots">The roots with bytes, below the volume.</param>
-    /// <param name="root">The root of the repository.</param>
     public Completeness(string volume, IEnumerable<string> roots, string root, string repository)
     {
         _all = [.. roots.Select(each => new Root($"{volume}/{each}", Lifetime.Pushed))];

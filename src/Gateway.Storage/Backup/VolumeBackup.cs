@@ -3,8 +3,6 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>What a backup has.</summary>
-/// <param name="Repositories">The number of repositories.</param>
-/// <param name="Files">The number of files.</param>
 /// <param name="Bytes">The bytes of all files; linked files take no additional room.</param>
 /// <param name="IsLinked">Whether files are hard links; otherwise they are copies.</param>
 /// <param name="Dropped">

@@ -21,7 +21,6 @@ public static class BucketProbe
     private static readonly TimeSpan MostSkew = TimeSpan.FromMinutes(5);
 
     /// <summary>Tries a bucket for real.</summary>
-    /// <param name="clock">The clock of this machine.</param>
     public static async Task<BucketReport> RunAsync(
         S3Options options, TimeProvider clock, ILogger logger, CancellationToken cancellationToken)
     {

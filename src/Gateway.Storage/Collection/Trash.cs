@@ -9,7 +9,6 @@ namespace Gateway.Storage;
 public sealed record TrashLimits(TimeSpan MaxAge, long MaxBytes);
 
 /// <summary>A removed folder.</summary>
-/// <param name="At">When it was removed.</param>
 /// <param name="Place">Where it is now.</param>
 /// <param name="From">Its former path below the volume; empty for a folder of an earlier version, which noted none.</param>
 /// <param name="Bytes">Disk space.</param>

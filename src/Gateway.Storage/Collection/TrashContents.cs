@@ -3,7 +3,6 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>Something in the trash.</summary>
-/// <param name="At">When it was removed.</param>
 /// <param name="What"><c>manifest</c>, <c>tag</c>, <c>link</c> (of a blob), <c>blob</c> (bytes) or <c>other</c>.</param>
 /// <param name="Name">Repository with tag or digest, a digest, or a path.</param>
 /// <param name="Bytes">Disk space.</param>

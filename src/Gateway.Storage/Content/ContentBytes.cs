@@ -53,8 +53,6 @@ public static class ContentBytes
 
     private sealed class Writer(int most) : IBodyWriter
     {
-        private const int Step = 64 * 1024;
-
         private readonly ArrayBufferWriter<byte> _bytes = new();
         private bool _isTooLong;
 
@@ -66,26 +64,6 @@ public static class ContentBytes
             _isTooLong |= _bytes.WrittenCount + (long)bytes.Length > most;
             if (!_isTooLong) _bytes.Write(bytes.Span);
             return ValueTask.CompletedTask;
-        }
-
-        public async ValueTask SendFileAsync(SafeFileHandle file, long offset, long count, CancellationToken cancellationToken)
-        {
-            var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Min(Step, Math.Max(count, 1)));
-            try
-            {
-                while (count > 0)
-                {
-                    var wanted = (int)Math.Min(buffer.Length, count);
-                    var read = await RandomAccess.ReadAsync(file, buffer.AsMemory(0, wanted), offset, cancellationToken);
-                    if (read == 0) throw new EndOfStreamException($"a file ended {count} bytes early, at offset {offset}");
-                    await WriteAsync(buffer.AsMemory(0, read), cancellationToken);
-                    (offset, count) = (offset + read, count - read);
-                }
-            }
-            finally
-            {
-                ArrayPool<byte>.Shared.Return(buffer);
-            }
         }
     }
 }

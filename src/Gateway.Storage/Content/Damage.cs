@@ -145,7 +145,6 @@ public sealed class Damage : IDisposable
     /// Records that a root's file does not have its digest. False when the file is gone, or is another one now. A cached file is only
     /// counted: the caller removes it, and it is fetched again.
     /// </summary>
-    /// <param name="read">The file that was read.</param>
     /// <param name="isUnread">Whether the disk could not read it, so that its bytes may be right.</param>
     internal bool Found(Root root, Digest digest, FileFacts read, bool isUnread)
     {

@@ -15,5 +15,6 @@ public interface IBodyWriter
     /// Sends <paramref name="count"/> bytes of a file from <paramref name="offset"/>. Throws <see cref="EndOfStreamException"/> when the
     /// file is shorter.
     /// </summary>
-    ValueTask SendFileAsync(SafeFileHandle file, long offset, long count, CancellationToken cancellationToken);
+    ValueTask SendFileAsync(SafeFileHandle file, long offset, long count, CancellationToken cancellationToken) =>
+        FilePieces.ReadAsync(file, offset, count, bytes => WriteAsync(bytes, cancellationToken), cancellationToken);
 }

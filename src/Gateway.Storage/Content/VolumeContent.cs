@@ -58,7 +58,6 @@ public sealed class VolumeContent : IContentLookup
         (await OpenAsync(Lifetime.Staged, digest, digest, size, cancellationToken)).Content;
 
     /// <summary>Opens content from this root, or from the others if this one does not have it.</summary>
-    /// <param name="requested">The digest by which it was requested.</param>
     /// <param name="size">See <see cref="FindAsync"/>.</param>
     internal ValueTask<Opened> OpenAsync(
         Lifetime first, Digest digest, Digest requested, long size, CancellationToken cancellationToken)

@@ -6,7 +6,6 @@ namespace Gateway.Storage;
 /// The in-memory content of a folder of one repository that has one file for each entry. It is read on first use; after that, the applier
 /// reports each file that it writes or removes.
 /// </summary>
-/// <param name="folder">Path of the folder.</param>
 /// <param name="keyOf">The key of an entry, which is also its order.</param>
 /// <param name="read">Reads an entry from its file; null for an incomplete file, which the journal writes again.</param>
 internal sealed class SmallFolder<TKey, TEntry>(

@@ -41,8 +41,6 @@ public readonly record struct TaggedManifest(TagState State, StoredManifest? Man
 /// <summary>A held push: the binding that a tag waits for.</summary>
 /// <param name="Sequence">The number of the change that held it: a later held push has a larger one.</param>
 /// <param name="Actor">The account that pushed it.</param>
-/// <param name="PushedAt">When it was pushed.</param>
-/// <param name="Expires">When it expires.</param>
 /// <param name="Missing">What it waits for: one line.</param>
 public sealed record HeldPush(
     TagName Tag, Digest Digest, long Sequence, string Actor, DateTimeOffset PushedAt, DateTimeOffset Expires, string Missing);

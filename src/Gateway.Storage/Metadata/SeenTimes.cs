@@ -7,7 +7,6 @@ namespace Gateway.Storage;
 /// When content was first seen in one repository: an append-only file with one line per digest, read on first use. The first line of a
 /// digest counts.
 /// </summary>
-/// <param name="file">Path of the file.</param>
 internal sealed class SeenTimes(string file)
 {
     private readonly Lock _lock = new();

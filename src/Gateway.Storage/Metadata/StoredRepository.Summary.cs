@@ -3,7 +3,6 @@ using Gateway.Oci;
 namespace Gateway.Storage;
 
 /// <summary>The size of a repository, as far as it was counted.</summary>
-/// <param name="Tags">Number of tags.</param>
 /// <param name="HasMoreTags">Whether there are more tags than were counted.</param>
 /// <param name="Bytes">Bytes of its manifests and blobs; content that repositories share counts for each of them.</param>
 /// <param name="HasMoreContent">Whether there is more content than was counted.</param>

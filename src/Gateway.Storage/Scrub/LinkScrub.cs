@@ -14,7 +14,6 @@ internal sealed class LinkScrub
     private readonly Dictionary<Digest, List<NeedingManifest>> _needed;
     private readonly List<string> _problems = [];
 
-    /// <param name="damaged">The damaged content.</param>
     public LinkScrub(VolumeContent content, ManifestFiles files, TimeProvider clock, IEnumerable<Digest> damaged)
     {
         (_content, _files, _pace) = (content, files, new(clock));

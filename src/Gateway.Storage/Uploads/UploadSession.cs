@@ -8,9 +8,7 @@ internal sealed record UploadNote(string Repository, string Actor, string Algori
 
 /// <summary>An upload session that is open.</summary>
 /// <param name="Repository">The full name of the stored repository (<see cref="StoredRepository.FullName"/>).</param>
-/// <param name="Actor">The account that pushes.</param>
 /// <param name="Length">Bytes that were received until the last pause of the client.</param>
-/// <param name="Since">When it was opened.</param>
 /// <param name="LastUse">When a request last took it over.</param>
 public sealed record OpenUpload(string Repository, string Actor, long Length, DateTimeOffset Since, DateTimeOffset LastUse);
 

@@ -116,7 +116,7 @@ internal sealed class AccessControl
 
     /// <summary>The caller for this identity in this repository, with its rights.</summary>
     /// <param name="canonicalName">The name that access rules see (<c>Routed.CanonicalName</c>).</param>
-    /// <param name="standing">Whether that still holds when something is changed.</param>
+    /// <param name="authorization">Whether that still holds when something is changed.</param>
     public Caller For(Identity identity, RepositoryName canonicalName, IRequestAuthorization? authorization = null) => identity switch
     {
         Identity.Known known => new(known.Actor, RightsOf(known, canonicalName.Value)) { Authorization = authorization },

@@ -30,7 +30,6 @@ internal sealed class ConfigurationWatcher : IAsyncDisposable
     private string? _text;
 
     /// <param name="path">The file that was read; null for none.</param>
-    /// <param name="current">The options in force.</param>
     /// <param name="load">Reads everything again.</param>
     /// <param name="apply">Applies the new options; not called if they need a restart. If this or <paramref name="load"/> throws, the
     /// exception is logged, the old configuration stays in force, and the next change is handled as usual.</param>

@@ -16,7 +16,6 @@ internal static class Welcome
     /// <param name="listening">The addresses in use, in the order of <c>listen</c>.</param>
     /// <param name="operatorAddress">The address of the operator port.</param>
     /// <param name="inContainer">Whether a loopback address is the container's own, which cannot be reached from outside.</param>
-    /// <param name="version">The version of this program.</param>
     /// <param name="configuration">The configuration file; null for none.</param>
     public static string Text(
         GatewayOptions options, IReadOnlyList<Uri> listening, Uri operatorAddress, bool inContainer = false, string version = "",

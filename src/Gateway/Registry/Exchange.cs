@@ -8,7 +8,6 @@ using Gateway.Storage;
 namespace Gateway.Registry;
 
 /// <summary>One request and its response. Each step adds what it found, and handlers answer through it.</summary>
-/// <param name="current">The configuration in force.</param>
 /// <param name="forwarded">What trusted proxies say about the request; null if that may be forged.</param>
 internal sealed class Exchange(
     HttpContext context, ICurrent<Snapshot> current, AuditLog audit, Listener listener, RequestRecord record, Forwarded? forwarded,

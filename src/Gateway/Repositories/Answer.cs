@@ -46,12 +46,9 @@ internal enum InvalidCause
 /// <summary>One recorded verdict. The client is shown its id, so that a person can ask for the reasons later.</summary>
 /// <param name="Id">Short random name, <c>d-…</c>.</param>
 /// <param name="Time">When the verdict was given.</param>
-/// <param name="Stage">The stage that was evaluated.</param>
 /// <param name="Repository">The canonical name of the repository.</param>
 /// <param name="Reference">The tag or digest of the request.</param>
-/// <param name="Digest">The manifest.</param>
 /// <param name="Actor">The account of the request, or <c>anonymous</c>.</param>
-/// <param name="Verdict">The verdict.</param>
 internal sealed record Decision(
     string Id, DateTimeOffset Time, Stage Stage, RepositoryName Repository, string Reference, Digest Digest, string Actor, Verdict Verdict)
 {
@@ -101,7 +98,6 @@ internal abstract record Answer<T>(CacheHandling Handling)
     public sealed record Refused(Decision Decision, CacheHandling Handling) : Answer<T>(Handling);
 
     /// <summary>The request is invalid.</summary>
-    /// <param name="Code">The error code.</param>
     /// <param name="Message">One line for the client.</param>
     /// <param name="Detail">The <c>detail</c> of the error; null for none.</param>
     /// <param name="Cause">Why, where the code does not say it.</param>

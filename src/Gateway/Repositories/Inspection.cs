@@ -11,8 +11,6 @@ namespace Gateway.Repositories;
 /// caller gives it a gate over stored content, so that no upstream is asked.
 /// </summary>
 /// <param name="name">The canonical name of the repository.</param>
-/// <param name="backing">The repository.</param>
-/// <param name="evaluator">The policy.</param>
 /// <param name="takesPushes">Whether clients may push to it.</param>
 /// <param name="verdicts">Verdicts of earlier inspections under the same policy.</param>
 internal sealed class Inspection(

@@ -10,24 +10,18 @@ namespace Gateway.Repositories;
 /// to it, all in one change.
 /// </summary>
 /// <param name="name">The canonical name of the repository that receives the manifest.</param>
-/// <param name="backing">That repository.</param>
-/// <param name="evaluator">The policy.</param>
 /// <param name="contents">Finds the blobs on the volume: their bytes are linked, not copied.</param>
-/// <param name="clock">The time.</param>
 internal sealed class Promotion(RepositoryName name, IBacking backing, Evaluator evaluator, IContentLookup contents, TimeProvider clock)
 {
-    /// <param name="Manifest">The manifest.</param>
     /// <param name="About">The subject, for evidence; empty otherwise.</param>
     private readonly record struct Copied(StoredManifest Manifest, Digest About);
 
     /// <summary>Promotes a manifest.</summary>
     /// <param name="caller">The caller, with its rights in the receiving repository, which the gate has checked.</param>
     /// <param name="sourceName">The canonical name of the repository that has the manifest.</param>
-    /// <param name="source">That repository.</param>
     /// <param name="manifest">The manifest, which the caller may pull there.</param>
     /// <param name="tag">The tag to bind.</param>
     /// <param name="copied">Is told of every blob that the repository has now.</param>
-    /// <param name="cancellationToken">Ends the request.</param>
     public async ValueTask<Answer<PushedManifest>> PromoteAsync(
         Caller caller, RepositoryName sourceName, IBacking source, StoredManifest manifest, TagName tag, Action<Digest> copied,
         CancellationToken cancellationToken)

@@ -10,7 +10,6 @@ namespace Gateway.Repositories;
 /// many more were allowed at that moment, so that concurrent pushes together do not exceed a limit.
 /// </summary>
 /// <param name="name">The canonical name of the repository.</param>
-/// <param name="backing">The repository.</param>
 /// <param name="evaluator">The policy, which has the limits.</param>
 /// <param name="clock">Tells which held pushes have expired.</param>
 internal sealed class PushQuota(RepositoryName name, IBacking backing, Evaluator evaluator, TimeProvider clock)

@@ -9,8 +9,6 @@ namespace Gateway.Repositories;
 /// Deletes manifests, tags and blobs of one repository for callers that have the right to, and protects evidence that is in use.
 /// </summary>
 /// <param name="name">The canonical name of the repository.</param>
-/// <param name="backing">The repository.</param>
-/// <param name="evaluator">The policy.</param>
 internal sealed class Removal(RepositoryName name, IBacking backing, Evaluator evaluator)
 {
     private readonly Dependents _dependents = new(name, backing, evaluator);

@@ -105,7 +105,6 @@ internal sealed partial class Repository
     /// <param name="digest">The blob.</param>
     /// <param name="from">The repository that has the blob.</param>
     /// <param name="there">The caller there.</param>
-    /// <param name="cancellationToken">Ends the request.</param>
     public async ValueTask<bool> MountAsync(
         Caller caller, Digest digest, Repository from, Caller there, CancellationToken cancellationToken)
     {

@@ -47,12 +47,9 @@ internal sealed partial class Repository
     /// <summary>
     /// Evaluates a manifest that an upstream sent. It is stored, and the tag is bound to it, only as far as the policy admits it.
     /// </summary>
-    /// <param name="caller">The caller.</param>
-    /// <param name="manifest">The manifest.</param>
     /// <param name="tag">The tag that the caller asked for; null for a digest.</param>
     /// <param name="from">What the tag is bound to until now; null when it is not to be bound.</param>
     /// <param name="handling">How the manifest was obtained.</param>
-    /// <param name="cancellationToken">Ends the request.</param>
     private async ValueTask<Answer<StoredManifest>> AdmitFetchedAsync(
         Caller caller, StoredManifest manifest, TagName? tag, Digest? from, CacheHandling handling, CancellationToken cancellationToken)
     {

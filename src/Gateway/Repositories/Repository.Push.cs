@@ -11,7 +11,6 @@ namespace Gateway.Repositories;
 /// <param name="Reference">The tag or digest in the path.</param>
 /// <param name="Tags">The tags of <c>?tag=</c> (distribution-spec main, end-7b): all of them are bound, or none is.</param>
 /// <param name="ContentType">The <c>Content-Type</c> without parameters; null when it was not sent.</param>
-/// <param name="Bytes">The document.</param>
 internal sealed record ManifestPush(Reference Reference, ImmutableArray<TagName> Tags, string? ContentType, ReadOnlyMemory<byte> Bytes)
 {
     /// <summary>What every tag must be bound to until the push is committed (empty: not bound); null when that does not matter.</summary>

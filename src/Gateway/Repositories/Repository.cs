@@ -13,11 +13,9 @@ namespace Gateway.Repositories;
 /// </summary>
 /// <param name="name">The canonical name of the repository.</param>
 /// <param name="backing">The repository's content.</param>
-/// <param name="evaluator">The policy.</param>
 /// <param name="contents">Finds content on the volume, for mounts and promotions.</param>
 /// <param name="recent">Notes which repositories have a blob.</param>
 /// <param name="takesPushes">Whether clients may push to it.</param>
-/// <param name="clock">The time.</param>
 /// <param name="takesPushesLater">Whether pushes are accepted while the upstream cannot be asked.</param>
 internal sealed partial class Repository(
     RepositoryName name, IBacking backing, Evaluator evaluator, IContentLookup contents, RecentBlobs recent, bool takesPushes,
@@ -50,9 +48,7 @@ internal sealed partial class Repository(
     /// <param name="caller">The caller here.</param>
     /// <param name="source">The repository that has the manifest.</param>
     /// <param name="there">The caller there.</param>
-    /// <param name="reference">The manifest.</param>
     /// <param name="tag">The tag to bind here.</param>
-    /// <param name="cancellationToken">Ends the request.</param>
     public async ValueTask<Answer<PushedManifest>> PromoteAsync(
         Caller caller, Repository source, Caller there, Reference reference, TagName tag, CancellationToken cancellationToken)
     {

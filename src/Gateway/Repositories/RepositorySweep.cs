@@ -6,9 +6,7 @@ namespace Gateway.Repositories;
 
 /// <summary>Removes what no request removes: held pushes that have expired, and evidence whose subject was never pushed.</summary>
 /// <param name="name">The canonical name of the repository.</param>
-/// <param name="backing">The repository.</param>
 /// <param name="evaluator">The policy, which says how long both are stored.</param>
-/// <param name="clock">The time.</param>
 internal sealed class RepositorySweep(RepositoryName name, IBacking backing, Evaluator evaluator, TimeProvider clock)
 {
     /// <summary>Removes everything that has expired; nothing without a policy.</summary>

@@ -8,7 +8,6 @@ namespace Gateway.WebConsole;
 /// <param name="Id">The value of the cookie: 256 random bits.</param>
 /// <param name="Account">The name that the pages show.</param>
 /// <param name="Csrf">The token of its forms.</param>
-/// <param name="Opened">When it began.</param>
 internal sealed record Session(string Id, string Account, string Csrf, DateTimeOffset Opened)
 {
     /// <summary>The identity; null on the operator port.</summary>

@@ -10,8 +10,6 @@ namespace Gateway.Storage;
 /// </param>
 internal sealed class CheckingWriter(IBodyWriter next, DigestAlgorithm algorithm, long length = -1) : IBodyWriter, IDisposable
 {
-    private const int BufferSize = 256 * 1024;
-
     private readonly ContentHash _hash = new(algorithm);
     private long _position;
     private byte[] _last = [];
@@ -27,11 +25,8 @@ internal sealed class CheckingWriter(IBodyWriter next, DigestAlgorithm algorithm
         return next.WriteAsync(bytes[..^1], cancellationToken);
     }
 
-    public ValueTask SendFileAsync(SafeFileHandle file, long offset, long count, CancellationToken cancellationToken) =>
-        ReadAsync(file, offset, count, bytes => WriteAsync(bytes, cancellationToken), cancellationToken);
-
     /// <summary>Hashes the first bytes of a file, which the reader has received already.</summary>
-    public ValueTask HashSentAsync(SafeFileHandle file, long count, CancellationToken cancellationToken) => ReadAsync(
+    public ValueTask HashSentAsync(SafeFileHandle file, long count, CancellationToken cancellationToken) => FilePieces.ReadAsync(
         file, 0, count,
         bytes =>
         {
@@ -47,20 +42,6 @@ internal sealed class CheckingWriter(IBodyWriter next, DigestAlgorithm algorithm
     {
         _hash.AppendData(bytes);
         _position += bytes.Length;
-    }
-
-    private static async ValueTask ReadAsync(
-        SafeFileHandle file, long offset, long count, Func<ReadOnlyMemory<byte>, ValueTask> use, CancellationToken cancellationToken)
-    {
-        var buffer = new byte[(int)Math.Min(BufferSize, Math.Max(count, 1))];
-        while (count > 0)
-        {
-            var wanted = buffer.AsMemory(0, (int)Math.Min(buffer.Length, count));
-            var read = await RandomAccess.ReadAsync(file, wanted, offset, cancellationToken);
-            if (read == 0) throw new EndOfStreamException($"a file ended {count} bytes early, at offset {offset}");
-            await use(buffer.AsMemory(0, read));
-            (offset, count) = (offset + read, count - read);
-        }
     }
 
     public void Dispose() => _hash.Dispose();

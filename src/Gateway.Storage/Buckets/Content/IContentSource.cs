@@ -15,7 +15,6 @@ internal interface IContentSource
     /// Opens the bytes of a range, in one request. Throws <see cref="FileNotFoundException"/> when the store does not have them any more,
     /// and another <see cref="IOException"/> when it does not answer.
     /// </summary>
-    /// <param name="offset">The first byte.</param>
     /// <param name="end">One past the last byte.</param>
     ValueTask<ObjectBody> OpenAsync(long offset, long end, CancellationToken cancellationToken);
 

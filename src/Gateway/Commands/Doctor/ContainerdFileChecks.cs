@@ -26,7 +26,6 @@ internal static class ContainerdFileChecks
     /// <summary>The folder of one registry.</summary>
     /// <param name="Client">The client that reads it, as <c>gateway client-config</c> calls it.</param>
     /// <param name="Name">The registry's host, or <c>_default</c>.</param>
-    /// <param name="Path">The folder.</param>
     /// <param name="Text">Its hosts.toml; null for none.</param>
     private sealed record HostFolder(string Client, string Name, string Path, string? Text)
     {

@@ -4,7 +4,6 @@ using Gateway.Configuration;
 namespace Gateway.Commands.Doctor;
 
 /// <summary>One run of <c>gateway doctor</c>: what is examined.</summary>
-/// <param name="Options">The configuration.</param>
 /// <param name="View">The gateway as its clients see it.</param>
 /// <param name="Caller">Sends requests to the clients' port, as <paramref name="View"/> names it.</param>
 /// <param name="Image">An image that exists, to play whole pulls with; null for requests that expect 404.</param>

@@ -51,5 +51,4 @@ internal sealed record MappingNode(SourceLocation Location, ImmutableArray<Mappi
     }
 }
 
-/// <param name="KeyLocation">The place of the key.</param>
 internal sealed record MappingEntry(string Key, SourceLocation KeyLocation, ConfigurationNode Value);

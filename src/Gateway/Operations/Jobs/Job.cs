@@ -63,7 +63,6 @@ internal sealed record Job(
 /// <summary>The regular runs of a kind.</summary>
 /// <param name="Every">From one start to the next.</param>
 /// <param name="AfterStart">How long after the start of the gateway at the earliest.</param>
-/// <param name="Request">The options.</param>
 internal sealed record JobSchedule(TimeSpan Every, TimeSpan AfterStart, JsonElement Request);
 
 /// <summary>One kind of long work.</summary>

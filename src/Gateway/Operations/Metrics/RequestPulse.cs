@@ -3,7 +3,6 @@ using System.Numerics;
 namespace Gateway.Operations;
 
 /// <summary>How long answers took, in milliseconds: half of them, 95 and 99 of 100 at most this long.</summary>
-/// <param name="Requests">Number of requests.</param>
 public sealed record LatencyView(long Requests, double P50, double P95, double P99);
 
 /// <summary>

@@ -14,7 +14,6 @@ internal sealed class Elsewhere(StoredGates gates, KnownRepositories known, Stor
     /// The blobs of a repository that others need too; the second value is false when not all repositories were looked at.
     /// </summary>
     /// <param name="name">The repository, which does not count.</param>
-    /// <param name="blobs">The blobs.</param>
     public async ValueTask<(HashSet<Digest> Shared, bool IsComplete)> FindAsync(
         RepositoryName name, IReadOnlyCollection<Digest> blobs, CancellationToken cancellationToken)
     {

@@ -91,7 +91,6 @@ public sealed record ReferrerNode(
     DateTimeOffset? LoggedAt, string? Details, IReadOnlyList<ReferrerNode> Referrers);
 
 /// <summary>The policy's answer.</summary>
-/// <param name="Stage">The stage that was evaluated.</param>
 /// <param name="Outcome">The outcome with modes and exceptions.</param>
 /// <param name="Rules">The result of each rule, in the order of the file.</param>
 /// <param name="Unknown">Why it is not known whether it is refused; null when it is known.</param>

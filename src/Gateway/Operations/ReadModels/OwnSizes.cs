@@ -6,7 +6,6 @@ using Gateway.Storage;
 namespace Gateway.Operations.ReadModels;
 
 /// <summary>What a repository has for itself, and what it shares with others.</summary>
-/// <param name="Known">The repository.</param>
 /// <param name="Own">Bytes that no other repository has: as many are freed when the repository is deleted.</param>
 /// <param name="Shared">Bytes that others have too.</param>
 internal readonly record struct OwnSize(KnownRepository Known, long Own, long Shared);

@@ -10,7 +10,6 @@ namespace Gateway.Operations.ReadModels;
 /// <param name="Damaged">Number of contents whose bytes do not have their digest.</param>
 /// <param name="DamagedContent">Some of them, with where their files were set aside.</param>
 /// <param name="Trash">Disk space of the trash.</param>
-/// <param name="Version">The version of this program.</param>
 /// <param name="Runtime">The version of .NET that runs it.</param>
 public sealed record UpkeepPage(
     IReadOnlyList<JobRow> Jobs, IReadOnlyList<string> Problems, int Damaged, IReadOnlyList<DamagedRow> DamagedContent,

@@ -31,7 +31,6 @@ internal sealed class EarlyRange(FetchResources resources, BlobFetch fetch, Upst
     /// </summary>
     /// <param name="offset">First byte wanted.</param>
     /// <param name="end">One past the last byte wanted.</param>
-    /// <param name="cancellationToken">Cancels the request and the reads.</param>
     public async Task<bool> OpenAsync(long offset, long end, CancellationToken cancellationToken)
     {
         if ((_place = resources.Places.TryEnterEarly(source)) is null) return false;

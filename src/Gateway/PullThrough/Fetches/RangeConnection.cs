@@ -24,8 +24,6 @@ internal sealed class RangeConnection : IAsyncDisposable
     }
 
     /// <summary>A range, and the content that it must belong to.</summary>
-    /// <param name="First">First byte.</param>
-    /// <param name="Last">Last byte.</param>
     /// <param name="Length">Bytes of the whole content; null when unknown.</param>
     /// <param name="ETag">A strong one of the content; null when unknown.</param>
     /// <param name="Except">The endpoint to try last; null for none.</param>

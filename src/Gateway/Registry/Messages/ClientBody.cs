@@ -6,7 +6,7 @@ using static Microsoft.AspNetCore.Http.StatusCodes;
 namespace Gateway.Registry;
 
 /// <summary>
-/// The body of an upload. It fails when the client sends nothing for <paramref name="idle"/>. Clients compress while they send, and pause
+/// The body of an upload. It fails when the client sends nothing for an idle time. Clients compress while they send, and pause
 /// for that long. The server's own limit is an average: it would end a sender that begins late, and never one that stops late.
 /// </summary>
 /// <remarks>

@@ -286,7 +286,6 @@ internal sealed class Closure
 /// <summary>What every <see cref="Closure"/> of one configuration is read with.</summary>
 /// <param name="Engine">Says which facts the policy needs.</param>
 /// <param name="Contents">Finds out what the bytes of blobs are.</param>
-/// <param name="Clock">The clock for decisions.</param>
 /// <param name="Elsewhere">The signature repositories that may have evidence about a manifest.</param>
 internal sealed record ClosureSources(
     PolicyEngine Engine, BlobContents Contents, TimeProvider Clock, ImmutableArray<SignatureRepository> Elsewhere);

@@ -7,8 +7,6 @@ namespace Gateway.Repositories;
 
 /// <summary>Finds the manifests whose verdicts may rest on a manifest or blob of the same repository.</summary>
 /// <param name="name">The canonical name of the repository.</param>
-/// <param name="backing">The repository.</param>
-/// <param name="evaluator">The policy.</param>
 internal sealed class Dependents(RepositoryName name, IBacking backing, Evaluator evaluator)
 {
     /// <summary>

@@ -32,8 +32,6 @@ internal sealed record Review(
 /// the held pushes that waited for it.
 /// </summary>
 /// <param name="name">The canonical name of the repository.</param>
-/// <param name="backing">The repository.</param>
-/// <param name="evaluator">The policy.</param>
 /// <param name="clock">Tells when held pushes expire and when the time of a review is over.</param>
 internal sealed class EvidenceReview(RepositoryName name, IBacking backing, Evaluator evaluator, TimeProvider clock)
 {

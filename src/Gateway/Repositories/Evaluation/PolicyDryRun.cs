@@ -7,7 +7,6 @@ namespace Gateway.Repositories;
 
 /// <summary>The verdict of a reference.</summary>
 /// <param name="Digest">The manifest that was evaluated: for a tag its held push, otherwise what the tag is bound to.</param>
-/// <param name="Verdict">The verdict.</param>
 /// <param name="Held">The held push of the tag, even when it has expired and is not removed yet; null for none, and for a digest.</param>
 /// <param name="Live">What the tag is bound to; empty for nothing, and for a digest.</param>
 internal sealed record Explanation(Digest Digest, Verdict Verdict, HeldPush? Held, Digest Live);
@@ -16,8 +15,6 @@ internal sealed record Explanation(Digest Digest, Verdict Verdict, HeldPush? Hel
 /// Evaluates the policy without effect: it reads and asks as a request does, but records no decision and notes no verdict.
 /// </summary>
 /// <param name="name">The canonical name of the repository.</param>
-/// <param name="backing">The repository.</param>
-/// <param name="evaluator">The policy.</param>
 internal sealed class PolicyDryRun(RepositoryName name, IBacking backing, Evaluator evaluator)
 {
     /// <summary>Tags read at once.</summary>

@@ -68,7 +68,6 @@ internal sealed class VerdictCache
             : null;
 
     /// <param name="basis">The versions before the evaluation began.</param>
-    /// <param name="now">The time.</param>
     /// <param name="took">
     /// How long the evaluation took. A verdict that waits for evidence is cached twice as long, so that evaluations of refused images take
     /// no more than a part of the time.

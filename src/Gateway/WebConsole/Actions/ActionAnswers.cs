@@ -4,7 +4,6 @@ using Gateway.WebConsole.Pages;
 namespace Gateway.WebConsole;
 
 /// <summary>Where the page of a result leads.</summary>
-/// <param name="To">The address.</param>
 /// <param name="Word">What the link says.</param>
 internal sealed record WayBack(string To, string Word);
 

@@ -1,6 +1,5 @@
 namespace Gateway.WebConsole;
 
 /// <summary>The result of a part of an action.</summary>
-/// <param name="IsGood">Whether it was done.</param>
 /// <param name="Text">One sentence.</param>
 public sealed record ResultLine(bool IsGood, string Text);
