@@ -48,6 +48,7 @@ public sealed class BucketCollectionModelTests
     [InlineData(CollectionBug.Undated)]
     [InlineData(CollectionBug.DatedWhenSent)]
     [InlineData(CollectionBug.Believed)]
+    [InlineData(CollectionBug.FencedLate)]
     public void Seeded_bug_is_found(CollectionBug bug)
     {
         for (var seed = 0; seed < InterleavingsOfBug; seed++)

@@ -84,18 +84,27 @@ internal sealed partial class CollectionModel
             for (var tries = 0; tries < 4; tries++)
             {
                 var change = new Change([new Operation.LinkBlob(digest, 1)]) { PlacedUnder = log.Fence };
+                await HoldUpAsync();
                 if (isMount)
                 {
                     if (await _contents.FindAsync(digest, 1, default) is null) return;
                 }
                 else await _contents.PutAsync(digest, Contents[at], Put.Durable, default);
-                await PauseAsync();
+                await HoldUpAsync();
+                if (_model._bug == CollectionBug.FencedLate) change = change with { PlacedUnder = log.Fence };
                 var result = await log.CommitAsync(change);
                 if (result is CommitResult.Collected) continue;
                 Assert.IsType<CommitResult.Committed>(result);
                 _model._pushes++;
                 return;
             }
+        }
+
+        // Mostly for one step; sometimes for longer than two collections take.
+        private async Task HoldUpAsync()
+        {
+            await PauseAsync();
+            if (_model._random.Next(8) == 0) await WaitAsync(Grace * _model._random.Next(1, 8));
         }
 
         /// <summary>Looks at the state as the poll does, and collects, until the client has ended.</summary>
@@ -137,8 +146,13 @@ internal sealed partial class CollectionModel
             if (_gate.Known.State is { Phase: not CollectionPhase.Done }) return;
             var linked = new HashSet<Digest>();
             await foreach (var name in NamesAsync()) linked.UnionWith(await LinksOfAsync(name));
-            (Digest, long)[] unlinked = [.. Digests.Where(digest => !linked.Contains(digest)).Select(static digest => (digest, 1L))];
-            if (unlinked.Length > 0) await collection.CondemnAsync(new(unlinked), 0, default);
+            // As the product does, which lists the bytes: a later collection does not name what an earlier one has removed.
+            var unlinked = new List<(Digest, long)>();
+            foreach (var digest in Digests.Where(digest => !linked.Contains(digest)))
+            {
+                if (await _bucket.HeadAsync(BucketContents.KeyOf("", digest), default) is not null) unlinked.Add((digest, 1L));
+            }
+            if (unlinked.Count > 0) await collection.CondemnAsync(new([.. unlinked]), 0, default);
         }
 
         private async IAsyncEnumerable<string> NamesAsync()

@@ -32,6 +32,9 @@ public enum CollectionBug
 
     /// <summary>A push believes that bytes are there which it found before the collection.</summary>
     Believed,
+
+    /// <summary>A push notes the fence after it has looked for the bytes: collections may have passed since.</summary>
+    FencedLate,
 }
 
 /// <summary>
