@@ -31,8 +31,8 @@ public sealed class BucketReviewTests : IAsyncLifetime
 
     public async ValueTask DisposeAsync() => await _rig.DisposeAsync();
 
-    private Task<BucketReviewed> ReviewAsync() =>
-        BucketReview.RunAsync(_bucket, "", TimeSpan.FromSeconds(10), TimeProvider.System, default);
+    private Task<BucketReviewed> ReviewAsync(MemoryBucket? bucket = null) =>
+        BucketReview.RunAsync(bucket ?? _bucket, "", TimeSpan.FromSeconds(10), TimeProvider.System, default);
 
     private async Task LinkAsync(string path, Digest digest) =>
         await _bucket.PutAsync($"{Manifests}/{path}/link", Encoding.ASCII.GetBytes(digest.ToString()), PutCondition.None, default);
@@ -70,5 +70,50 @@ public sealed class BucketReviewTests : IAsyncLifetime
         await _rig.Volume.Logs!.DisposeAsync();
         _clock.Advance(TimeSpan.FromSeconds(2));
         Assert.DoesNotContain($"team/app@{_one}", (await ReviewAsync()).ForeignExamples);
+    }
+
+    [Fact]
+    public async Task Tag_that_another_program_moved_is_found_after_a_collection_has_replaced_the_head()
+    {
+        await LinkAsync("tags/v1/current", _two);
+        _clock.Advance(TimeSpan.FromSeconds(2));
+        await _rig.Volume.Logs!.Of(_rig.Volume.Pushed(VolumeRig.Name)).FenceAsync(1);
+        _clock.Advance(TimeSpan.FromSeconds(2));
+        Assert.Equal(["team/app:v1"], (await ReviewAsync()).ForeignExamples);
+    }
+
+    [Fact]
+    public async Task Earlier_binding_that_a_gateway_has_not_replaced_in_the_layout_yet_is_not_foreign()
+    {
+        // As after a kill between the change and its links.
+        var repository = _rig.Volume.Repositories.BuiltIn(VolumeRig.Name);
+        await repository.CommitAsync(new([new Operation.SetLive(TagName.Parse("v1"), _two)]), default);
+        await _rig.Volume.Logs!.DisposeAsync();
+        await LinkAsync("tags/v1/current", _one);
+        _clock.Advance(TimeSpan.FromSeconds(2));
+        var head = await _bucket.ReadAsync("gateway/heads/team/app/_head", int.MaxValue, null, default);
+        await _bucket.PutAsync("gateway/heads/team/app/_head", head.Bytes, PutCondition.None, default);
+        Assert.Empty((await ReviewAsync()).ForeignExamples);
+    }
+
+    [Fact]
+    public async Task Tags_that_are_too_many_to_be_read_are_counted()
+    {
+        for (var i = 0; i < 110; i++) await LinkAsync($"tags/theirs{i}/current", _one);
+        var review = await ReviewAsync();
+        Assert.Equal((100, 5, 10), (review.Foreign, review.ForeignExamples.Count, review.NotRead));
+    }
+
+    [Fact]
+    public async Task Repository_without_a_log_is_reported_once_the_bucket_was_adopted()
+    {
+        // Of no gateway: one would adopt it at its next poll.
+        var bucket = new MemoryBucket();
+        await bucket.PutAsync(
+            "docker/registry/v2/repositories/a/b/_manifests/tags/v1/current/link", Encoding.ASCII.GetBytes($"{_one}"),
+            PutCondition.None, default);
+        Assert.Empty((await ReviewAsync(bucket)).Unadopted);
+        await bucket.PutAsync("gateway/adopted", "1"u8.ToArray(), PutCondition.None, default);
+        Assert.Equal(["a/b"], (await ReviewAsync(bucket)).Unadopted);
     }
 }

@@ -54,10 +54,15 @@ public sealed class BucketCommandTests(S3Servers servers) : IDisposable
         // moto takes requests without a signature.
         using var http = new HttpClient { BaseAddress = server.Endpoint };
         await PutAsync("docker/registry/v2/repositories/team/app/_manifests/tags/theirs/current/link", $"{digest}");
+        await PutAsync("docker/registry/v2/repositories/new/app/_manifests/tags/theirs/current/link", $"{digest}");
+        await PutAsync("gateway/adopted", "1");
+        await PutAsync("gateway/heads/a/_head", "no head");
         await PutAsync("gateway/skipped/team/old/_skipped", "1 objects");
         (_, output, _) = await RunAsync("doctor", file);
         Assert.Contains($"BUCKET_FOREIGN         {bucket} at ", output);
         Assert.Contains("another program stored 1 tags and manifests that no gateway has, such as team/app:theirs; fix: ", output);
+        Assert.Contains("another program stored 1 repositories that no catalog has, such as new/app; fix: ", output);
+        Assert.Contains("503: the log of a in the bucket is damaged (gateway/heads/a/_head: expected an object of a log, ", output);
         Assert.Contains($"BUCKET_SKIPPED         {bucket} at ", output);
         Assert.Contains("they are listed in gateway/skipped/team/old/_skipped; fix: ", output);
 

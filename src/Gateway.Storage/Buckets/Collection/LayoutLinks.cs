@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Gateway.Oci;
 
 namespace Gateway.Storage;
@@ -28,6 +29,27 @@ internal sealed class LayoutLinks
             if (DigestOf(found.Key[(end + 1)..].Split('/')) is { IsEmpty: false } digest && of(digest)) links.Digests.Add(digest);
         }
         return links;
+    }
+
+    /// <summary>The names of repositories that have links in distribution's layout: one request for each.</summary>
+    /// <param name="prefix">See <see cref="SharedStore.Prefix"/>.</param>
+    public static async IAsyncEnumerable<string> NamesAsync(
+        IBucket bucket, string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        for (var name = await NextAsync(null); name is not null; name = await NextAsync(name)) yield return name;
+
+        async ValueTask<string?> NextAsync(string? after)
+        {
+            var all = $"{prefix}docker/registry/v2/repositories/";
+            // Behind every key of this repository, whose folders are an underscore and lower-case letters, and before those of repositories
+            // below it that follow. A store answers with this key in XML, so it must have no character that XML forbids.
+            var from = after is null ? null : $"{all}{after}/_~";
+            await foreach (var one in bucket.ListAsync(all, from, cancellationToken))
+            {
+                if (one.Key.IndexOf("/_", all.Length, StringComparison.Ordinal) is var end && end > 0) return one.Key[all.Length..end];
+            }
+            return null;
+        }
     }
 
     private static Digest DigestOf(string[] path) => path switch

@@ -9,8 +9,8 @@ namespace Gateway.Storage;
 /// </summary>
 public static class BucketReview
 {
-    // Chosen: enough to recognize the program that wrote them.
-    private const int MostExamples = 5;
+    /// <summary>Examples of each kind. Chosen: enough to recognize the program that wrote them.</summary>
+    public const int MostExamples = 5;
 
     /// <summary>Reads the layout and the logs of a bucket.</summary>
     /// <param name="limit">How long to read; the repositories after that are not compared.</param>
@@ -27,35 +27,58 @@ public static class BucketReview
         IBucket bucket, string prefix, TimeSpan limit, TimeProvider clock, CancellationToken cancellationToken)
     {
         var began = clock.GetTimestamp();
-        var (compared, all, foreign, unreadable) = (0, 0, new List<string>(), new List<string>());
+        var (compared, notRead, names) = (0, 0, new HashSet<string>(StringComparer.Ordinal));
+        var (foreign, unreadable) = (new List<string>(), new List<string>());
         await foreach (var head in bucket.ListAsync(LogObjects.HeadsPrefix(prefix), null, cancellationToken))
         {
             if (!RepositoryName.TryParse(LogObjects.NameOf(head.Key, prefix), out var name)) continue;
-            all++;
+            names.Add(name.Value);
             if (clock.GetElapsedTime(began) > limit) continue;
             compared++;
+            var comparison = new Comparison(bucket, prefix, name.Value);
             try
             {
-                foreign.AddRange(await new Comparison(bucket, prefix, name.Value).RunAsync(head.Facts.Written, cancellationToken));
+                foreign.AddRange(await comparison.RunAsync(head.Facts.Written, cancellationToken));
             }
             catch (UnreadableLogException e)
             {
                 unreadable.Add(e.Message);
             }
+            notRead += comparison.NotRead;
         }
         var skipped = new List<string>();
         var reports = AdoptedObjects.ReportsPrefix(prefix);
         await foreach (var report in bucket.ListAsync(reports, null, cancellationToken)) skipped.Add(report.Key);
-        return new(compared, all, foreign.Count, [.. foreign.Take(MostExamples)], skipped.Count, [.. skipped.Take(MostExamples)])
+        var unadopted = await UnadoptedAsync(bucket, prefix, names, () => clock.GetElapsedTime(began) > limit, cancellationToken);
+        return new(compared, names.Count, foreign.Count, [.. foreign.Take(MostExamples)], skipped.Count, [.. skipped.Take(MostExamples)])
         {
-            Unreadable = unreadable,
+            Unreadable = unreadable, NotRead = notRead, Unadopted = unadopted,
         };
+    }
+
+    /// <summary>
+    /// The repositories that only the layout has, although the gateways have adopted what was there: another program made them.
+    /// </summary>
+    private static async Task<IReadOnlyList<string>> UnadoptedAsync(
+        IBucket bucket, string prefix, HashSet<string> logged, Func<bool> isLate, CancellationToken cancellationToken)
+    {
+        var unadopted = new List<string>();
+        // Until then, a gateway adopts them soon.
+        if (await bucket.HeadAsync(SharedPoll.AdoptedMark(prefix), cancellationToken) is null) return unadopted;
+        await foreach (var name in LayoutLinks.NamesAsync(bucket, prefix, cancellationToken))
+        {
+            if (isLate()) break;
+            if (!logged.Contains(name) && RepositoryName.TryParse(name, out _)) unadopted.Add(name);
+        }
+        return unadopted;
     }
 
     /// <summary>Compares one repository.</summary>
     private sealed class Comparison(IBucket bucket, string prefix, string name)
     {
-        /// <summary>Tag links of a repository that are read. Chosen: only those that are younger than the head are read at all.</summary>
+        /// <summary>
+        /// Tag links of a repository that are read. Chosen: in most stores, only those that another program wrote are read at all.
+        /// </summary>
         private const int MostRead = 100;
 
         // A link has at most "sha512:" and 128 digits, and perhaps a line break.
@@ -64,25 +87,33 @@ public static class BucketReview
         private readonly LogObjects _log = new(bucket, prefix, name, Guid.NewGuid);
         private readonly Root _layout = new($"{prefix}docker/registry/v2", Lifetime.Pushed);
 
+        /// <summary>Tag links that may be of another program, and were not read because there were too many.</summary>
+        public int NotRead { get; private set; }
+
         /// <summary>What the layout has that no gateway wrote, each in a few words.</summary>
         /// <param name="written">When the head was written.</param>
         public async Task<IReadOnlyList<string>> RunAsync(DateTimeOffset written, CancellationToken cancellationToken)
         {
             var before = await StateAsync();
-            var suspects = new List<Suspect>();
+            var (suspects, etags, reads) = (new List<Suspect>(), new Dictionary<Digest, string>(), 0);
             var folder = $"{_layout.Repository(name)}/_manifests/";
             await foreach (var found in bucket.ListAsync(folder, null, cancellationToken))
             {
                 var isNew = found.Facts.Written > written;
-                var suspect = found.Key[folder.Length..].Split('/') switch
+                Suspect? suspect = null;
+                switch (found.Key[folder.Length..].Split('/'))
                 {
-                    ["revisions", var algorithm, var hex, "link"] when Digest.TryParse($"{algorithm}:{hex}", out var digest) =>
-                        new Suspect(null, digest, isNew),
-                    ["tags", var tag, "current", "link"] when TagName.TryParse(tag, out var parsed)
-                        && (isNew || !before.Tags.ContainsKey(parsed)) && suspects.Count < MostRead =>
-                        new Suspect(parsed, await ReadLinkAsync(found.Key, cancellationToken), isNew),
-                    _ => null,
-                };
+                    case ["revisions", var algorithm, var hex, "link"] when Digest.TryParse($"{algorithm}:{hex}", out var digest):
+                        etags[digest] = found.Facts.ETag;
+                        suspect = new(null, digest, isNew);
+                        break;
+                    case ["tags", var text, "current", "link"] when TagName.TryParse(text, out var tag):
+                        // Links to the same digest have the same bytes, of which most stores make the ETag.
+                        if (before.Tags.TryGetValue(tag, out var live) && etags.GetValueOrDefault(live) == found.Facts.ETag) break;
+                        if (reads++ < MostRead) suspect = new(tag, await ReadLinkAsync(found.Key, cancellationToken), isNew);
+                        else NotRead++;
+                        break;
+                }
                 if (suspect is { Digest.IsEmpty: false } && before.IsForeign(suspect)) suspects.Add(suspect);
             }
             if (suspects.Count == 0) return [];
@@ -115,17 +146,15 @@ public static class BucketReview
             if ((await _log.ReadAsync(null)).Head is not { } head) return new(0, [], [], []);
             var records = await _log.ReadAfterAsync(head, 0);
             var state = new State(head.Sequence, [], [], []);
-            foreach (var operation in LogFold.Of(records).SelectMany(static record => record.Change.Operations))
+            var mirrored = new Dictionary<TagName, Digest>();
+            foreach (var record in records)
             {
-                if (operation is Operation.StoreManifest stored) state.Manifests.Add(stored.Digest);
-                if (operation is Operation.SetLive live) state.Tags[live.Tag] = live.Digest;
+                foreach (var operation in record.Change.Operations)
+                    state.Apply(operation, record.Sequence > head.Mirrored ? null : mirrored);
             }
-            // The links that these changes remove may still be there.
-            foreach (var operation in records.Where(r => r.Sequence > head.Mirrored).SelectMany(static r => r.Change.Operations))
-            {
-                if (operation is Operation.RemoveManifest removed) state.Pending.Add(removed.Digest.ToString());
-                if (operation is Operation.RemoveTag untagged) state.Pending.Add(untagged.Tag.Value);
-            }
+            // The links that the last changes replace or remove may still be there.
+            foreach (var (tag, digest) in mirrored.Where(each => state.Tags.GetValueOrDefault(each.Key) != each.Value))
+                state.Late.Add($"{tag} {digest}");
             return state;
         }
     }
@@ -136,13 +165,36 @@ public static class BucketReview
     private sealed record Suspect(TagName? Tag, Digest Digest, bool IsNew);
 
     /// <summary>What a log says.</summary>
-    /// <param name="Pending">Tags and digests that were removed, and whose links a gateway may still have to remove.</param>
-    private sealed record State(
-        long Sequence, HashSet<Digest> Manifests, Dictionary<TagName, Digest> Tags, HashSet<string> Pending)
+    /// <param name="Late">Links that the last changes replace or remove, and that a gateway may not have written yet.</param>
+    private sealed record State(long Sequence, HashSet<Digest> Manifests, Dictionary<TagName, Digest> Tags, HashSet<string> Late)
     {
+        /// <param name="mirrored">What the links of the tags say; null for a change that they may not have yet.</param>
+        public void Apply(Operation operation, Dictionary<TagName, Digest>? mirrored)
+        {
+            switch (operation)
+            {
+                case Operation.StoreManifest stored:
+                    Manifests.Add(stored.Digest);
+                    break;
+                case Operation.RemoveManifest removed:
+                    Manifests.Remove(removed.Digest);
+                    if (mirrored is null) Late.Add(removed.Digest.ToString());
+                    break;
+                case Operation.SetLive live:
+                    Tags[live.Tag] = live.Digest;
+                    if (mirrored is null) Late.Add($"{live.Tag} {live.Digest}");
+                    else mirrored[live.Tag] = live.Digest;
+                    break;
+                case Operation.RemoveTag untagged:
+                    Tags.Remove(untagged.Tag);
+                    mirrored?.Remove(untagged.Tag);
+                    break;
+            }
+        }
+
         public bool IsForeign(Suspect suspect) => suspect.Tag is { } tag
-            ? Tags.GetValueOrDefault(tag) != suspect.Digest && (suspect.IsNew || !Pending.Contains(tag.Value))
-            : !Manifests.Contains(suspect.Digest) && (suspect.IsNew || !Pending.Contains(suspect.Digest.ToString()));
+            ? Tags.GetValueOrDefault(tag) != suspect.Digest && (suspect.IsNew || !Late.Contains($"{tag} {suspect.Digest}"))
+            : !Manifests.Contains(suspect.Digest) && (suspect.IsNew || !Late.Contains(suspect.Digest.ToString()));
     }
 }
 
@@ -160,4 +212,12 @@ public sealed record BucketReviewed(
     /// For each log that cannot be read: what is wrong, and what to do. It is damaged, or a newer version of the gateway wrote it.
     /// </summary>
     public IReadOnlyList<string> Unreadable { get; init; } = [];
+
+    /// <summary>Tags whose links may be of another program, and were not read because there were too many of them.</summary>
+    public int NotRead { get; init; }
+
+    /// <summary>
+    /// Repositories of distribution's layout without a log, as far as they were listed, after the gateways have adopted all that was there.
+    /// </summary>
+    public IReadOnlyList<string> Unadopted { get; init; } = [];
 }

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
-using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Gateway.Oci;
 
@@ -52,6 +51,10 @@ internal sealed class SharedPoll : IAsyncDisposable
     }
 
     private SharedStore Shared => _logs.Shared;
+
+    /// <summary>The object that says that the repositories without a log were adopted.</summary>
+    /// <param name="prefix">See <see cref="SharedStore.Prefix"/>.</param>
+    public static string AdoptedMark(string prefix) => $"{prefix}gateway/adopted";
 
     /// <summary>The time since all copies had every change of the bucket: as old as the list of heads that showed it.</summary>
     public TimeSpan Lag => _clock.GetElapsedTime(Volatile.Read(ref _upToDateAt));
@@ -187,10 +190,10 @@ internal sealed class SharedPoll : IAsyncDisposable
     /// </summary>
     private async Task<bool> AdoptAllAsync(CancellationToken cancellationToken)
     {
-        var mark = $"{Shared.Prefix}gateway/adopted";
+        var mark = AdoptedMark(Shared.Prefix);
         if (await Shared.Bucket.HeadAsync(mark, cancellationToken) is not null) return true;
         var (found, adopted) = (0, 0);
-        await foreach (var name in LayoutNamesAsync(Shared, cancellationToken))
+        await foreach (var name in LayoutLinks.NamesAsync(Shared.Bucket, Shared.Prefix, cancellationToken))
         {
             if (!RepositoryName.TryParse(name, out var parsed)) continue;
             var repository = _repositories.Pushed(parsed);
@@ -210,26 +213,6 @@ internal sealed class SharedPoll : IAsyncDisposable
         if (adopted > 0) Log.Adopted(_logger, adopted);
         await Shared.Bucket.PutAsync(mark, "1\n"u8.ToArray(), PutCondition.None, cancellationToken);
         return true;
-    }
-
-    /// <summary>The names of repositories that have links in distribution's layout: one request for each.</summary>
-    private static async IAsyncEnumerable<string> LayoutNamesAsync(
-        SharedStore shared, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        for (var name = await NextAsync(null); name is not null; name = await NextAsync(name)) yield return name;
-
-        async ValueTask<string?> NextAsync(string? after)
-        {
-            var all = $"{shared.Prefix}docker/registry/v2/repositories/";
-            // Behind every key of this repository, whose folders are an underscore and lower-case letters, and before those of repositories
-            // below it that follow. A store answers with this key in XML, so it must have no character that XML forbids.
-            var from = after is null ? null : $"{all}{after}/_~";
-            await foreach (var one in shared.Bucket.ListAsync(all, from, cancellationToken))
-            {
-                if (one.Key.IndexOf("/_", all.Length, StringComparison.Ordinal) is var end && end > 0) return one.Key[all.Length..end];
-            }
-            return null;
-        }
     }
 
     public async ValueTask DisposeAsync()

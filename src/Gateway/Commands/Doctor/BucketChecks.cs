@@ -64,13 +64,22 @@ internal static class BucketChecks
                 $"the logs of {review.Unreadable.Count} repositories cannot be read, so they are answered 503: {first}",
                 "correct that, and run gateway doctor again"));
         }
+        var unread = review.NotRead == 0 ? "" : $"; {review.NotRead} more tags were not compared, because there are too many";
         if (review.Foreign > 0)
         {
             found.Add(Finding.Warning(
                 "BUCKET_FOREIGN", about,
                 $"another program stored {review.Foreign} tags and manifests that no gateway has, such as "
-                + string.Join(", ", review.ForeignExamples),
+                + string.Join(", ", review.ForeignExamples) + unread,
                 "stop that program, and push them again through a gateway"));
+        }
+        if (review.Unadopted is { Count: > 0 } unadopted)
+        {
+            found.Add(Finding.Warning(
+                "BUCKET_UNLISTED", about,
+                $"another program stored {unadopted.Count} repositories that no catalog has, such as "
+                + string.Join(", ", unadopted.Take(BucketReview.MostExamples)),
+                "stop that program, and list the tags of each once; its first use adds it to the catalog"));
         }
         if (review.Skipped > 0)
         {
@@ -83,7 +92,7 @@ internal static class BucketChecks
         if (found.Count == 0 && review.All > 0)
         {
             found.Add(Finding.Ok(
-                "bucket", about, $"the links of {review.Compared} of {review.All} repositories are those that gateways stored"));
+                "bucket", about, $"the links of {review.Compared} of {review.All} repositories are those that gateways stored{unread}"));
         }
         return found;
     }
