@@ -96,6 +96,9 @@ public sealed class Volume : IAsyncDisposable
 
     internal SmallFiles Files { get; }
 
+    /// <summary>Whether this disk accepts writes.</summary>
+    internal Durability Durability => _durability;
+
     internal Links Links { get; }
 
     /// <summary>The logs that this gateway shares with others; null when its own disk has the truth.</summary>

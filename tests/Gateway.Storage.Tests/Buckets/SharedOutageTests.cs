@@ -74,4 +74,29 @@ public sealed class SharedOutageTests : IAsyncLifetime
         var stale = Assert.IsType<Result<TagState>.Found>(await Of(rig).ResolveAsync(TagName.Parse("v1"), default));
         Assert.Equal((digest, ForwardReason.Stale), (stale.Value.Live, stale.Handling.Forward));
     }
+
+    [Fact]
+    public async Task Gateway_that_cannot_write_its_disk_serves_what_did_not_change_and_says_why_it_serves_nothing_else()
+    {
+        var (clock, other, v1) = (new AdvancedClock(), RepositoryName.Parse("team/other"), TagName.Parse("v1"));
+        var (here, there) = (await ReplicaAsync(clock: clock), await ReplicaAsync());
+        var (mine, unchanged) = (Of(here), here.Volume.Repositories.BuiltIn(other));
+        var kept = await VolumeRig.PushAsync(there.Volume.Repositories.BuiltIn(other), "v1", "kept");
+        var moved = await VolumeRig.PushAsync(Of(there), "v1", "one");
+        Assert.Equal((kept, moved), (await VolumeRig.LiveAsync(unchanged, "v1"), await VolumeRig.LiveAsync(mine, "v1")));
+        here.Volume.Durability.EndWrites("a flush failed; the volume accepts no writes");
+
+        var found = Assert.IsType<Result<TagState>.Found>(await unchanged.ResolveAsync(v1, default));
+        Assert.Equal((kept, ForwardReason.None), (found.Value.Live, found.Handling.Forward));
+        var manifest = Assert.IsType<Result<StoredManifest>.Found>(await unchanged.ReadManifestAsync(kept, default)).Value;
+        Assert.Equal("kept", await VolumeRig.ReadAsync(unchanged, manifest.Manifest.Blobs.First().Digest));
+
+        await VolumeRig.PushAsync(Of(there), "v1", "two");
+        clock.Advance(TimeSpan.FromSeconds(2));
+        var changed = Assert.IsType<Result<TagState>.Unavailable>(await mine.ResolveAsync(v1, default));
+        Assert.Equal("a change of another gateway could not be applied here: a flush failed; the volume accepts no writes", changed.Why);
+        var refused = await Assert.ThrowsAsync<StoreReadOnlyException>(() => VolumeRig.PushAsync(mine, "v3", "more"));
+        Assert.Contains("a flush failed", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(kept, await VolumeRig.LiveAsync(unchanged, "v1"));
+    }
 }

@@ -75,7 +75,14 @@ internal sealed class ReplayedCopy : ILogState
     public async ValueTask ResetAsync(IReadOnlyList<LogRecord> folded, LogPosition after)
     {
         // Until the new position is noted, a restart begins again.
-        if (Disk.HasFile(PositionFile)) File.Delete(PositionFile);
+        try
+        {
+            if (Disk.HasFile(PositionFile)) File.Delete(PositionFile);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new StoreReadOnlyException($"the volume could not be written: {Disk.WhyOf(e)}", e);
+        }
         Position = default;
         await RemoveOthersAsync(LogFold.NamesOf(folded));
         await ApplyAsync(folded, after, new Dictionary<Guid, Change>());
@@ -123,7 +130,14 @@ internal sealed class ReplayedCopy : ILogState
     private void Note(LogPosition position)
     {
         var text = string.Create(CultureInfo.InvariantCulture, $"{position.Sequence}\n{position.Id}\n{position.ETag}\n");
-        if (position != Position) _files.Write(PositionFile, Encoding.UTF8.GetBytes(text));
+        try
+        {
+            if (position != Position) _files.Write(PositionFile, Encoding.UTF8.GetBytes(text));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The file has an older position.
+        }
         Position = position;
     }
 
