@@ -41,24 +41,20 @@ public sealed class TrashContents
     }
 
     /// <summary>Everything in the trash, the latest first; throws <see cref="UnreadableException"/>.</summary>
-    public IEnumerable<TrashedItem> All() => _trash.Entries().Select(entry =>
-    {
-        var place = PlaceOf(entry.From);
-        return new TrashedItem(entry.At, place.What, place.Name, entry.Bytes);
-    });
+    public IEnumerable<TrashedItem> All() => _trash.Entries().Select(ItemOf);
 
     /// <summary>
     /// The same, as far as it is noted where the items came from; only as much of the notes is read as items are taken.
     /// </summary>
-    public IEnumerable<TrashedItem> Latest() => _trash.Latest().Select(entry =>
+    public IEnumerable<TrashedItem> Latest() =>
+        _trash.Latest().Select(static entry => ItemOf(entry) with { Id = Path.GetFileName(entry.Place) });
+
+    private static TrashedItem ItemOf(TrashEntry entry)
     {
         var (what, name) = PlaceOf(entry.From);
         var bound = what == "tag" ? SmallFiles.ReadLink($"{entry.Place}/current/link") : default(Digest?);
-        return new TrashedItem(entry.At, what, name, entry.Bytes)
-        {
-            BoundTo = bound is { IsEmpty: false } digest ? digest.ToString() : null, Id = Path.GetFileName(entry.Place),
-        };
-    });
+        return new(entry.At, what, name, entry.Bytes) { BoundTo = bound is { IsEmpty: false } digest ? digest.ToString() : null };
+    }
 
     /// <summary>Disk space of the trash; 0 until it was counted.</summary>
     public long DiskSpace => _trash.Bytes;
@@ -121,7 +117,8 @@ public sealed class TrashContents
         foreach (var blob in manifest.AllBlobs.Where(static blob => blob.Urls.IsEmpty))
         {
             if (!await BringBackAsync(blob, found, cancellationToken))
-                return $"expected its blob {blob.Digest} whole in the trash, got none; push the image again";
+                return $"expected its blob {blob.Digest} whole in the {(repository.Root.IsShared ? "bucket" : "trash")}, "
+                    + "got none; push the image again";
         }
         if (await CommitAsync(repository, digest, bytes, manifest, found, cancellationToken) is not CommitResult.Committed)
             return "its content was removed meanwhile; restore it again";

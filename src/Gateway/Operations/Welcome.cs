@@ -24,7 +24,9 @@ internal static class Welcome
         var host = Authority(listening[0]);
         var text = new StringBuilder();
         text.AppendLine($"gateway {version}".TrimEnd());
-        text.AppendLine($"configuration: {configuration ?? NoFile}").AppendLine($"data: {options.Storage.Path}");
+        text.AppendLine($"configuration: {configuration ?? NoFile}");
+        var bucket = options.Storage.S3 is { } s3 ? $", and bucket {s3.Bucket} at {s3.Address} for what clients push" : "";
+        text.AppendLine($"data: {options.Storage.Path}{bucket}");
         foreach (var address in listening) text.AppendLine($"gateway listens on {address.GetLeftPart(UriPartial.Authority)}");
         text.AppendLine($"for the operator on {operatorAddress.GetLeftPart(UriPartial.Authority)}").AppendLine("try:");
         text.AppendLine($"  {PullCommand(options, host)}");

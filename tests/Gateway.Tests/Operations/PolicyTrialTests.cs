@@ -140,7 +140,7 @@ public sealed class PolicyTrialTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("d-7K2MPQ4X", "pull", "expected repository:tag, repository@digest, or the id of a stored decision")]
+    [InlineData("d-7K2MPQ4X", "pull", "expected repository:tag, repository@digest, or the id of a decision that this gateway made")]
     [InlineData("other.example:5000/prod/app:v1", "pull", "expected a repository of this gateway, got other.example:5000/prod/app")]
     [InlineData("prod/app:v2", "pull", "prod/app has no v2 here")]
     [InlineData("prod/app", "pull", "prod/app has no latest here")]

@@ -25,6 +25,19 @@ public sealed class WelcomeTests
     }
 
     [Fact]
+    public void Bucket_is_printed_beside_the_data_folder()
+    {
+        var options = new GatewayOptions
+        {
+            Storage = new() { Path = "/var/lib/gateway", S3 = new() { Bucket = "images", Endpoint = new("https://s3.example") } },
+        };
+
+        Assert.Contains(
+            "data: /var/lib/gateway, and bucket images at https://s3.example for what clients push",
+            Welcome.Text(options, [Listen], Operator), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Commands_follow_the_routes_in_force()
     {
         var hub = new UpstreamOptions { Key = "docker.io", Urls = [new("https://registry-1.docker.io")], Library = true };

@@ -26,6 +26,7 @@ public sealed class FreeingTests : IAsyncLifetime
 
         var plan = await ReadAsync("deletion?repository=team/app&tag=a");
 
+        Assert.Equal("afterTrash", (string?)plan["freed"]);
         Assert.Equal((5000, 790 + Config, false), ((long)plan["bytes"]!, (long)plan["sharedBytes"]!, (bool)plan["isEstimate"]!));
         var both = await ReadAsync("deletion?repository=team/app&tag=a&tag=b");
         Assert.Equal((5700, 90 + Config), ((long)both["bytes"]!, (long)both["sharedBytes"]!));

@@ -46,7 +46,9 @@ internal sealed class SharedCollection(
     {
         if (!Shared.Collects)
         {
-            tally.Note("Pushed content in the bucket is not removed; to remove it, set storage.s3.collect on all gateways");
+            tally.Note(request.IsDryRun
+                ? "Of this, pushed content stays in the bucket unless storage.s3.collect is set on all gateways"
+                : "Pushed content in the bucket is not removed; to remove it, set storage.s3.collect on all gateways");
             if (!request.IsDryRun) return;
         }
         try

@@ -32,6 +32,12 @@ internal static class ClientSequences
 
     private static IEnumerable<Client> ClientsOf(Visit visit, ImageName image)
     {
+        if (IsOwn(visit, image))
+        {
+            // A name with the gateway's own address needs no mirror, so all clients ask alike.
+            yield return new("every client", image.Path, null, Pings: true, Heads: true);
+            yield break;
+        }
         yield return new("containerd", image.Path, image.Registry, Pings: false, Heads: true);
         var upstream = visit.View.Upstreams.FirstOrDefault(each => each.Namespaces.Contains(image.Registry));
         if (upstream is null) yield break;
@@ -41,6 +47,8 @@ internal static class ClientSequences
         if (image.Registry == "docker.io" && visit.View.HubMirror == visit.View.Url)
             yield return new("dockerd (own store)", image.Path, null, Pings: true, Heads: true);
     }
+
+    private static bool IsOwn(Visit visit, ImageName image) => image.Registry == visit.At("/").Authority;
 
     /// <summary>One client's pull of an image, without its layers. Each step returns why it failed; null when it did not.</summary>
     private sealed class Pull(Visit visit, Client client, ImageName image, CancellationToken cancellationToken)
@@ -100,10 +108,14 @@ internal static class ClientSequences
                     "check the upstream's latency; pull again to see whether the cache answers");
         }
 
-        private Finding Failed(string step, Asked answer) => new(
-            visit.Bypass, "CLIENT_FAILS", client.Name,
-            $"{step} of {Name} got {answer.Says}; a client with an open mirror now asks {image.Registry} itself",
-            "find the request in the access log; if the refusal is right, close the mirror (gateway client-config --enforce)");
+        private Finding Failed(string step, Asked answer) => IsOwn(visit, image)
+            ? Finding.Error(
+                "CLIENT_FAILS", client.Name, $"{step} of {Name} got {answer.Says}",
+                "compare the name with gateway repos and gateway tags; if the image needs an account, add --user")
+            : new(
+                visit.Bypass, "CLIENT_FAILS", client.Name,
+                $"{step} of {Name} got {answer.Says}; a client with an open mirror now asks {image.Registry} itself",
+                "find the request in the access log; if the refusal is right, close the mirror (gateway client-config --enforce)");
 
         private async Task<Asked> AskAsync(HttpMethod method, string path, params (string, string)[] headers)
         {

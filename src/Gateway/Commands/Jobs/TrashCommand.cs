@@ -38,7 +38,11 @@ internal static class TrashCommand
     }
 
     private static string Line(TrashedItem item) =>
-        $"{item.At.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture)}  {item.What,-8}  {item.Name}";
+        $"{item.At.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture)}  {item.What,-8}  {item.Name}"
+        + (item.BoundTo is { } digest ? $"  {digest}" : "");
+
+    private const string NothingToRestore = "nothing to restore: the repository has each of its manifests that the trash lists; a deleted "
+        + "tag comes back when you bind it (crane tag HOST/REPOSITORY@DIGEST TAG)";
 
     private static Command Restore()
     {
@@ -61,6 +65,7 @@ internal static class TrashCommand
             else
             {
                 foreach (var each in result.Restored) await output.WriteLineAsync(Line(each));
+                if (result.Restored.Count + result.Problems.Count == 0) await output.WriteLineAsync(NothingToRestore);
             }
             foreach (var problem in result.Problems) await error.WriteLineAsync($"gateway: {problem}");
             return result.Problems.Count == 0 ? 0 : 1;

@@ -18,6 +18,9 @@ internal sealed record BucketOptions
     /// <summary>Whether the bucket is in the path of the address; null for what fits <see cref="Endpoint"/>.</summary>
     public bool? PathStyle { get; init; }
 
+    /// <summary>The store, as people read it.</summary>
+    public string Address => Endpoint?.GetLeftPart(UriPartial.Authority) ?? $"AWS {Region}";
+
     /// <summary>Absolute path of the file with the access key; null for the SDK's own chain.</summary>
     public string? AccessKeyFile { get; init; }
 

@@ -35,8 +35,8 @@ internal sealed class PolicyTrial(
         if (ImageReference.Parse(question.Reference) is not { Reference: var what } image)
             return new(
                 null,
-                "expected repository:tag, repository@digest, or the id of a stored decision, "
-                + $"got {Printable.Quote(question.Reference)}");
+                "expected repository:tag, repository@digest, or the id of a decision that this gateway made and still has, "
+                + $"got {Printable.Quote(question.Reference)}; of several gateways, ask the one that answered the client");
         if (ExplanationForm.StageOf(question.Stage) is not { } stage)
             return new(null, $"expected a stage such as push, tag or pull, got {Printable.Quote(question.Stage)}");
         TimeProvider clock = question.At is { } moment ? new StoppedClock(moment) : TimeProvider.System;

@@ -1,3 +1,4 @@
+using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Repositories;
 using Gateway.Storage;
@@ -6,14 +7,19 @@ namespace Gateway.Operations.ReadModels;
 
 /// <summary>What deleting some tags of a repository removes, before it is done.</summary>
 /// <param name="IsCached">Whether the content is cached, so that it is purged and the next pull fetches it again.</param>
-/// <param name="Bytes">Bytes that are freed.</param>
+/// <param name="Freed">
+/// When the bytes are freed: <c>atOnce</c>; <c>afterTrash</c>, when a collection has moved them to the trash and they leave it;
+/// <c>byCollection</c>, when a collection removes them from the bucket; <c>never</c>, because no collection removes content from the
+/// bucket; or <c>byUpstream</c>, which deletes first. Collections remove manifests without a tag only on request.
+/// </param>
+/// <param name="Bytes">Bytes that nothing else needs.</param>
 /// <param name="SharedBytes">Bytes of theirs that stay, because other tags or other repositories need them.</param>
 /// <param name="IsEstimate">
 /// Whether fewer bytes may be freed: there are more tags, manifests or repositories than were compared.
 /// </param>
 /// <param name="Changed">Tags that are bound to another manifest than the one that was confirmed, so that they are not deleted.</param>
 public sealed record DeletionPlan(
-    string Repository, bool IsCached, IReadOnlyList<DeletedTag> Tags, long Bytes, long SharedBytes, bool IsEstimate,
+    string Repository, bool IsCached, string Freed, IReadOnlyList<DeletedTag> Tags, long Bytes, long SharedBytes, bool IsEstimate,
     IReadOnlyList<string> Changed);
 
 /// <summary>A tag to delete.</summary>
@@ -24,7 +30,8 @@ public sealed record DeletedTag(string Tag, string Digest)
 }
 
 /// <summary>Makes plans of deletions.</summary>
-internal sealed class Deletions(StoredGates gates, RepositoryPages repositories, TagPages tags, Elsewhere elsewhere)
+internal sealed class Deletions(
+    StoredGates gates, RepositoryPages repositories, TagPages tags, Elsewhere elsewhere, ConfigurationInForce inForce)
 {
     /// <summary>Most tags of one deletion: as many as a page shows.</summary>
     public const int MostTags = TagPages.MostRows;
@@ -64,12 +71,21 @@ internal sealed class Deletions(StoredGates gates, RepositoryPages repositories,
         // Whether another repository has given content is a matter of the operator.
         var (shared, isComplete) = viewer.IsOperator
             ? await elsewhere.FindAsync(routed.CanonicalName, gone.Keys, cancellationToken) : ([], false);
+        var source = repositories.SourceOf(routed);
         return new(
-            routed.CanonicalName.Value, repositories.SourceOf(routed) == "cached", chosen,
+            routed.CanonicalName.Value, source == "cached", FreedOf(source), chosen,
             Sizes.Sum(gone.Where(blob => !shared.Contains(blob.Key)).Select(static blob => blob.Value)),
             Sizes.Sum(gone.Where(blob => shared.Contains(blob.Key)).Select(static blob => blob.Value).Append(kept)),
             isEstimate || !isComplete, changed);
     }
+
+    private string FreedOf(string source) => (source, inForce.Current.Storage.S3) switch
+    {
+        ("cached", _) => "atOnce",
+        ("fronted", _) => "byUpstream",
+        ("stored", { Collects: var collects }) => collects ? "byCollection" : "never",
+        _ => "afterTrash",
+    };
 
     /// <summary>
     /// The blobs of the manifests that no other tag keeps, without those that another manifest names, and the bytes of the latter.

@@ -1,3 +1,4 @@
+using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Repositories;
 using Gateway.Storage;
@@ -7,9 +8,13 @@ namespace Gateway.Operations.ReadModels;
 /// <summary>A page of what was removed and can be brought back.</summary>
 /// <param name="Search">Only items of repositories whose name contains this; null for all.</param>
 /// <param name="Bytes">Disk space of the whole trash.</param>
+/// <param name="HasBucket">
+/// Whether pushed content is in a bucket: then the trash has no bytes of blobs, and other gateways have the same items in their own.
+/// </param>
 /// <param name="Next">The value of <c>last</c> for the next page; null when this is the last one.</param>
 /// <param name="Notice">Why items may be missing; null when none are.</param>
-public sealed record TrashPage(IReadOnlyList<TrashRow> Items, string? Search, long Bytes, string? Next, string? Notice);
+public sealed record TrashPage(
+    IReadOnlyList<TrashRow> Items, string? Search, long Bytes, bool HasBucket, string? Next, string? Notice);
 
 /// <summary>A removed manifest or tag of built-in storage.</summary>
 /// <param name="What"><c>manifest</c> or <c>tag</c>.</param>
@@ -19,7 +24,7 @@ public sealed record TrashPage(IReadOnlyList<TrashRow> Items, string? Search, lo
 public sealed record TrashRow(DateTimeOffset At, string What, string Repository, string? Tag, string? Digest, string? Live);
 
 /// <summary>Makes pages of the trash.</summary>
-internal sealed class TrashPages(TrashContents trash, StoredRepositories stored)
+internal sealed class TrashPages(TrashContents trash, StoredRepositories stored, ConfigurationInForce inForce)
 {
     /// <summary>Rows of a page.</summary>
     public const int Rows = 50;
@@ -32,16 +37,18 @@ internal sealed class TrashPages(TrashContents trash, StoredRepositories stored)
     public TrashPage Read(string? search, string? last)
     {
         var (rows, looked, seen) = (new List<TrashRow>(), 0, last);
+        TrashPage Page(string? next, string? notice) =>
+            new(rows, search, trash.DiskSpace, inForce.Current.Storage.S3 is not null, next, notice);
         foreach (var item in trash.Latest().SkipWhile(item => last is not null && !IsAfter(item, last)))
         {
             if (item.Id == last) continue;
-            if (rows.Count == Rows) return new(rows, search, trash.DiskSpace, seen, null);
+            if (rows.Count == Rows) return Page(seen, null);
             if (looked++ == MostLookedAt)
-                return new(rows, search, trash.DiskSpace, seen, $"{MostLookedAt} items were looked at; the next page looks further.");
+                return Page(seen, $"{MostLookedAt} items were looked at; the next page looks further.");
             seen = item.Id;
             if (RowOf(item) is { } row && (search is null || row.Repository.Contains(search, StringComparison.Ordinal))) rows.Add(row);
         }
-        return new(rows, search, trash.DiskSpace, null, null);
+        return Page(null, null);
     }
 
     // The id begins with the moment, in milliseconds. The item itself may have been restored since.

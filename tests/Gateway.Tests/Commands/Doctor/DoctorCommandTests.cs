@@ -195,6 +195,20 @@ public sealed class DoctorCommandTests
     }
 
     [Fact]
+    public async Task Image_with_the_address_of_the_gateway_is_asked_for_without_a_mirror()
+    {
+        await using var rig = await DoctorRig.StartAsync();
+        await rig.Gateway.PushManifestAsync("team/app", "v1");
+        var own = rig.Gateway.Client.BaseAddress!.Authority;
+
+        var (code, found) = await rig.ExamineAsync("--image", $"{own}/team/app:v1");
+
+        Assert.Equal(0, code);
+        Assert.Contains(found, each => each is { Level: "Ok", Code: "client", About: "every client" });
+        await AssertFoundAsync(rig, "CLIENT_FAILS", "every client", "HEAD of the tag of", "--image", $"{own}/team/app:none");
+    }
+
+    [Fact]
     public async Task Configuration_that_is_not_in_force_is_a_warning_of_the_gateway()
     {
         await using var rig = await DoctorRig.StartAsync();
