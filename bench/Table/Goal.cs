@@ -11,6 +11,14 @@ internal sealed record Goal(string Text, Func<Series, double> Figure, double Lim
     public static Goal Rate(string server, double least) =>
         new($"rate ≥ {N(least)} × {server}", s => s.Ratio(server, each => each.Value), least, IsLeast: true);
 
+    /// <summary>The slowest of several gateways.</summary>
+    public static Goal EachRate(IReadOnlyList<string> gateways, string server, double least) =>
+        new($"each rate ≥ {N(least)} × {server}", s => gateways.Min(each => s.Ratio(each, server, sample => sample.Value)), least,
+            IsLeast: true);
+
+    public static Goal Peak(double mostMib) =>
+        new($"peak ≤ {N(mostMib)} MiB", s => s.Peaks.GetValueOrDefault(Series.Gateway, double.NaN), mostMib);
+
     public static Goal Time(string server, double most) =>
         new($"time ≤ {N(most)} × {server}", s => s.Ratio(server, each => each.Value), most);
 

@@ -68,8 +68,9 @@ internal sealed class Peers(Settings settings, string work)
 
     public void NotePeaks(Series series)
     {
-        foreach (var (name, server) in _servers) series.Peaks[name] = server.Peak;
-        if (series.Peaks.TryGetValue(Series.Gateway, out var peak)) GatewayPeak = Math.Max(GatewayPeak ?? 0, peak);
+        // Rows whose gateways are not among these servers have noted theirs.
+        foreach (var (name, server) in _servers) series.Peaks.TryAdd(name, server.Peak);
+        if (_servers.TryGetValue(Series.Gateway, out var gateway)) GatewayPeak = Math.Max(GatewayPeak ?? 0, gateway.Peak);
     }
 
     /// <summary>Length of the upstream's log, to be given to <see cref="MibSince"/>.</summary>

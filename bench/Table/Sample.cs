@@ -44,8 +44,11 @@ internal sealed class Series
     /// The median over the rounds of the gateway's figure divided by the other's: both of one round had the same load of the machine beside
     /// them.
     /// </summary>
-    public double Ratio(string server, Func<Sample, double> of) =>
-        Median(Of(Gateway).Zip(Of(server), (a, b) => of(b) == 0 ? double.NaN : of(a) / of(b)));
+    public double Ratio(string server, Func<Sample, double> of) => Ratio(Gateway, server, of);
+
+    /// <summary>The same for two servers.</summary>
+    public double Ratio(string one, string other, Func<Sample, double> of) =>
+        Median(Of(one).Zip(Of(other), (a, b) => of(b) == 0 ? double.NaN : of(a) / of(b)));
 
     public static double Median(IEnumerable<double> values)
     {

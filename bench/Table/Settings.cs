@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Gateway.Bench;
 
 /// <summary>What a run measures, and how long. A full run takes at most 12 minutes on two cores, a quick one 2 minutes.</summary>
@@ -38,6 +40,10 @@ internal sealed class Settings
     /// <summary>Sizes in MiB of the large, the middle, and the herd's blob.</summary>
     public (int Large, int Middle, int Herd) Mib => IsQuick ? (128, 32, 32) : (512, 64, 256);
 
+    /// <summary>Sizes in MiB of the blob of the herds on a bucket, and of one that must not be in memory.</summary>
+    public (int Herd, int Huge) BucketMib =>
+        (FromEnvironment("GATEWAY_HERD_MIB") ?? Mib.Herd, FromEnvironment("GATEWAY_BUCKET_MIB") ?? (IsQuick ? 64 : 1024));
+
     /// <summary>Clients of the herd.</summary>
     public int Herd => IsQuick ? 20 : 50;
 
@@ -54,6 +60,13 @@ internal sealed class Settings
     public bool Measures(string row) =>
         row.Contains(Pattern, StringComparison.OrdinalIgnoreCase)
         && !Except.Any(text => row.Contains(text, StringComparison.OrdinalIgnoreCase));
+
+    private static int? FromEnvironment(string name) => Environment.GetEnvironmentVariable(name) switch
+    {
+        null or "" => null,
+        var text when int.TryParse(text, CultureInfo.InvariantCulture, out var mib) && mib is > 0 and <= 2048 => mib,
+        var text => throw new UsageException($"expected {name} to be a size from 1 to 2048 in MiB, got {text}"),
+    };
 
     public static Settings Read(string[] arguments)
     {

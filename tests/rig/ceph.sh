@@ -4,7 +4,8 @@
 #   tests/rig/ceph.sh RIG FOLDER PORT MONITOR_PORT
 #
 # RIG is the folder that tests/rig/install.sh filled, FOLDER an empty one for everything that is written. The
-# access key is AKIDTEST, the secret key secretsecretsecret. The server stops when the standard input ends.
+# access key is AKIDTEST, the secret key secretsecretsecret. The server stops when the standard input ends. GATEWAY_CEPH_BYTES is how much
+# it can store (4G); memory is used as objects are written, and freed two hours after they are removed.
 set -euo pipefail
 rig=$1 at=$2 port=$3 monitor=$4
 export PATH=$rig/bin:$PATH CEPH_CONF=$at/ceph.conf
@@ -32,7 +33,7 @@ plugin_dir = $libraries/ceph
 erasure_code_dir = $libraries/ceph/erasure-code
 osd_class_dir = $libraries/rados-classes
 osd_objectstore = memstore
-memstore_device_bytes = 4G
+memstore_device_bytes = ${GATEWAY_CEPH_BYTES:-4G}
 osd_pool_default_size = 1
 osd_pool_default_min_size = 1
 osd_pool_default_pg_num = 8
