@@ -82,12 +82,11 @@ internal sealed class BucketRows(Settings settings, Peers peers) : IDisposable
 
         Sample Pull(string server)
         {
-            foreach (var (_, port, at) in Of(server))
-            {
-                Requests.Purge(at, blob.Digest);
-                // As each client does; and under a policy a gateway has no blob of an upstream that is not part of an admitted image.
+            // A purge at one of the three is one at all of them, so the purges come first.
+            foreach (var (_, _, at) in Of(server)) Requests.Purge(at, blob.Digest);
+            // As each client does; and under a policy a gateway has no blob of an upstream that is not part of an admitted image.
+            foreach (var (_, port, _) in Of(server))
                 Requests.Check(server, port, $"/v2/{repository}/manifests/{(isPushed ? "herd" : digest)}", Requests.DigestOf(manifest));
-            }
             var log = peers.LogLength;
             var sample = Loads.Pull(
                 [.. Of(server).Select(each => (each.Server, each.Port))], $"/v2/{repository}/blobs/{blob.Digest}", settings.Herd);

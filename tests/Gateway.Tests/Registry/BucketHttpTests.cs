@@ -57,6 +57,7 @@ public sealed class BucketHttpTests : IAsyncLifetime
         using var answer = await rig.SendAsync("GET", $"/v2/team/app/blobs/{digest}", null, range is null ? [] : [("Range", range)]);
         Assert.Equal((307, "no-store"), ((int)answer.StatusCode, answer.Headers.CacheControl?.ToString()));
         Assert.Equal(digest.ToString(), GatewayRig.Header(answer, "Docker-Content-Digest"));
+        Assert.Equal("gateway; fwd=uri-miss; detail=bucket", GatewayRig.Header(answer, "Cache-Status"));
 
         using var follow = new HttpRequestMessage(HttpMethod.Get, answer.Headers.Location);
         follow.Headers.TryAddWithoutValidation("Range", range);

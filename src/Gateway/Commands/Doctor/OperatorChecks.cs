@@ -55,9 +55,17 @@ internal static class OperatorChecks
         {
             found.Add(Finding.Warning(
                 "GATEWAY_WARNS", $"{about} {warning.Name}", warning.Value.GetString() ?? "",
-                "docs/runbook.md, \"GatewayNotAsConfigured\", says how this ends"));
+                $"docs/runbook.md, \"{SectionOf(warning.Name)}\", says how this ends"));
         }
     }
+
+    /// <summary>The section of the runbook about a warning.</summary>
+    internal static string SectionOf(string warning) => warning switch
+    {
+        "bucket" => "GatewayBucketFails",
+        "content" => "GatewayContentDamaged",
+        _ => "GatewayNotAsConfigured",
+    };
 
     private static Finding NotReady(string about, string problem) =>
         Finding.Error("NOT_READY", about, problem, "docs/operations.md, \"When the disk fails\" and \"Audit\", says how this state ends");

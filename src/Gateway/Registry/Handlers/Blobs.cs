@@ -31,6 +31,8 @@ internal static class Blobs
         headers[RegistryHeaders.ContentDigest] = digest.ToString();
         if (!x.IsHead && !known && await x.Repository.RedirectAsync(x.Caller, digest, x.Aborted) is { } there)
         {
+            // The client reads the blob, so the disk gets no copy.
+            x.Handling = found.Handling with { Stored = false };
             // The address is a secret for some minutes.
             headers.Location = there.AbsoluteUri;
             headers.CacheControl = "no-store";

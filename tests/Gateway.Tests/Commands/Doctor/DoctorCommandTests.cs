@@ -1,3 +1,4 @@
+using Gateway.Commands.Doctor;
 using Gateway.Tests.Registry;
 using Scripted;
 using Xunit;
@@ -220,6 +221,13 @@ public sealed class DoctorCommandTests
         var warning = Assert.Single(found, each => each is { Level: "Warning", Code: "GATEWAY_WARNS" });
         Assert.EndsWith("configuration", warning.About, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("bucket", "GatewayBucketFails")]
+    [InlineData("content", "GatewayContentDamaged")]
+    [InlineData("configuration", "GatewayNotAsConfigured")]
+    public void Warning_of_the_gateway_is_answered_with_the_section_of_the_runbook_about_it(string warning, string section) =>
+        Assert.Equal(section, OperatorChecks.SectionOf(warning));
 
     private static Task<DoctorRig> StartWithTlsAsync(TestAuthority authority) => DoctorRig.StartAsync(
         $"tls: {{ certificate: \"{authority["cert.pem"]}\", key: \"{authority["key.pem"]}\" }}", "https");
