@@ -92,9 +92,9 @@ public sealed class CachedRepositories
     }
 
     /// <summary>
-    /// Purges content from a repository: links, bytes, and the tags that are bound to it. Manifests that stay keep the links of their blobs,
-    /// because under a policy a blob without a link is unknown. They and other repositories that link the same bytes get a cache miss.
-    /// Current readers are unaffected. Returns the number of bytes removed.
+    /// Purges content from a repository: links, bytes, and the tags that are bound to it. Manifests that stay keep the links of their
+    /// blobs, because under a policy a blob without a link is unknown. They and other repositories that link the same bytes get a cache
+    /// miss. Current readers are unaffected. Returns the number of bytes removed.
     /// </summary>
     public async Task<long> RemoveAsync(Entry repository, IReadOnlyCollection<Digest> contents, CancellationToken cancellationToken)
     {
@@ -105,7 +105,8 @@ public sealed class CachedRepositories
         foreach (var manifest in stored.Manifests())
         {
             if (blobs.Count == 0) break;
-            if (stored.ReadManifest(manifest) is { Manifest.Blobs: var needed }) blobs.ExceptWith(needed.Select(static blob => blob.Digest));
+            if (stored.ReadManifest(manifest) is { Manifest.Blobs: var needed })
+                blobs.ExceptWith(needed.Select(static blob => blob.Digest));
         }
         foreach (var blob in blobs) await stored.CommitAsync(new([new Operation.RemoveBlob(blob)]), cancellationToken);
         return contents.Sum(RemoveBytes);
