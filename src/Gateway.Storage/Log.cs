@@ -120,8 +120,9 @@ internal static partial class Log
 
     [LoggerMessage(
         2065, LogLevel.Warning,
-        "Clock of this machine is {Skew} ahead of the bucket's store; set it by NTP, because stores refuse requests from 15 minutes on")]
-    public static partial void BucketClockOff(ILogger logger, TimeSpan skew);
+        "Clock of this machine is {Minutes:0} minutes {Direction} the clock of the bucket's store; set it by NTP, because stores refuse "
+        + "requests from 15 minutes on")]
+    public static partial void BucketClockOff(ILogger logger, double minutes, string direction);
 
     [LoggerMessage(2040, LogLevel.Warning, "Damaged content {Digest} could not be healed from whole bytes in another place")]
     public static partial void NotHealed(ILogger logger, Exception exception, Gateway.Oci.Digest digest);

@@ -13,10 +13,6 @@ public sealed class BucketOutageTests(S3Servers servers)
     /// <summary>Seconds that the store is away. 600 is what the issue of several gateways asks for.</summary>
     private const string Variable = "GATEWAY_BUCKET_OUTAGE";
 
-    private static readonly byte[] Layer = OciLayout.Noise(5, 200_000);
-
-    private static string Blob { get; } = Described.Sha256(Layer);
-
     [Fact]
     public async Task Pulls_of_what_is_cached_go_on_while_the_store_is_away_until_staleFor_ends()
     {
@@ -26,8 +22,8 @@ public sealed class BucketOutageTests(S3Servers servers)
         await using var gateways = await BucketSet.StartAsync(
             new BucketPlan { Shared = servers.CephAsync, HasProxies = true, StaleFor = $"{outage}s" });
         using var raw = new RawClient(gateways.Host);
-        var manifest = await raw.ImageAsync("team/app", "v1", Layer);
-        foreach (var gateway in gateways.Gateways) await PullsAsync(gateway, manifest);
+        var manifest = await raw.ImageAsync("team/app", "v1", ImageLoad.Layer);
+        foreach (var gateway in gateways.Gateways) await ImageLoad.PullAsync(gateway, manifest);
 
         var (clock, slowest, pulls) = (Stopwatch.StartNew(), TimeSpan.Zero, 0);
         foreach (var fault in (StoreFault[])[StoreFault.Refuse, StoreFault.Silence])
@@ -39,7 +35,7 @@ public sealed class BucketOutageTests(S3Servers servers)
             for (; clock.Elapsed < end || pulls == 0; pulls++)
             {
                 var began = clock.Elapsed;
-                await PullsAsync(gateways.Gateways[pulls % BucketSet.Count], manifest, isStale: pulls > 0);
+                await ImageLoad.PullAsync(gateways.Gateways[pulls % BucketSet.Count], manifest, isStale: pulls > 0);
                 if (clock.Elapsed - began > slowest) slowest = clock.Elapsed - began;
                 await Task.Delay(50); // a client that pulls again and again
             }
@@ -59,18 +55,6 @@ public sealed class BucketOutageTests(S3Servers servers)
 
         foreach (var proxy in gateways.Proxies) proxy.Fault = StoreFault.None;
         await PushesAsync(gateways, raw, manifest, "v2");
-    }
-
-    private static async Task PullsAsync(GatewayProcess gateway, byte[] manifest, bool isStale = false)
-    {
-        using var raw = new RawClient(gateway.Host);
-        using var tag = await raw.GetAsync("/v2/team/app/manifests/v1", ("Accept", OciLayout.ImageManifest));
-        Assert.True(tag.StatusCode == HttpStatusCode.OK, $"{tag}\n{gateway.Log}");
-        Assert.Equal(manifest, await tag.Content.ReadAsByteArrayAsync());
-        if (isStale) Assert.Contains("fwd=stale", tag.Headers.GetValues("Cache-Status").Single(), StringComparison.Ordinal);
-        using var blob = await raw.GetAsync($"/v2/team/app/blobs/{Blob}");
-        Assert.True(blob.StatusCode == HttpStatusCode.OK, $"{blob}\n{gateway.Log}");
-        Assert.Equal(Layer, await blob.Content.ReadAsByteArrayAsync());
     }
 
     /// <summary>Waits until a push is accepted, and finds it at every gateway.</summary>
@@ -103,7 +87,7 @@ public sealed class BucketOutageTests(S3Servers servers)
             new BucketPlan { Shared = servers.CephAsync, HasProxies = true, Gateways = 2 });
         using var cut = new RawClient(set.Gateways[0].Host);
         using var other = new RawClient(set.Gateways[1].Host);
-        await cut.ImageAsync("team/app", "v1", Layer);
+        await cut.ImageAsync("team/app", "v1", ImageLoad.Layer);
         set.Proxies[0].Fault = StoreFault.Refuse;
         set.Proxies[0].Cut();
         await other.ImageAsync("team/app", "v2", OciLayout.Noise(6, 1000));
@@ -119,14 +103,15 @@ public sealed class BucketOutageTests(S3Servers servers)
         await using var set = await BucketSet.StartAsync(
             new BucketPlan { Shared = servers.CephAsync, HasAccount = true, Gateways = 2 });
         using var raw = new RawClient(set.Host);
-        var manifest = await raw.ImageAsync("team/app", "v1", Layer);
+        var manifest = await raw.ImageAsync("team/app", "v1", ImageLoad.Layer);
 
         await set.Store.AllowAsync(set.Account, "read");
         using var refused = await raw.PushManifestAsync("team/app", "v2", manifest);
         await RawClient.ExpectErrorAsync(refused, 503);
+        Assert.Contains("the bucket of this registry refused it", await refused.Content.ReadAsStringAsync(), StringComparison.Ordinal);
         await Server.SayAsync(
             [.. set.Gateways.Select(each => each.Server)], "allow the access key to read, write, delete and list in this bucket");
-        foreach (var gateway in set.Gateways) await PullsAsync(gateway, manifest);
+        foreach (var gateway in set.Gateways) await ImageLoad.PullAsync(gateway, manifest);
 
         await set.Store.AllowAsync(set.Account, "read,write,delete");
         await PushesAsync(set, raw, manifest, "v2");
@@ -137,33 +122,9 @@ public sealed class BucketOutageTests(S3Servers servers)
     {
         await using var set = await BucketSet.StartAsync(new BucketPlan { Shared = servers.CephAsync, HasAccount = true });
         using var stop = new CancellationTokenSource();
-        var clients = Enumerable.Range(0, 4).Select(n => PushAndPullAsync(set, n, stop.Token)).ToArray();
+        var clients = Enumerable.Range(0, 4).Select(n => ImageLoad.RunAsync(set, n, stop.Token)).ToArray();
         for (var rotation = 0; rotation < 3; rotation++) await set.RotateKeysAsync();
         await stop.CancelAsync();
         Assert.All(await Task.WhenAll(clients), images => Assert.True(images > 0));
-    }
-
-    /// <summary>Pushes images by the reverse proxy, and pulls each from the next gateway. Returns how many.</summary>
-    private static async Task<int> PushAndPullAsync(BucketSet set, int client, CancellationToken stop)
-    {
-        var count = 0;
-        using var raw = new RawClient(set.Host);
-        for (; count == 0 || !stop.IsCancellationRequested; count++)
-        {
-            var layer = OciLayout.Noise((1000 * client) + count, 20_000);
-            try
-            {
-                await raw.ImageAsync($"team/app{client}", $"v{count}", layer);
-                using var tag = await raw.GetAsync($"/v2/team/app{client}/manifests/v{count}", ("Accept", OciLayout.ImageManifest));
-                await RawClient.ExpectAsync(tag, HttpStatusCode.OK);
-                using var blob = await raw.GetAsync($"/v2/team/app{client}/blobs/{Described.Sha256(layer)}");
-                Assert.Equal(layer, await blob.Content.ReadAsByteArrayAsync(CancellationToken.None));
-            }
-            catch (Exception e) when (e is Xunit.Sdk.XunitException or HttpRequestException)
-            {
-                Assert.Fail($"{e}\n{set.Log}");
-            }
-        }
-        return count;
     }
 }

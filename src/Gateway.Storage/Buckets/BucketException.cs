@@ -21,8 +21,16 @@ internal sealed class BucketException(string store, string problem, string remed
     /// <summary>The HTTP status of the store's answer; null without an answer.</summary>
     public int? Status => status;
 
+    /// <summary>Whether the store does not allow the call to this access key.</summary>
+    public bool IsDenied => status is 401 or 403;
+
     /// <summary>The store's code; empty without one.</summary>
     public string Code => code;
+
+    /// <summary>What a client is told. It names no key and no address.</summary>
+    public string ForClients => IsDenied
+        ? "the bucket of this registry refused it; the gateway's log has the reason"
+        : "the bucket of this registry does not answer";
 
     /// <summary>
     /// The message alone: it says all that helps, and the stack through the SDK would fill a log while the store is away.

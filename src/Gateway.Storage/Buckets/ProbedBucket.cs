@@ -124,7 +124,11 @@ internal sealed class ProbedBucket : IBucket, IDisposable
         if (report.State == BucketState.Good) Log.BucketProbed(_logger, report.Took.TotalMilliseconds);
         else if (report.State == BucketState.Refused) Log.BucketRefused(_logger, report.Problem);
         else if (_report is null) Log.BucketUnreachable(_logger, report.Problem, report.Remedy);
-        if (report.IsClockOff) Log.BucketClockOff(_logger, report.Skew);
+        if (report.IsClockOff)
+        {
+            var direction = report.Skew > TimeSpan.Zero ? "ahead of" : "behind";
+            Log.BucketClockOff(_logger, report.Skew.Duration().TotalMinutes, direction);
+        }
         return _report = report;
     }
 }

@@ -178,6 +178,7 @@ internal static partial class Disk
     public static string WhyOf(Exception failure) => failure switch
     {
         StoreReadOnlyException => failure.Message,
+        BucketException bucket => bucket.ForClients,
         // EACCES and EPERM. The runtime stores the system's error as the cause.
         UnauthorizedAccessException => failure.InnerException is { } cause ? WhyOf(cause) : "Permission denied",
         FileNotFoundException or DirectoryNotFoundException => Marshal.GetPInvokeErrorMessage(NotThere),

@@ -163,6 +163,7 @@ internal sealed partial class RepositoryLog(LogObjects objects, ILogState state,
     {
         StoreReadOnlyException known => known,
         UnreadableLogException unreadable => new(unreadable.ForClients, why),
+        BucketException { IsDenied: true } denied => new(denied.ForClients, why),
         _ => new("the bucket of this registry could not be written; push again", why),
     };
 

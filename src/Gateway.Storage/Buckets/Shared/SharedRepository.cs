@@ -173,6 +173,7 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
         TimeoutException => "the bucket of this registry did not answer in time",
         UnreadableLogException unreadable => unreadable.ForClients,
         StoreReadOnlyException unwritten => $"a change of another gateway could not be applied here: {unwritten.Message}",
+        BucketException bucket => bucket.ForClients,
         _ => "the bucket of this registry does not answer",
     };
 }
