@@ -121,6 +121,9 @@ public sealed class Volume : IAsyncDisposable
     /// <summary>Files whose bytes do not have their digest.</summary>
     public Damage Damage { get; }
 
+    /// <summary>What the clock of the bucket's store shows now, to some seconds; null without a bucket and if that is not known.</summary>
+    public DateTimeOffset? StoreTime => Logs?.Shared.Bucket.Time;
+
     /// <summary>The clock for decisions.</summary>
     public SteadyClock Steady { get; }
 

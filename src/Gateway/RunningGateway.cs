@@ -111,6 +111,8 @@ internal sealed class RunningGateway : IAsyncDisposable
         services.Replace(ServiceDescriptor.Singleton(loggers));
         services.Configure<HostOptions>(host => host.ShutdownTimeout = Drain);
         services.AddSingleton(clock).AddSingleton(new ConfigurationInForce(options));
+        services.AddSingleton(given => new SharedClock(
+            clock, () => volume.StoreTime ?? DateTimeOffset.UnixEpoch + given.GetService<Members>()?.RedisTime));
         services.AddSingleton<Snapshots>()
             .AddSingleton<ICurrent<Snapshot>>(given => given.GetRequiredService<Snapshots>())
             .AddSingleton<ICurrent<RepositoryRouter>>(given => given.GetRequiredService<Snapshots>())

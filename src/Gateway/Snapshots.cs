@@ -18,7 +18,7 @@ namespace Gateway;
 internal sealed class Snapshots(
     StoredRepositories stored, StagedContent staged, Origins origins, IContentLookup stores, CacheRoom room, Storage.Uploads uploads,
     Collector collector, SteadyClock steady, UpstreamRegistries upstreams, BackingFactory backings, Decisions decisions,
-    BlobContents contents, ConfigurationInForce inForce, TimeProvider clock, ILogger<AccessControl> accessLog)
+    BlobContents contents, ConfigurationInForce inForce, SharedClock clock, ILogger<AccessControl> accessLog)
     : ICurrent<Snapshot>, ICurrent<RepositoryRouter>, ICurrent<AccessControl>, IUpstreamMemory, IDisposable
 {
     // One change at a time: a purge must not bring back the configuration that a reload has just replaced.

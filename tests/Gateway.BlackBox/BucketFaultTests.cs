@@ -12,7 +12,8 @@ namespace Gateway.BlackBox;
 /// </summary>
 /// <remarks>
 /// <c>GATEWAY_BUCKET_FAULTS=150 GATEWAY_BUCKET_KILLS=100 GATEWAY_BUCKET_PAUSE=60</c> is a run of about ten minutes.
-/// <c>BLACKBOX_SEED</c> repeats the order of the faults.
+/// <c>BLACKBOX_SEED</c> repeats the order of the faults. <c>GATEWAY_BUCKET_OLDER=1:/path/gateway.dll</c> runs one gateway of an older
+/// version beside two of this one.
 /// </remarks>
 public sealed class BucketFaultTests(S3Servers servers)
 {

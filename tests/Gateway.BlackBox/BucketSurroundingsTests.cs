@@ -1,4 +1,7 @@
 using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json.Nodes;
 using Gateway.BlackBox.Faults;
 using Gateway.BlackBox.Rig;
 using Gateway.Testing;
@@ -12,10 +15,14 @@ namespace Gateway.BlackBox;
 /// </summary>
 public sealed class BucketSurroundingsTests(S3Servers servers)
 {
+    /// <summary>Set to 1 to let gateways with wrong clocks also collect.</summary>
+    private const string Collection = "GATEWAY_CLOCK_COLLECTION";
+
+    /// <summary>A gateway that ends closes connections without a request, which the reverse proxy may use for one at that moment.</summary>
     [Fact]
     public async Task Rolling_restart_under_load_fails_no_push_and_no_pull()
     {
-        await using var set = await BucketSet.StartAsync(new BucketPlan { Shared = servers.CephAsync, IsChecked = true });
+        await using var set = await BucketSet.StartAsync(new BucketPlan { Shared = servers.CephAsync, Repeats = true });
         using var stop = new CancellationTokenSource();
         var clients = Enumerable.Range(0, 3).Select(n => ImageLoad.RunAsync(set, n, stop.Token)).ToArray();
         foreach (var gateway in set.Gateways)
@@ -32,6 +39,106 @@ public sealed class BucketSurroundingsTests(S3Servers servers)
         await stop.CancelAsync();
         var images = await Task.WhenAll(clients);
         TestContext.Current.TestOutputHelper!.WriteLine($"{images.Sum()} images pushed and pulled");
+    }
+
+    /// <summary>
+    /// One clock is ahead, one behind, one right. The stores refuse signatures that are 15 minutes off. A whole collection takes half a
+    /// minute; see <see cref="Collection"/>.
+    /// </summary>
+    [Fact]
+    public async Task Clocks_that_are_ten_minutes_ahead_and_behind_fail_no_push_no_pull_and_no_token()
+    {
+        using var folder = new TempFolder();
+        folder.Write("tokens", Canary.Secret("of-all-three-gateways"));
+        var account = await AccountAsync(folder);
+        string?[] clocks = ["+10m", "-10m", null];
+        await using var set = await BucketSet.StartAsync(new BucketPlan
+        {
+            Yaml = _ => $$"""
+                access:
+                  htpasswd: "{{folder["htpasswd"]}}"
+                  tokenKeyFile: "{{folder["tokens"]}}"
+                  rules: [{ actors: [ci], repositories: ["**"], actions: [pull, push, delete] }]
+                gc: { every: off, grace: 1s }
+                """,
+            Shared = servers.CephAsync, Ready = "/token", Collects = true,
+            Environment = i => clocks[i] is { } clock ? FaultRun.Clock(clock) : null,
+        });
+        for (var i = 0; i < BucketSet.Count; i++)
+        {
+            using var pusher = new RawClient(set.Gateways[i].Host, account);
+            var manifest = await pusher.ImageAsync("team/app", "moving", OciLayout.Noise(i, 20_000));
+            using var issued = await pusher.GetAsync("/token");
+            var token = (string)JsonNode.Parse(await issued.Content.ReadAsStringAsync())!["token"]!;
+            foreach (var gateway in set.Gateways)
+            {
+                // The store's clock is known after the first requests.
+                using var raw = new RawClient(gateway.Host, new("Bearer", token));
+                using var seen = await raw.GetAsync("/v2/team/app/manifests/moving", ("Accept", OciLayout.ImageManifest));
+                await RawClient.ExpectAsync(seen, HttpStatusCode.OK);
+                Assert.Equal(manifest, await seen.Content.ReadAsByteArrayAsync());
+            }
+            using var next = new RawClient(set.Gateways[(i + 1) % BucketSet.Count].Host, new("Bearer", token));
+            using var deleted = await next.DeleteAsync("/v2/team/app/manifests/moving");
+            await RawClient.ExpectAsync(deleted, HttpStatusCode.Accepted);
+            var isWarned = set.Gateways[i].Server.Output.Any(static line => line.Contains("[2065]", StringComparison.Ordinal));
+            Assert.True(isWarned == clocks[i] is not null, set.Log);
+        }
+
+        Assert.Contains("the clock of this gateway is ahead of the store's", await CollectAsync(set.Gateways[0]), StringComparison.Ordinal);
+        if (Environment.GetEnvironmentVariable(Collection) is not null) await CollectsAsync(set, account);
+    }
+
+    private static async Task<AuthenticationHeaderValue> AccountAsync(TempFolder folder)
+    {
+        var password = Canary.Secret("ci");
+        using var client = new Client();
+        folder.Write("htpasswd", (await client.RunAsync("htpasswd", "-nbB", "ci", password)).Succeeded().Stdout.Trim() + "\n");
+        return RawClient.Basic("ci", password);
+    }
+
+    /// <summary>
+    /// Asserts that a gateway removes what nothing needs, and nothing else, beside one whose clock is behind. That one keeps content ten
+    /// minutes longer, because the store dates it.
+    /// </summary>
+    private static async Task CollectsAsync(BucketSet set, AuthenticationHeaderValue account)
+    {
+        using var raw = new RawClient(set.Gateways[0].Host, account);
+        var kept = Key(await raw.ImageAsync("team/kept", "v1", OciLayout.Noise(100, 20_000)));
+        var manifest = await raw.ImageAsync("team/gone", "v1", OciLayout.Noise(200, 20_000));
+        var gone = Key(manifest);
+        using var deleted = await raw.DeleteAsync($"/v2/team/gone/manifests/{Described.Sha256(manifest)}");
+        await RawClient.ExpectAsync(deleted, HttpStatusCode.Accepted);
+        Assert.True(await IsThereAsync(kept) && await IsThereAsync(gone));
+        Assert.Empty(await CollectAsync(set.Gateways[1]));
+        await Patience.UntilAsync(
+            async () =>
+            {
+                await CollectAsync(set.Gateways[2]);
+                return !await IsThereAsync(gone);
+            },
+            () => $"{gone} is removed\n{set.Log}");
+        Assert.True(await IsThereAsync(kept));
+
+        static string Key(byte[] bytes) =>
+            Described.Sha256(bytes) is var digest ? $"docker/registry/v2/blobs/sha256/{digest[7..9]}/{digest[7..]}/data" : "";
+
+        async Task<bool> IsThereAsync(string key) =>
+            (await set.Store.SendAsync(HttpMethod.Get, set.Bucket)).Contains(key, StringComparison.Ordinal);
+    }
+
+    /// <summary>Runs a collection to its end. Returns its notes.</summary>
+    private static async Task<string> CollectAsync(GatewayProcess gateway)
+    {
+        using var http = new HttpClient { BaseAddress = gateway.Operator };
+        using var body = new StringContent("{}", Encoding.UTF8, "application/json");
+        using var started = await http.PostAsync("/api/v1/gc", body);
+        var job = JsonNode.Parse(await started.Content.ReadAsStringAsync())!;
+        await Patience.UntilAsync(
+            async () => (string)(job = JsonNode.Parse(await http.GetStringAsync($"/api/v1/jobs/{job["id"]}"))!)["state"]! != "running",
+            () => $"{job}");
+        Assert.True((string?)job["state"] == "done", $"{job}");
+        return string.Join('\n', job["result"]!["notes"]!.AsArray().Select(static note => (string)note!));
     }
 
     /// <summary>A copy of the metadata on the disk is of unknown age, so the gateway that has one does not serve from it either.</summary>

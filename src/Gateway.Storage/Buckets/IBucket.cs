@@ -10,6 +10,9 @@ namespace Gateway.Storage;
 /// </remarks>
 internal interface IBucket
 {
+    /// <summary>What the clock of the store shows now, to some seconds; null if that is not known.</summary>
+    DateTimeOffset? Time => null;
+
     /// <summary>The facts of an object; null when there is none.</summary>
     ValueTask<ObjectFacts?> HeadAsync(string key, CancellationToken cancellationToken);
 

@@ -22,6 +22,9 @@ internal sealed class ProbedBucket : IBucket, IDisposable
 
     public int MinPart => _inner.MinPart;
 
+    /// <inheritdoc/>
+    public DateTimeOffset? Time => _inner.Time;
+
     /// <summary>
     /// Opens a bucket and probes it. A bucket that does not answer is opened too: it can be read, if it was good before, as soon as it
     /// answers.

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using Gateway.BlackBox.Rig;
 using Gateway.Testing;
@@ -11,6 +12,9 @@ namespace Gateway.BlackBox.Faults;
 /// </summary>
 internal sealed class FaultySet : IAsyncDisposable
 {
+    /// <summary>How many gateways run an older version, a colon, and the <c>gateway.dll</c> of that version; unset for none.</summary>
+    private const string Older = "GATEWAY_BUCKET_OLDER";
+
     private readonly TempFolder _folder = new();
     private readonly int[] _ports = [.. Enumerable.Range(0, BucketSet.Count).Select(_ => FreePorts.Next())];
     private readonly HttpClient _http = new() { Timeout = Patience.Of(30) };
@@ -57,7 +61,7 @@ internal sealed class FaultySet : IAsyncDisposable
             set._bucket = await BucketSet.StartAsync(new BucketPlan
             {
                 Yaml = i => set.ConfigurationOf(i, addresses), Shared = store, HasAccount = true, Ready = "/token", HasProxies = true,
-                IsChecked = true,
+                IsChecked = true, Assembly = static i => OlderOf(i),
             });
             await set.SharedAsync();
             return set;
@@ -99,6 +103,13 @@ internal sealed class FaultySet : IAsyncDisposable
         await Redis.StartAgainAsync(password);
         _folder.Write("password", password);
     }
+
+    // Such as "1:/tmp/older/gateway.dll": one gateway runs that version beside two of this one.
+    private static string? OlderOf(int gateway) =>
+        Environment.GetEnvironmentVariable(Older)?.Split(':') is [var count, var assembly]
+        && gateway < int.Parse(count, CultureInfo.InvariantCulture)
+            ? assembly
+            : null;
 
     /// <summary>A client with the account.</summary>
     public static RawClient Pusher(string host) => new(host, RawClient.Basic("ci", Password));

@@ -29,6 +29,11 @@ internal sealed record BucketPlan
     /// <summary>Whether the reverse proxy sends no request to a gateway that is not ready.</summary>
     public bool IsChecked { get; init; }
 
+    /// <summary>
+    /// Whether the reverse proxy sends a request to another gateway when the first one closes the connection without a response.
+    /// </summary>
+    public bool Repeats { get; init; }
+
     /// <summary>The value of <c>storage.s3.staleFor</c>; null for the default.</summary>
     public string? StaleFor { get; init; }
 
@@ -36,6 +41,9 @@ internal sealed record BucketPlan
     public bool Collects { get; init; }
 
     public int Gateways { get; init; } = BucketSet.Count;
+
+    /// <summary>The program of each gateway; null for the one that was built.</summary>
+    public Func<int, string?> Assembly { get; init; } = static _ => null;
 
     /// <summary>Environment variables of each gateway.</summary>
     public Func<int, IReadOnlyDictionary<string, string>?> Environment { get; init; } = static _ => null;

@@ -63,11 +63,11 @@ internal sealed class BucketSet : IRegistry
                 set.Proxies = await Task.WhenAll(Enumerable.Range(0, Count).Select(_ => StoreProxy.StartAsync(server.Endpoint.Port)));
             foreach (var proxy in set.Proxies) proxy.Fault = plan.Fault;
             set.Gateways = await Task.WhenAll(Enumerable.Range(0, plan.Gateways).Select(i => GatewayProcess.StartAsync(
-                plan.Yaml(i), environment: plan.Environment(i),
+                plan.Yaml(i), environment: plan.Environment(i), assembly: plan.Assembly(i),
                 bucket: set.OptionsOf(plan.HasProxies ? set.Proxies[i].Port : server.Endpoint.Port, plan))));
             set._front = await Front.StartAsync(
                 "haproxy", string.Join(' ', set.Gateways.Select(g => g.Host)), ready: plan.Ready,
-                operators: plan.IsChecked ? [.. set.Gateways.Select(g => g.Operator.Port)] : null);
+                operators: plan.IsChecked ? [.. set.Gateways.Select(g => g.Operator.Port)] : null, repeats: plan.Repeats);
             return set;
         }
         catch

@@ -7,9 +7,11 @@ internal sealed class Front : IAsyncDisposable
     private readonly int _port = FreePorts.Next();
     private readonly Authority? _authority;
     private readonly IReadOnlyList<int>? _operators;
+    private readonly bool _repeats;
     private Server? _server;
 
-    private Front(Authority? authority, IReadOnlyList<int>? operators) => (_authority, _operators) = (authority, operators);
+    private Front(Authority? authority, IReadOnlyList<int>? operators, bool repeats) =>
+        (_authority, _operators, _repeats) = (authority, operators, repeats);
 
     public string Host => $"127.0.0.1:{_port}";
 
@@ -41,10 +43,14 @@ internal sealed class Front : IAsyncDisposable
     /// For haproxy: the operator port of each gateway, which says whether it is ready for requests; null to send requests to every gateway
     /// that accepts connections.
     /// </param>
+    /// <param name="repeats">
+    /// For haproxy: whether a request is sent to another gateway when the first one closes the connection without a response.
+    /// </param>
     public static async Task<Front> StartAsync(
-        string name, string gateway, Authority? authority = null, string? ready = null, IReadOnlyList<int>? operators = null)
+        string name, string gateway, Authority? authority = null, string? ready = null, IReadOnlyList<int>? operators = null,
+        bool repeats = false)
     {
-        var front = new Front(authority, operators);
+        var front = new Front(authority, operators, repeats);
         string[] arguments = name == "nginx"
             ? ["-p", front._folder.Path, "-e", "stderr", "-c", front._folder.Write("nginx.conf", front.Nginx(gateway))]
             : ["-db", "-f", front._folder.Write("haproxy.cfg", front.Haproxy(gateway))];
@@ -64,6 +70,9 @@ internal sealed class Front : IAsyncDisposable
 
     private const string ReadyCheck =
         "    option httpchk GET /readyz\n    timeout check 5s\n    default-server on-marked-down shutdown-sessions";
+
+    // A request can be sent again if its body fits into a buffer.
+    private const string LargeBuffers = "    tune.bufsize 65536";
 
     private string PortOf(int gateway) => _operators is null ? "" : $" port {_operators[gateway]} fall 2 rise 1";
 
@@ -111,6 +120,7 @@ internal sealed class Front : IAsyncDisposable
     private string Haproxy(string gateway) => $$"""
         global
             log stdout format raw local0
+        {{(_repeats ? LargeBuffers : "")}}
         defaults
             mode http
             log global
@@ -127,6 +137,7 @@ internal sealed class Front : IAsyncDisposable
             balance roundrobin
             retries 4
             option redispatch 1
+        {{(_repeats ? "    retry-on conn-failure empty-response" : "")}}
         {{(_operators is null ? "" : ReadyCheck)}}
         {{string.Join('\n', gateway.Split(' ').Select((each, i) => $"    server gateway{i} {each} check inter 500ms{PortOf(i)}"))}}
 

@@ -51,6 +51,61 @@ public sealed class TokenTests
         AccessControl Gateway(string? key) => new(rig.Options, rig.Clock, NullLogger<AccessControl>.Instance, key);
     }
 
+    [Theory]
+    [InlineData(-10)]
+    [InlineData(10)]
+    public async Task Token_of_a_gateway_whose_clock_is_wrong_is_valid_for_five_minutes_at_all(int minutes)
+    {
+        using var rig = new AccessRig();
+        var file = Path.GetTempFileName();
+        File.WriteAllText(file, "a-secret-that-is-long-enough\n");
+        var wrong = new ManualClock();
+        wrong.Advance(TimeSpan.FromMinutes(minutes));
+        AccessControl[] gateways = [Gateway(rig.Clock), Gateway(new SharedClock(wrong, () => rig.Clock.GetUtcNow()))];
+        var tokens = new List<string>();
+        foreach (var gateway in gateways)
+        {
+            rig.Control = gateway;
+            tokens.Add($"Bearer {(await rig.IssueAsync(Right)).Token}");
+        }
+
+        Advance(299);
+        await AllAsync(Assert.IsType<Identity.Known>);
+        Advance(1);
+        await AllAsync(Assert.IsType<Identity.Wrong>);
+        File.Delete(file);
+
+        AccessControl Gateway(TimeProvider clock) => new(rig.Options, clock, NullLogger<AccessControl>.Instance, file);
+
+        void Advance(int seconds)
+        {
+            foreach (var clock in (ManualClock[])[rig.Clock, wrong]) clock.Advance(TimeSpan.FromSeconds(seconds));
+        }
+
+        async Task AllAsync(Func<object, object> check)
+        {
+            foreach (var gateway in gateways)
+            {
+                rig.Control = gateway;
+                foreach (var token in tokens) check(await rig.IdentifyAsync(token));
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(60, false)]
+    [InlineData(61, true)]
+    [InlineData(-900, true)]
+    [InlineData(-901, false)]
+    [InlineData(null, false)]
+    public void Shared_clock_counts_when_it_differs_by_one_to_fifteen_minutes(int? seconds, bool isShared)
+    {
+        var own = new ManualClock();
+        DateTimeOffset? other = seconds is { } by ? own.GetUtcNow().AddSeconds(by) : null;
+
+        Assert.Equal(isShared ? other : own.GetUtcNow(), new SharedClock(own, () => other).GetUtcNow());
+    }
+
     [Fact]
     public async Task Secret_that_changes_in_its_file_signs_within_seconds_without_a_reload_and_ends_the_tokens_of_before()
     {

@@ -47,6 +47,7 @@ internal sealed partial class S3Bucket : IBucket, IDisposable
         if (options.Endpoint is { } endpoint) config.ServiceURL = endpoint.ToString();
         else config.RegionEndpoint = Amazon.RegionEndpoint.GetBySystemName(config.AuthenticationRegion);
         _client = _files is null ? new(config) : new(_files, config);
+        _client.AfterResponseEvent += NoteTime;
     }
 
     public int MinPart => 5 << 20;
