@@ -14,6 +14,8 @@ public abstract class DelegatingBacking(IBacking inner) : IBacking
 
     public virtual ValueTask<CaughtUp> CatchUpAsync(CancellationToken cancellationToken) => inner.CatchUpAsync(cancellationToken);
 
+    public virtual IOtherReplicas? Others => inner.Others;
+
     public virtual long Version => inner.Version;
 
     public virtual long Lost => inner.Lost;

@@ -21,6 +21,21 @@ public interface IBacking : IRepositoryContent, IRepositoryMetadata
     /// gateway can change anything.
     /// </summary>
     ValueTask<CaughtUp> CatchUpAsync(CancellationToken cancellationToken) => default;
+
+    /// <summary>The other replicas of the set, which may have seen more of this repository; null where there are none.</summary>
+    IOtherReplicas? Others => null;
+}
+
+/// <summary>
+/// What other replicas know about one repository of an upstream. It only says where to look: nothing is admitted because of it.
+/// </summary>
+public interface IOtherReplicas
+{
+    /// <summary>
+    /// The manifests that, as other replicas say, name a blob or manifest of this repository, and the indexes above those. An index comes
+    /// before the manifests that it names. Empty when no replica says anything in time; null when too many such requests are under way.
+    /// </summary>
+    ValueTask<IReadOnlyList<Digest>?> NamingAsync(Digest content, CancellationToken cancellationToken);
 }
 
 /// <summary>The manifests and blobs of one repository.</summary>

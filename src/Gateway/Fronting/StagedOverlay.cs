@@ -8,6 +8,8 @@ namespace Gateway.Fronting;
 /// </summary>
 internal sealed class StagedOverlay(StoredRepository staged, IBacking pulled) : IBacking
 {
+    public IOtherReplicas? Others => pulled.Others;
+
     /// <summary>Adds a held push to what the upstream says, also if the upstream does not answer.</summary>
     public async ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken)
     {

@@ -6,7 +6,7 @@ using Gateway.Upstream;
 namespace Gateway.PullThrough;
 
 /// <summary>A repository of an upstream: its cached content, and the upstream behind it.</summary>
-internal sealed class PullThroughRepository : DelegatingBacking
+internal sealed class PullThroughRepository : DelegatingBacking, IOtherReplicas
 {
     /// <summary>
     /// How long a verdict waits for the upstream's evidence. Time must remain to read the evidence (EvidenceBudget.MaxTime).
@@ -42,6 +42,11 @@ internal sealed class PullThroughRepository : DelegatingBacking
 
     /// <summary>The policy's limits for a document.</summary>
     public ManifestLimits Limits { get; }
+
+    public override IOtherReplicas? Others => _fetches.Resources.Peers is null ? null : this;
+
+    public async ValueTask<IReadOnlyList<Digest>?> NamingAsync(Digest content, CancellationToken cancellationToken) =>
+        await _fetches.Resources.Peers!.NamingAsync(_source, content, cancellationToken);
 
     public override ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) =>
         _tags.ResolveAsync(tag, isForClient: true, cancellationToken);

@@ -5,6 +5,7 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using Gateway.Configuration;
 using Gateway.Oci;
 
@@ -93,6 +94,37 @@ internal sealed class PeerClient : IDisposable
         if (response.StatusCode == HttpStatusCode.PartialContent && response.Content.Headers.ContentRange is { HasLength: true } range
             && range.From == from) return response;
         using (response) throw new IOException($"expected 206 from byte {from}, got {(int)response.StatusCode}");
+    }
+
+    /// <summary>
+    /// The manifests that, as a replica says, name some content. Empty also if it does not know the path, or did not answer in time. Throws
+    /// only if the caller cancels.
+    /// </summary>
+    /// <param name="target">Path and query (<see cref="PeerPaths.Naming"/>).</param>
+    /// <returns><c>Failed</c> if the connection failed; false if the replica was only slow.</returns>
+    public async Task<(IReadOnlyList<Digest> Named, bool Failed)> NamingAsync(Uri peer, string target, CancellationToken cancellationToken)
+    {
+        using var limit = new CancellationTokenSource(ProbeDeadline, _clock);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        try
+        {
+            using var request = RequestOf(HttpMethod.Get, peer, target);
+            using var response = await SendAsync(request, both.Token);
+            if (response.StatusCode != HttpStatusCode.OK) return ([], false);
+            await using var body = await response.Content.ReadAsStreamAsync(both.Token);
+            var bytes = new byte[NamedManifests.MostBytes];
+            var length = await body.ReadAtLeastAsync(bytes, bytes.Length, throwOnEndOfStream: false, both.Token);
+            var lines = Encoding.ASCII.GetString(bytes, 0, length).Split('\n');
+            var digests = lines.Select(static line => Digest.TryParse(line, out var digest) ? digest : default);
+            return ([.. digests.Where(static digest => !digest.IsEmpty)], false);
+        }
+        catch (Exception e)
+        {
+            // Whatever a peer does, the others are asked too.
+            cancellationToken.ThrowIfCancellationRequested();
+            ReplicaMetrics.PeerFailed("late");
+            return ([], e is not OperationCanceledException);
+        }
     }
 
     /// <summary>Sends a notice to a replica. Null if it confirmed; otherwise the problem in one line.</summary>

@@ -14,7 +14,7 @@ namespace Gateway.Replicas;
 /// </summary>
 internal sealed class PeerFace(
     ReplicaOptions options, PeerSignature signature, SharedFetches fetches, News news, ChangeNews changes, IContentLookup contents,
-    ILogger<PeerFace> logger)
+    NamedManifests named, ILogger<PeerFace> logger)
     : IDisposable
 {
     // Chosen: longer than a replica needs from Redis' answer to its next step, and shorter than the asker waits.
@@ -45,6 +45,13 @@ internal sealed class PeerFace(
                 && Digest.TryParse(path.AsSpan(PeerPaths.ContentPrefix.Length), out var digest)
                 && (HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method)))
                 await ContentAsync(context, digest, end.Token);
+            else if (request.Path.Value is { } asked && asked.StartsWith(PeerPaths.NamingPrefix, StringComparison.Ordinal)
+                && Digest.TryParse(asked.AsSpan(PeerPaths.NamingPrefix.Length), out var content) && HttpMethods.IsGet(request.Method)
+                && RepositoryName.TryParse(request.Query["name"].ToString(), out var repository))
+            {
+                var digests = await named.FindAsync(request.Query["upstream"].ToString(), repository, content, end.Token);
+                await response.WriteAsync(string.Join('\n', digests), end.Token);
+            }
             else if (request.Path == PeerPaths.PurgePath && HttpMethods.IsPost(request.Method))
                 await news.HearAsync(request.Query["id"].ToString(), request.Query["what"].ToString(), end.Token);
             else if (request.Path == PeerPaths.ChangedPath && HttpMethods.IsPost(request.Method) && changes.Hear is { } hear)

@@ -27,7 +27,7 @@ internal static class ReplicasServices
             () => given.GetRequiredService<Members>().RedisTime));
         services.AddSingleton(given => ActivatorUtilities.CreateInstance<PeerClient>(given, options));
         services.AddSingleton(replicas).AddSingleton<ReplicaSelf>().AddSingleton<Members>().AddSingleton<News>().AddSingleton<ChangeNews>()
-            .AddSingleton<ReplicaServices>().AddSingleton<ReplicaState>().AddSingleton<PeerFace>();
+            .AddSingleton<ReplicaServices>().AddSingleton<ReplicaState>().AddSingleton<NamedManifests>().AddSingleton<PeerFace>();
         services.AddSingleton<SharedLimits>().AddSingleton<ISharedLimits>(static given => given.GetRequiredService<SharedLimits>());
         services.AddSingleton<SharedFetches>().AddSingleton<IFetchPeers>(static given => given.GetRequiredService<SharedFetches>());
         // Hosted services start in this order, and stop in the opposite one.

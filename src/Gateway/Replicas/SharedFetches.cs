@@ -5,12 +5,22 @@ using Gateway.PullThrough;
 namespace Gateway.Replicas;
 
 /// <summary>The fetches of this replica that other replicas can follow, by digest.</summary>
-internal sealed class SharedFetches(ReplicaServices services) : IFetchPeers
+internal sealed class SharedFetches(ReplicaServices services) : IFetchPeers, IDisposable
 {
+    /// <summary>
+    /// Requests for content that no manifest seen here names, each of which asks every replica once. Chosen: more than the images that a
+    /// rollout starts at one moment; a client that makes up digests cannot have more under way.
+    /// </summary>
+    private const int MostNaming = 32;
+
+
     // Chosen: a document of some MiB in one network; the upstream is the other way.
     private static readonly TimeSpan SmallWithin = TimeSpan.FromSeconds(2);
 
     private readonly ConcurrentDictionary<Digest, SharedFetch> _all = new();
+    private readonly SemaphoreSlim _naming = new(MostNaming);
+
+    public void Dispose() => _naming.Dispose();
 
     /// <summary>A fetch under way; null for none.</summary>
     public SharedFetch? Find(Digest digest) => _all.GetValueOrDefault(digest);
@@ -51,6 +61,30 @@ internal sealed class SharedFetches(ReplicaServices services) : IFetchPeers
             }
         }
         return null;
+    }
+
+    public async ValueTask<IReadOnlyList<Digest>?> NamingAsync(
+        UpstreamRepository source, Digest content, CancellationToken cancellationToken)
+    {
+        if (!await _naming.WaitAsync(services.Peers.ProbeDeadline, cancellationToken))
+        {
+            ReplicaMetrics.Looked("busy");
+            return null;
+        }
+        try
+        {
+            Uri[] order = [.. services.Members.OrderFor(content)];
+            var target = PeerPaths.Naming(content, source.Options.Urls[0], source.Name);
+            var asked = await Task.WhenAll(order.Select(url => services.Peers.NamingAsync(url, target, cancellationToken)));
+            foreach (var (url, _) in order.Zip(asked).Where(static each => each.Second.Failed)) services.Members.Avoid(url);
+            IReadOnlyList<Digest> named = [.. asked.SelectMany(static each => each.Named).Distinct().Take(NamedManifests.MostInAll)];
+            ReplicaMetrics.Looked(named.Count > 0 ? "found" : "none");
+            return named;
+        }
+        finally
+        {
+            _naming.Release();
+        }
     }
 
     public IFetchTurn Begin(BlobFetch fetch)

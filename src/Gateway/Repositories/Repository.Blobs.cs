@@ -13,9 +13,10 @@ internal sealed partial class Repository
     {
         if (!(takesPushes && caller.MayPush)
             && await _admission.FindAsync(digest, cancellationToken) is { IsAdmitted: false, Unknown: var unknown })
-            return unknown is null
-                ? await NotAdmittedAsync(digest, cancellationToken)
-                : evaluator.NotKnown<IContent>(Name, unknown, digest);
+        {
+            if (unknown is not null) return evaluator.NotKnown<IContent>(Name, unknown, digest);
+            if (await NotAdmittedAsync(caller, digest, cancellationToken) is { } refusal) return refusal;
+        }
         var result = await backing.OpenBlobAsync(digest, use, cancellationToken);
         if (!caller.IsGateway) backing.Requested(result);
         return result.ToAnswer();
@@ -29,10 +30,15 @@ internal sealed partial class Repository
         takesPushes && caller.MayPush ? default : backing.RedirectAsync(digest, cancellationToken);
 
     /// <summary>
-    /// The answer when no manifest admits the blob: absent, unless the upstream could not say whether this client may see the repository.
+    /// The answer when no manifest admits the blob: absent, unless it is not known whether another replica has seen one, or the upstream
+    /// could not say whether this client may see the repository. Null when a manifest that another replica has seen admits the blob here.
     /// </summary>
-    private async ValueTask<Answer<IContent>> NotAdmittedAsync(Digest digest, CancellationToken cancellationToken)
+    private async ValueTask<Answer<IContent>?> NotAdmittedAsync(Caller caller, Digest digest, CancellationToken cancellationToken)
     {
+        var looked = await LookElsewhereAsync(
+            caller, digest, async () => (await _admission.FindAsync(digest, CancellationToken.None)).IsAdmitted, cancellationToken);
+        if (looked.IsAdmitted) return null;
+        if (looked.Why is { } why) return why.WithoutValue<StoredManifest, IContent>();
         var here = await backing.OpenBlobAsync(digest, BlobUse.Here, cancellationToken);
         if (here is Result<IContent>.Found { Value: var content }) await content.DisposeAsync();
         return here is Result<IContent>.Unavailable ? here.ToAnswer() : new Answer<IContent>.Absent(CacheHandling.Local);

@@ -56,7 +56,17 @@ internal sealed partial class Repository
         var arrival = tag is { } named
             ? await evaluator.OfHeldAsync(backing, Name, manifest, named, Stage.ProxyFetch, cancellationToken)
             : await evaluator.OfArrivalAsync(backing, Name, manifest, Stage.ProxyFetch, [], cancellationToken);
-        var verdict = tag is null ? Verdicts.Worse(arrival.Refusal, arrival.OfDigest) : arrival.Tags[0].Verdict;
+        var verdict = VerdictOf(arrival);
+        if (verdict is { Admits: false, Unknown: null } && tag is null)
+        {
+            var looked = await LookForIndexAsync(caller, manifest, cancellationToken);
+            if (looked.Why is { } why && !IsKnownPusher(caller)) return why with { SparesPushers = takesPushes };
+            if (looked.IsAdmitted)
+            {
+                arrival = await evaluator.OfArrivalAsync(backing, Name, manifest, Stage.ProxyFetch, [], cancellationToken);
+                verdict = VerdictOf(arrival);
+            }
+        }
         var isSeenByPushers = verdict.Outcome == Outcome.Quarantine && IsKnownPusher(caller);
         if (!verdict.Admits && verdict.Unknown is not null && !isSeenByPushers)
             return evaluator.NotKnown<StoredManifest>(Name, verdict, manifest.Digest, handling) with { SparesPushers = takesPushes };
@@ -91,6 +101,9 @@ internal sealed partial class Repository
             _ => new Answer<StoredManifest>.Refused(decision, handling),
         };
     }
+
+    private static Verdict VerdictOf(Arrival fetched) =>
+        fetched.Tags.IsEmpty ? Verdicts.Worse(fetched.Refusal, fetched.OfDigest) : fetched.Tags[0].Verdict;
 
     private async ValueTask<(bool Stored, string? Failure)> TryStoreAsync(Change change, bool isNew, CancellationToken cancellationToken)
     {

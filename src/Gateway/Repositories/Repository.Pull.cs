@@ -82,6 +82,12 @@ internal sealed partial class Repository
             if (caughtUp.IsRead) verdict = await evaluator.OfStoredAsync(backing, Name, manifest, tag, cancellationToken);
             if (!verdict.Admits) verdict = verdict with { Unknown = verdict.Unknown ?? caughtUp.Unknown };
         }
+        if (verdict is { Admits: false, Unknown: null } && tag is null)
+        {
+            var looked = await LookForIndexAsync(caller, manifest, cancellationToken);
+            if (looked.Why is { } why && !IsKnownPusher(caller)) return why with { SparesPushers = takesPushes };
+            if (looked.IsAdmitted) verdict = await evaluator.OfStoredAsync(backing, Name, manifest, tag, cancellationToken);
+        }
         // Clients list evidence in an index under a tag of evidence: it is hidden as long as its subject is.
         if (verdict.Admits && tag is { } named && manifest.Manifest.IsIndex)
         {
@@ -98,6 +104,30 @@ internal sealed partial class Repository
     /// known, and where an upstream decides.
     /// </summary>
     private string? DoubtOf(CacheHandling handling) => backing.IsBuiltIn ? handling.Incomplete : null;
+
+    /// <summary>
+    /// Pulls what other replicas say names some content that is not admitted here. What the gateway itself pulls is not looked for, so one
+    /// look leads to no other.
+    /// </summary>
+    private ValueTask<Looked> LookElsewhereAsync(
+        Caller caller, Digest content, Func<ValueTask<bool>> isAdmitted, CancellationToken cancellationToken) =>
+        caller.IsGateway || backing.Others is not { } others
+            ? new(Looked.InVain)
+            : LazyInitializer.EnsureInitialized(ref _elsewhere, () => new(clock)).PullAsync(
+                others, content, digest => GetByDigestAsync(caller with { IsGateway = true }, digest, null, CancellationToken.None),
+                isAdmitted, cancellationToken);
+
+    /// <summary>
+    /// Looks for an index that admits a manifest, because a signature of the index counts for the images below it. The client may have the
+    /// index from another replica.
+    /// </summary>
+    private ValueTask<Looked> LookForIndexAsync(Caller caller, StoredManifest manifest, CancellationToken cancellationToken) =>
+        LookElsewhereAsync(
+            caller, manifest.Digest,
+            async () => manifest.IsStored
+                ? (await evaluator.OfStoredAsync(backing, Name, manifest, null, CancellationToken.None)).Admits
+                : VerdictOf(await evaluator.OfArrivalAsync(backing, Name, manifest, Stage.ProxyFetch, [], CancellationToken.None)).Admits,
+            cancellationToken);
 
     private async ValueTask<Result<StoredManifest>> ReadRequestedAsync(Caller caller, Digest digest, CancellationToken cancellationToken)
     {

@@ -23,6 +23,9 @@ internal sealed partial class Repository(
 {
     private readonly BlobAdmission _admission = new(name, backing, evaluator, clock);
 
+    // Made on first use: few repositories look elsewhere.
+    private NamedElsewhere? _elsewhere;
+
     /// <summary>The canonical name: rights and rules are evaluated with it.</summary>
     public RepositoryName Name { get; } = name;
 

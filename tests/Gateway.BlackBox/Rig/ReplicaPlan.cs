@@ -9,6 +9,9 @@ internal sealed record ReplicaPlan
     /// <summary>Lines of the configuration of each replica.</summary>
     public Func<int, string>? More { get; init; }
 
+    /// <summary>The upstream; null for the set's own scripted one.</summary>
+    public Uri? Url { get; init; }
+
     /// <summary>Lines of the upstream's options.</summary>
     public string Upstream { get; init; } = "referrers: on-demand";
 

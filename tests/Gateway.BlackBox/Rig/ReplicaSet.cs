@@ -122,7 +122,7 @@ internal sealed class ReplicaSet : IAsyncDisposable
                 + $"clientAuthorities: \"{own.AuthorityFile}\", clientCertificates: require }}"
             : "";
         return $$"""
-            upstreams: { corp: { url: "{{Upstream.Url.ToString().TrimEnd('/')}}", {{plan.Upstream}} } }
+            upstreams: { corp: { url: "{{(plan.Url ?? Upstream.Url).ToString().TrimEnd('/')}}", {{plan.Upstream}} } }
             cache: { keepFree: 1MiB, maxSize: 1GiB }
             replicas:
               {{others}}

@@ -46,6 +46,9 @@ public sealed class MisledFetchTests
 
     private sealed class WrongPeers : IFetchPeers
     {
+        public ValueTask<IReadOnlyList<Digest>?> NamingAsync(
+            UpstreamRepository source, Digest content, CancellationToken cancellationToken) => default;
+
         public required byte[] Sends { get; init; }
 
         public bool FailsAtTheEnd { get; init; }

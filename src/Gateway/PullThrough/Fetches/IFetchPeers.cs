@@ -17,6 +17,9 @@ internal interface IFetchPeers
     /// </summary>
     /// <param name="most">Bytes.</param>
     ValueTask<byte[]?> FindSmallAsync(Digest digest, int most, CancellationToken cancellationToken);
+
+    /// <summary>See <see cref="Storage.IOtherReplicas.NamingAsync"/>.</summary>
+    ValueTask<IReadOnlyList<Digest>?> NamingAsync(UpstreamRepository source, Digest content, CancellationToken cancellationToken);
 }
 
 /// <summary>One fetch among replicas.</summary>

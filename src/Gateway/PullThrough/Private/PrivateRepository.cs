@@ -37,6 +37,8 @@ internal sealed class PrivateRepository : IBacking
     /// <param name="Refusal">Null if the upstream gave proof.</param>
     private sealed record Said(UpstreamException? Refusal);
 
+    public IOtherReplicas? Others => _proof.Holds ? _shared.Others : null;
+
     public ValueTask<Result<TagState>> ResolveAsync(TagName tag, CancellationToken cancellationToken) =>
         _proof.Holds
             ? _shared.ResolveAsync(tag, cancellationToken)
