@@ -126,7 +126,7 @@ public sealed class RoundRobinTests : IAsyncLifetime
         Assert.Contains(
             "rule 'signed'", (await _client.CraneAsync("pull", "--insecure", $"{front}/corp/team/app:unsigned", _client.Folder["no.tar"]))
                 .Failed().Text, StringComparison.Ordinal);
-        Assert.True(await LookupsAsync(gateways, "found") >= 3, log());
+        Assert.True(await HintsAsync(gateways, "found") >= 3, log());
     }
 
     private static async Task<JsonNode> ReadAsync(RawClient gateway, string target)
@@ -137,12 +137,12 @@ public sealed class RoundRobinTests : IAsyncLifetime
         return JsonNode.Parse(text)!;
     }
 
-    private static async Task<double> LookupsAsync(GatewayProcess[] gateways, string result)
+    private static async Task<double> HintsAsync(GatewayProcess[] gateways, string result)
     {
         using var http = new HttpClient();
         var texts = await Task.WhenAll(gateways.Select(each => http.GetStringAsync(new Uri(each.Operator, "/metrics"))));
         return texts.SelectMany(text => text.Split('\n'))
-            .Where(line => line.StartsWith("gateway_replica_lookups_total{", StringComparison.Ordinal) && line.Contains($"\"{result}\""))
+            .Where(line => line.StartsWith("gateway_replica_hints_total{", StringComparison.Ordinal) && line.Contains($"\"{result}\""))
             .Sum(line => double.Parse(line.Split(' ')[^1], System.Globalization.CultureInfo.InvariantCulture));
     }
 }

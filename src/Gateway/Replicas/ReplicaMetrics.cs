@@ -37,11 +37,11 @@ internal static class ReplicaMetrics
     private static readonly Counter<long> Refused = Meter.CreateCounter<long>(
         "gateway.replica.refused", description: "Requests to the listener for replicas that were not signed by the secret of the set.");
 
-    private static readonly Counter<long> Lookups = Meter.CreateCounter<long>(
-        "gateway.replica.lookups", description: "Requests to the other replicas which manifests name some content.");
+    private static readonly Counter<long> Hints = Meter.CreateCounter<long>(
+        "gateway.replica.hints", description: "Requests to the other replicas which manifests name some content.");
 
     /// <param name="result">found, none, or busy (not asked, because too many such requests were under way).</param>
-    public static void Looked(string result) => Lookups.Add(1, new KeyValuePair<string, object?>("result", result));
+    public static void Hint(string result) => Hints.Add(1, new KeyValuePair<string, object?>("result", result));
 
     /// <param name="reason">
     /// stopped (closed, silent, or without the content), wrong (other bytes than the digest says), or refused (it does not accept this

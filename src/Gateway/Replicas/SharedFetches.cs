@@ -68,7 +68,7 @@ internal sealed class SharedFetches(ReplicaServices services) : IFetchPeers, IDi
     {
         if (!await _naming.WaitAsync(services.Peers.ProbeDeadline, cancellationToken))
         {
-            ReplicaMetrics.Looked("busy");
+            ReplicaMetrics.Hint("busy");
             return null;
         }
         try
@@ -78,7 +78,7 @@ internal sealed class SharedFetches(ReplicaServices services) : IFetchPeers, IDi
             var asked = await Task.WhenAll(order.Select(url => services.Peers.NamingAsync(url, target, cancellationToken)));
             foreach (var (url, _) in order.Zip(asked).Where(static each => each.Second.Failed)) services.Members.Avoid(url);
             IReadOnlyList<Digest> named = [.. asked.SelectMany(static each => each.Named).Distinct().Take(NamedManifests.MostInAll)];
-            ReplicaMetrics.Looked(named.Count > 0 ? "found" : "none");
+            ReplicaMetrics.Hint(named.Count > 0 ? "found" : "none");
             return named;
         }
         finally
