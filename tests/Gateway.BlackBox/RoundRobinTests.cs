@@ -18,14 +18,13 @@ public sealed class RoundRobinTests : IAsyncLifetime
     {
         _upstream = await DockerRegistry.StartAsync();
         (await _client.RunAsync("cosign2", "generate-key-pair")).Succeeded();
-        // The signature of the index counts for its images, which have none.
+        // The signature of an index counts for its images, which have none.
+        var signed = new List<string>();
         foreach (var tag in (string[])["raw", "crane", "skopeo"])
-        {
-            var digest = await PushAsync($"team/app:{tag}");
-            (await _client.RunAsync(
-                "cosign2", "sign", "-y", "--allow-http-registry", "--key", _client.Folder["cosign.key"], "--tlog-upload=false",
-                $"{_upstream.Host}/team/app@{digest}")).Succeeded();
-        }
+            signed.Add($"{_upstream.Host}/team/app@{await PushAsync($"team/app:{tag}")}");
+        (await _client.RunAsync(
+            "cosign2",
+            ["sign", "-y", "--allow-http-registry", "--key", _client.Folder["cosign.key"], "--tlog-upload=false", .. signed])).Succeeded();
         await PushAsync("team/app:unsigned");
     }
 

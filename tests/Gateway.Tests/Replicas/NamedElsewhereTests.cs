@@ -1,6 +1,8 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
+using System.Text;
+using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Policy.Signatures;
@@ -40,9 +42,11 @@ public sealed class NamedElsewhereTests : IAsyncLifetime
 
     /// <param name="i">Which of the two replicas.</param>
     /// <param name="key">The upstream's key there.</param>
-    private Task<GatewayRig> StartAsync(int i, PolicyOptions policy, string key = "corp") => GatewayRig.StartAsync(options => options with
+    /// <param name="auth">Whose credentials the upstream gets.</param>
+    private Task<GatewayRig> StartAsync(
+        int i, PolicyOptions policy, string key = "corp", UpstreamAuth auth = default) => GatewayRig.StartAsync(options => options with
     {
-        Upstreams = options.Upstreams.Add(key, new() { Key = key, Urls = [_hub.Url] }),
+        Upstreams = options.Upstreams.Add(key, new() { Key = key, Urls = [_hub.Url], Auth = auth }),
         Policy = policy,
         Replicas = new()
         {
@@ -51,10 +55,12 @@ public sealed class NamedElsewhereTests : IAsyncLifetime
         },
     });
 
-    private static async Task<HttpStatusCode> StatusAsync(GatewayRig at, string method, string path, string? range = null)
+    private static async Task<HttpStatusCode> StatusAsync(
+        GatewayRig at, string method, string path, string? range = null, string? who = null)
     {
         using var request = new HttpRequestMessage(new(method), $"/v2/{path}");
         if (range is not null) request.Headers.Range = RangeHeaderValue.Parse(range);
+        if (who is not null) request.Headers.Authorization = new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(who)));
         using var answer = await at.Client.SendAsync(request);
         return answer.StatusCode;
     }
@@ -132,6 +138,22 @@ public sealed class NamedElsewhereTests : IAsyncLifetime
         Assert.Equal(
             (HttpStatusCode.NotFound, "BLOB_UNKNOWN"), (answer.StatusCode, await GatewayRig.ErrorCodeAsync(answer)));
         Assert.Equal(HttpStatusCode.Forbidden, await StatusAsync(denying, "GET", $"corp/{Name}/manifests/{image.Digest}"));
+    }
+
+    [Fact]
+    public async Task Client_with_its_own_credentials_gets_only_what_the_upstream_gives_to_it()
+    {
+        var image = _hub.AddImage(Name, "v1", ScriptedUpstream.Bytes(1000, seed: 35));
+        Sign(image.Digest);
+        _hub.RequireBasic("alice", "a");
+        _hub.RequireBasic("bob", "b", name => name != Name);
+        await using var first = await StartAsync(0, TaggedSignatureTests.SignedBy(_key), auth: UpstreamAuth.Passthrough);
+        await using var second = await StartAsync(1, TaggedSignatureTests.SignedBy(_key), auth: UpstreamAuth.Passthrough);
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync(first, "GET", $"corp/{Name}/manifests/v1", who: "alice:a"));
+
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync(second, "GET", $"corp/{Name}/blobs/{image.Config}", who: "alice:a"));
+        foreach (var at in (GatewayRig[])[first, second])
+            Assert.NotEqual(HttpStatusCode.OK, await StatusAsync(at, "GET", $"corp/{Name}/blobs/{image.Config}", who: "bob:b"));
     }
 
     [Fact]
