@@ -18,6 +18,22 @@ internal static class AdminCommand
 {
     public static Option<bool> Json() => new("--json") { Description = "Print JSON." };
 
+    /// <summary>A command that asks a running gateway, with the options of all such commands behind its own.</summary>
+    /// <param name="own">The command's own arguments and options.</param>
+    public static Command Create(string name, string description, Symbol[] own, Func<GatewayCall, Task<int>> run)
+    {
+        var (asked, json) = (new TargetGateway(), Json());
+        var command = new Command(name, description);
+        foreach (var symbol in own.Concat([asked.Config, asked.Server, json]))
+        {
+            if (symbol is Argument argument) command.Add(argument);
+            else command.Add((Option)symbol);
+        }
+        command.SetAction((parsed, cancellationToken) => RunAsync(
+            parsed, asked, gateway => run(new(parsed, gateway, parsed.GetValue(json), cancellationToken))));
+        return command;
+    }
+
     /// <summary>Runs the command against the target gateway; a failure is one line on standard error and an exit code.</summary>
     /// <param name="offline">What to do with the store itself if no gateway runs on it; null if that is not possible.</param>
     public static async Task<int> RunAsync(
@@ -53,21 +69,6 @@ internal static class AdminCommand
             await parsed.InvocationConfiguration.Error.WriteLineAsync($"gateway: {e.Message}");
             return failure;
         }
-    }
-
-    /// <summary>Writes one line: an item as JSON if the command line asks for it, otherwise the text.</summary>
-    public static Task WriteAsync<T>(ParseResult parsed, Option<bool> json, T item, JsonTypeInfo<T> type, string text) =>
-        parsed.InvocationConfiguration.Output.WriteLineAsync(parsed.GetValue(json) ? JsonSerializer.Serialize(item, type) : text);
-
-    /// <summary>
-    /// Writes the result of a request as <see cref="WriteAsync"/> does, or its problem to standard error. Returns the exit code.
-    /// </summary>
-    public static async Task<int> WriteResultAsync<T>(
-        ParseResult parsed, Option<bool> json, T result, JsonTypeInfo<T> type, string? problem, string text)
-    {
-        if (problem is null || parsed.GetValue(json)) await WriteAsync(parsed, json, result, type, text);
-        else await parsed.InvocationConfiguration.Error.WriteLineAsync($"gateway: {problem}");
-        return problem is null ? 0 : 1;
     }
 
     /// <summary>The repository of a name if no gateway runs; used without policy and without upstreams.</summary>

@@ -9,25 +9,19 @@ internal static class HoldsCommand
 {
     public static Command Create()
     {
-        var (asked, json) = (new TargetGateway(), AdminCommand.Json());
-        var command = new Command("holds", "Lists the pushes that wait for evidence; releases or drops one.")
-        {
-            asked.Config, asked.Server, json,
-            End("release", "Makes a held push live although the policy holds it, and notes the reason."),
-            End("drop", "Ends a held push without making it live."),
-        };
-        command.SetAction((parsed, cancellationToken) => AdminCommand.RunAsync(parsed, asked, async gateway =>
+        var command = AdminCommand.Create("holds", "Lists the pushes that wait for evidence; releases or drops one.", [], async call =>
         {
             for (string? last = null; ;)
             {
                 var path = last is null ? "pages/holds" : $"pages/holds?last={Uri.EscapeDataString(last)}";
-                var page = await gateway.GetAsync(path, PageJson.Default.HoldPage, cancellationToken);
-                foreach (var row in page.Items)
-                    await AdminCommand.WriteAsync(parsed, json, row, PageJson.Default.HoldRow, Line(row));
+                var page = await call.Gateway.GetAsync(path, PageJson.Default.HoldPage, call.CancellationToken);
+                foreach (var row in page.Items) await call.WriteAsync(row, PageJson.Default.HoldRow, Line(row));
                 if (page.Next is null) return 0;
                 last = page.Next;
             }
-        }));
+        });
+        command.Add(End("release", "Makes a held push live although the policy holds it, and notes the reason."));
+        command.Add(End("drop", "Ends a held push without making it live."));
         return command;
     }
 
@@ -36,19 +30,16 @@ internal static class HoldsCommand
 
     private static Command End(string verb, string description)
     {
-        var (asked, json) = (new TargetGateway(), AdminCommand.Json());
         var reference = new Argument<string>("REFERENCE") { Description = "repository:tag." };
         var reason = new Option<string>("--reason") { Description = "Why; it is written to the audit log.", Required = true };
-        var command = new Command(verb, description) { reference, reason, asked.Config, asked.Server, json };
-        command.SetAction((parsed, cancellationToken) => AdminCommand.RunAsync(parsed, asked, async gateway =>
+        return AdminCommand.Create(verb, description, [reference, reason], async call =>
         {
-            var request = new HoldRequest(parsed.GetRequiredValue(reference), parsed.GetRequiredValue(reason));
-            var result = await gateway.PostAsync(
-                $"holds/{verb}", request, AdminJson.Default.HoldRequest, AdminJson.Default.HoldResult, cancellationToken);
-            return await AdminCommand.WriteResultAsync(
-                parsed, json, result, AdminJson.Default.HoldResult, result.Problem,
+            var result = await call.PostAsync(
+                $"holds/{verb}", new(call.Value(reference), call.Value(reason)!), AdminJson.Default.HoldRequest,
+                AdminJson.Default.HoldResult);
+            return await call.WriteResultAsync(
+                result, AdminJson.Default.HoldResult, result.Problem,
                 $"{(verb == "drop" ? "dropped" : "released")} {result.Reference} ({result.Digest})");
-        }));
-        return command;
+        });
     }
 }

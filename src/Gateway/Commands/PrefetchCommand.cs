@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json;
 using Gateway.Configuration;
 using Gateway.Operations;
 
@@ -10,7 +9,6 @@ internal static class PrefetchCommand
 {
     public static Command Create()
     {
-        var (asked, json) = (new TargetGateway(), AdminCommand.Json());
         var references = new Argument<string[]>("REFERENCE")
         {
             Description = "Images such as nginx:1.27 or ghcr.io/org/app@sha256:….", Arity = ArgumentArity.ZeroOrMore,
@@ -23,46 +21,35 @@ internal static class PrefetchCommand
         {
             Description = "Only these platforms of an index, such as linux/amd64; all by default.", HelpName = "PLATFORM",
         };
-        var command = new Command("prefetch", "Fetches images in advance, and waits until they are cached.")
+        const string description = "Fetches images in advance, and waits until they are cached.";
+        var command = AdminCommand.Create("prefetch", description, [references, from, platform], call =>
         {
-            references, from, platform, asked.Config, asked.Server, json,
-        };
+            string[] images = [.. call.Value(references), .. (call.Value(from) ?? []).SelectMany(WorkloadFile.ImagesIn)];
+            return FetchAsync(call, [.. images.Distinct(StringComparer.Ordinal)], call.Value(platform) ?? []);
+        });
         command.Validators.Add(result =>
         {
             if (result.GetValue(references) is { Length: 0 } && result.GetValue(from) is null or { Length: 0 })
                 result.AddError("expected an image such as nginx:1.27, or --from with a file that lists images; got neither");
         });
-        command.SetAction((parsed, cancellationToken) => AdminCommand.RunAsync(
-            parsed, asked,
-            async gateway =>
-            {
-                string[] images = [.. parsed.GetValue(references)!, .. (parsed.GetValue(from) ?? []).SelectMany(WorkloadFile.ImagesIn)];
-                return await FetchAsync(
-                    gateway, [.. images.Distinct(StringComparer.Ordinal)], parsed.GetValue(platform) ?? [], parsed.InvocationConfiguration,
-                    parsed.GetValue(json), cancellationToken);
-            },
-            offline: null));
         return command;
     }
 
-    private static async Task<int> FetchAsync(
-        OperatorClient gateway, string[] images, string[] platforms, InvocationConfiguration invocation, bool asJson,
-        CancellationToken cancellationToken)
+    private static async Task<int> FetchAsync(GatewayCall call, string[] images, string[] platforms)
     {
         var (done, told, bytes) = (0, 0, 0L);
-        var progress = new ProgressLine(invocation.Error);
+        var progress = new ProgressLine(call.Error);
         await progress.ShowAsync($"0 of {images.Length} images");
         foreach (var some in images.Chunk(ImagePrefetch.MaxReferences))
         {
             var request = new PrefetchRequest(some, platforms);
-            await foreach (var each in gateway.StreamAsync(
-                "prefetch", request, AdminJson.Default.PrefetchRequest, AdminJson.Default.PrefetchOutcome, cancellationToken))
+            await foreach (var each in call.Gateway.StreamAsync(
+                "prefetch", request, AdminJson.Default.PrefetchRequest, AdminJson.Default.PrefetchOutcome, call.CancellationToken))
             {
                 if (each.Problem is null) done++;
                 (told, bytes) = (told + 1, bytes + each.Bytes);
-                var line = asJson ? JsonSerializer.Serialize(each, AdminJson.Default.PrefetchOutcome) : Line(each);
                 await progress.ClearAsync();
-                await invocation.Output.WriteLineAsync(line);
+                await call.WriteAsync(each, AdminJson.Default.PrefetchOutcome, Line(each));
                 await progress.ShowAsync($"{told} of {images.Length} images, {AdminCommand.Bytes(bytes)}");
             }
         }

@@ -9,26 +9,21 @@ internal static class RollbackCommand
 {
     public static Command Create()
     {
-        var (asked, json) = (new TargetGateway(), AdminCommand.Json());
         var reference = new Argument<string>("REFERENCE") { Description = "repository:tag." };
         var to = new Option<string>("--to")
         {
             Description = "The digest of a manifest that the repository has.", HelpName = "DIGEST", Required = true,
         }.Expecting("a digest such as sha256:…", static text => Digest.TryParse(text, out _));
-        var command = new Command("rollback", "Binds a tag to a manifest that its repository has; the policy decides as for a push.")
+        const string description = "Binds a tag to a manifest that its repository has; the policy decides as for a push.";
+        return AdminCommand.Create("rollback", description, [reference, to], async call =>
         {
-            reference, to, asked.Config, asked.Server, json,
-        };
-        command.SetAction((parsed, cancellationToken) => AdminCommand.RunAsync(parsed, asked, async gateway =>
-        {
-            var result = await gateway.PostAsync(
-                "rollback", new(parsed.GetRequiredValue(reference), parsed.GetRequiredValue(to)), AdminJson.Default.RollbackRequest,
-                AdminJson.Default.RollbackResult, cancellationToken);
-            return await AdminCommand.WriteResultAsync(
-                parsed, json, result, AdminJson.Default.RollbackResult, result.Problem, result.State == "held"
+            var result = await call.PostAsync(
+                "rollback", new(call.Value(reference), call.Value(to)!), AdminJson.Default.RollbackRequest,
+                AdminJson.Default.RollbackResult);
+            return await call.WriteResultAsync(
+                result, AdminJson.Default.RollbackResult, result.Problem, result.State == "held"
                     ? $"{result.Reference}: the policy holds {result.Digest}, as it would a push; the tag stays as it is"
                     : $"{result.Reference} is now {result.Digest}");
-        }));
-        return command;
+        });
     }
 }

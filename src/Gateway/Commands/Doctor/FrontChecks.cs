@@ -30,7 +30,7 @@ internal static partial class FrontChecks
             return found;
         }
         AddCertificate(visit, found);
-        AddClock(found, "CLOCK_OFF", url, ping, visit.Now, "set the clocks of this machine and of the gateway by NTP");
+        AddClock(found, url, ping, visit.Now, "set the clocks of this machine and of the gateway by NTP");
         var isRegistry = ping.Status is HttpStatusCode.OK or HttpStatusCode.Unauthorized && ping[RegistryHeaders.ApiVersion] is not null;
         if (!isRegistry)
         {
@@ -49,12 +49,12 @@ internal static partial class FrontChecks
     }
 
     /// <summary>Compares the time of an answer with this machine's.</summary>
-    public static void AddClock(List<Finding> found, string code, string about, Asked answer, DateTimeOffset now, string fix)
+    public static void AddClock(List<Finding> found, string about, Asked answer, DateTimeOffset now, string fix)
     {
         if (!DateTimeOffset.TryParse(answer["Date"], CultureInfo.InvariantCulture, out var date)) return;
         var off = (date - now).Duration();
         if (off > ClockTolerance)
-            found.Add(Finding.Error(code, about, $"its clock and that of this machine differ by {off.TotalSeconds:0} s", fix));
+            found.Add(Finding.Error("CLOCK_OFF", about, $"its clock and that of this machine differ by {off.TotalSeconds:0} s", fix));
     }
 
     public static string Milliseconds(Asked answer) => $"{answer.Took.TotalMilliseconds:0} ms";

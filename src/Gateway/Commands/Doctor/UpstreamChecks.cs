@@ -37,8 +37,7 @@ internal static partial class UpstreamChecks
         var ping = await caller.AskAsync(HttpMethod.Get, new(url, "/v2/"), cancellationToken);
         // Whether the gateway reaches it is seen below: this machine may be another one.
         if (ping.Status is null) return;
-        FrontChecks.AddClock(
-            found, "CLOCK_OFF", url.Authority, ping, visit.Now, "set the clock of this machine by NTP; tokens and certificates "
+        FrontChecks.AddClock(found, url.Authority, ping, visit.Now, "set the clock of this machine by NTP; tokens and certificates "
                 + "depend on it");
         var match = Realm().Match(ping["WWW-Authenticate"] ?? "");
         if (!match.Success) return;

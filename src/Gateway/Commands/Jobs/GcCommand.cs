@@ -15,26 +15,18 @@ internal static class GcCommand
 
     public static Command Create()
     {
-        var (asked, json) = (new TargetGateway(), AdminCommand.Json());
         var dryRun = new Option<bool>("--dry-run") { Description = "Only print what would be removed, and how many bytes." };
         var untagged = new Option<string?>("--untagged")
         {
             Description = "Also remove manifests that no tag, index or held push refers to, if they were pushed longer ago than this.",
             HelpName = "AGE",
         }.Expecting("a duration such as 30d", static text => Durations.TryParse(text, out _));
-        var command = new Command("gc", "Removes content that nothing needs, while the gateway serves.")
+        return AdminCommand.Create("gc", "Removes content that nothing needs, while the gateway serves.", [dryRun, untagged], async call =>
         {
-            dryRun, untagged, asked.Config, asked.Server, json,
-        };
-        command.SetAction((parsed, cancellationToken) => AdminCommand.RunAsync(parsed, asked, async gateway =>
-        {
-            var request = new GcRequest(parsed.GetValue(dryRun), parsed.GetValue(untagged));
-            var job = await gateway.PostAsync("gc", request, AdminJson.Default.GcRequest, AdminJson.Default.Job, cancellationToken);
-            return await JobFollower.FollowAsync(
-                gateway, job, parsed.InvocationConfiguration, parsed.GetValue(json),
-                done => PrintAsync(parsed.InvocationConfiguration.Output, done), cancellationToken);
-        }));
-        return command;
+            var request = new GcRequest(call.Value(dryRun), call.Value(untagged));
+            var job = await call.PostAsync("gc", request, AdminJson.Default.GcRequest, AdminJson.Default.Job);
+            return await JobFollower.FollowAsync(call, job, done => PrintAsync(call.Output, done));
+        });
     }
 
     /// <summary>Prints the report of a collection.</summary>

@@ -19,21 +19,18 @@ internal static class JobFollower
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     /// <summary>Waits for the end of a job and prints its result; returns the exit code.</summary>
-    /// <param name="asJson">Print the job as JSON, and no progress.</param>
     /// <param name="print">Prints the result of a job that is done.</param>
     /// <param name="isGood">Whether the result of a job that is done is a success; null when it always is.</param>
-    public static async Task<int> FollowAsync(
-        OperatorClient gateway, Job job, InvocationConfiguration invocation, bool asJson, Func<Job, Task> print,
-        CancellationToken cancellationToken, Func<Job, bool>? isGood = null)
+    public static async Task<int> FollowAsync(GatewayCall call, Job job, Func<Job, Task> print, Func<Job, bool>? isGood = null)
     {
-        if (job.State == JobState.Running && !asJson)
-            await invocation.Error.WriteLineAsync(
+        if (job.State == JobState.Running && !call.AsJson)
+            await call.Error.WriteLineAsync(
                 $"{job.Id} runs in the gateway; it continues if this command ends, and gateway jobs {job.Id} follows it again");
-        job = await EndOfAsync(gateway, job, invocation.Error, asJson, cancellationToken);
-        if (asJson) await invocation.Output.WriteLineAsync(JsonSerializer.Serialize(job, AdminJson.Default.Job));
+        job = await EndOfAsync(call.Gateway, job, call.Error, call.AsJson, call.CancellationToken);
+        if (call.AsJson) await call.Output.WriteLineAsync(JsonSerializer.Serialize(job, AdminJson.Default.Job));
         else if (job.State == JobState.Done) await print(job);
         if (job.State == JobState.Done) return isGood is null || isGood(job) ? 0 : 1;
-        await invocation.Error.WriteLineAsync(
+        await call.Error.WriteLineAsync(
             job.State == JobState.Failed ? $"gateway: {job.Id} failed: {job.Problem}" : $"gateway: {job.Id} was stopped");
         return 1;
     }

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
 using Gateway.Operations;
 
 namespace Gateway.Commands;
@@ -10,7 +9,6 @@ internal static class JobsCommand
 {
     public static Command Create()
     {
-        var (asked, json) = (new TargetGateway(), AdminCommand.Json());
         var id = new Argument<string?>("ID") { Description = "Follow this job, and print its result.", Arity = ArgumentArity.ZeroOrOne };
         id.Validators.Add(result =>
         {
@@ -18,35 +16,27 @@ internal static class JobsCommand
                 result.AddError($"ID: expected the id of a job, got '{result.Tokens[0].Value}'; list them with: gateway jobs");
         });
         var stop = new Option<bool>("--stop") { Description = "Stop this job; what it has removed stays removed." };
-        var command = new Command("jobs", "Lists long work of a running gateway, and follows or stops one job.")
-        {
-            id, stop, asked.Config, asked.Server, json,
-        };
+        const string description = "Lists long work of a running gateway, and follows or stops one job.";
+        var command = AdminCommand.Create("jobs", description, [id, stop], call =>
+            call.Value(id) is { } one ? FollowAsync(call, one, call.Value(stop)) : ListAsync(call));
         command.Validators.Add(result =>
         {
             if (result.GetValue(stop) && result.GetValue(id) is null) result.AddError("--stop: expected the id of a job beside it");
         });
-        command.SetAction((parsed, cancellationToken) => AdminCommand.RunAsync(parsed, asked, gateway => parsed.GetValue(id) is { } one
-            ? FollowAsync(gateway, one, parsed.GetValue(stop), parsed.InvocationConfiguration, parsed.GetValue(json), cancellationToken)
-            : ListAsync(gateway, parsed.InvocationConfiguration.Output, parsed.GetValue(json), cancellationToken)));
         return command;
     }
 
-    private static async Task<int> FollowAsync(
-        OperatorClient gateway, string id, bool isStopped, InvocationConfiguration invocation, bool asJson,
-        CancellationToken cancellationToken)
+    private static async Task<int> FollowAsync(GatewayCall call, string id, bool isStopped)
     {
-        var job = await gateway.FindAsync($"jobs/{id}", AdminJson.Default.Job, cancellationToken);
+        var job = await call.Gateway.FindAsync($"jobs/{id}", AdminJson.Default.Job, call.CancellationToken);
         if (isStopped)
         {
-            job = await gateway.PostAsync(
-                $"jobs/{id}/stop", new GcRequest(), AdminJson.Default.GcRequest, AdminJson.Default.Job, cancellationToken);
-            await invocation.Output.WriteLineAsync(asJson ? JsonSerializer.Serialize(job, AdminJson.Default.Job) : Line(job));
+            job = await call.PostAsync($"jobs/{id}/stop", new GcRequest(), AdminJson.Default.GcRequest, AdminJson.Default.Job);
+            await call.WriteAsync(job, AdminJson.Default.Job, Line(job));
             return 0;
         }
         return await JobFollower.FollowAsync(
-            gateway, job, invocation, asJson, done => PrintAsync(invocation.Output, done), cancellationToken,
-            static done => done.Kind != ScrubJob.Kind || ScrubCommand.IsWhole(done));
+            call, job, done => PrintAsync(call.Output, done), static done => done.Kind != ScrubJob.Kind || ScrubCommand.IsWhole(done));
     }
 
     private static Task PrintAsync(TextWriter output, Job job) => job.Kind switch
@@ -56,10 +46,10 @@ internal static class JobsCommand
         _ => output.WriteLineAsync(Line(job)),
     };
 
-    private static async Task<int> ListAsync(OperatorClient gateway, TextWriter output, bool asJson, CancellationToken cancellationToken)
+    private static async Task<int> ListAsync(GatewayCall call)
     {
-        await foreach (var job in gateway.ListAsync("jobs", AdminJson.Default.Job, cancellationToken))
-            await output.WriteLineAsync(asJson ? JsonSerializer.Serialize(job, AdminJson.Default.Job) : Line(job));
+        await foreach (var job in call.Gateway.ListAsync("jobs", AdminJson.Default.Job, call.CancellationToken))
+            await call.WriteAsync(job, AdminJson.Default.Job, Line(job));
         return 0;
     }
 

@@ -7,22 +7,12 @@ namespace Gateway.Commands;
 /// <summary><c>gateway scrub</c>: a running gateway reads everything that is stored, and compares it with its digests.</summary>
 internal static class ScrubCommand
 {
-    public static Command Create()
-    {
-        var (asked, json) = (new TargetGateway(), AdminCommand.Json());
-        var command = new Command("scrub", "Reads everything that is stored, and reports what is damaged or missing.")
+    public static Command Create() =>
+        AdminCommand.Create("scrub", "Reads everything that is stored, and reports what is damaged or missing.", [], async call =>
         {
-            asked.Config, asked.Server, json,
-        };
-        command.SetAction((parsed, cancellationToken) => AdminCommand.RunAsync(parsed, asked, async gateway =>
-        {
-            var job = await gateway.PostAsync("scrub", new(), AdminJson.Default.EmptyRequest, AdminJson.Default.Job, cancellationToken);
-            return await JobFollower.FollowAsync(
-                gateway, job, parsed.InvocationConfiguration, parsed.GetValue(json),
-                done => PrintAsync(parsed.InvocationConfiguration.Output, done), cancellationToken, IsWhole);
-        }));
-        return command;
-    }
+            var job = await call.PostAsync("scrub", new(), AdminJson.Default.EmptyRequest, AdminJson.Default.Job);
+            return await JobFollower.FollowAsync(call, job, done => PrintAsync(call.Output, done), IsWhole);
+        });
 
     /// <summary>Whether a scrub found nothing, or healed everything that it found.</summary>
     public static bool IsWhole(Job job) => job.Result?.Deserialize(AdminJson.Default.ScrubReport)?.IsWhole != false;

@@ -16,25 +16,19 @@ internal static class TrashCommand
 
     private static Command List()
     {
-        var (asked, json) = (new TargetGateway(), AdminCommand.Json());
-        var command = new Command("list", "Lists removed manifests and tags, the latest first; --json also lists links and bytes.")
-        {
-            asked.Config, asked.Server, json,
-        };
-        command.SetAction((parsed, cancellationToken) => AdminCommand.RunAsync(parsed, asked, async gateway =>
+        const string description = "Lists removed manifests and tags, the latest first; --json also lists links and bytes.";
+        return AdminCommand.Create("list", description, [], async call =>
         {
             var (count, bytes) = (0L, 0L);
-            await foreach (var item in gateway.ListAsync("trash", AdminJson.Default.TrashedItem, cancellationToken))
+            await foreach (var item in call.Gateway.ListAsync("trash", AdminJson.Default.TrashedItem, call.CancellationToken))
             {
                 (count, bytes) = (count + 1, bytes + item.Bytes);
-                if (parsed.GetValue(json) || item.What is "manifest" or "tag")
-                    await AdminCommand.WriteAsync(parsed, json, item, AdminJson.Default.TrashedItem, Line(item));
+                if (call.AsJson || item.What is "manifest" or "tag")
+                    await call.WriteAsync(item, AdminJson.Default.TrashedItem, Line(item));
             }
-            if (!parsed.GetValue(json))
-                await parsed.InvocationConfiguration.Output.WriteLineAsync($"{count} removed items, {AdminCommand.Bytes(bytes)}");
+            if (!call.AsJson) await call.Output.WriteLineAsync($"{count} removed items, {AdminCommand.Bytes(bytes)}");
             return 0;
-        }));
-        return command;
+        });
     }
 
     private static string Line(TrashedItem item) =>
@@ -46,48 +40,33 @@ internal static class TrashCommand
 
     private static Command Restore()
     {
-        var (asked, json) = (new TargetGateway(), AdminCommand.Json());
         var reference = new Argument<string>("REFERENCE")
         {
             Description = "repository@digest, or a repository for everything that was removed from it.",
         };
-        var command = new Command("restore", "Brings back a manifest with its blobs and its evidence, without its tags.")
+        const string description = "Brings back a manifest with its blobs and its evidence, without its tags.";
+        return AdminCommand.Create("restore", description, [reference], async call =>
         {
-            reference, asked.Config, asked.Server, json,
-        };
-        command.SetAction((parsed, cancellationToken) => AdminCommand.RunAsync(parsed, asked, async gateway =>
-        {
-            var result = await gateway.PostAsync(
-                "trash/restore", new(parsed.GetRequiredValue(reference)), AdminJson.Default.RestoreRequest, AdminJson.Default.RestoreResult,
-                cancellationToken);
-            var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
-            if (parsed.GetValue(json)) await output.WriteLineAsync(JsonSerializer.Serialize(result, AdminJson.Default.RestoreResult));
+            var result = await call.PostAsync(
+                "trash/restore", new(call.Value(reference)), AdminJson.Default.RestoreRequest, AdminJson.Default.RestoreResult);
+            if (call.AsJson) await call.Output.WriteLineAsync(JsonSerializer.Serialize(result, AdminJson.Default.RestoreResult));
             else
             {
-                foreach (var each in result.Restored) await output.WriteLineAsync(Line(each));
-                if (result.Restored.Count + result.Problems.Count == 0) await output.WriteLineAsync(NothingToRestore);
+                foreach (var each in result.Restored) await call.Output.WriteLineAsync(Line(each));
+                if (result.Restored.Count + result.Problems.Count == 0) await call.Output.WriteLineAsync(NothingToRestore);
             }
-            foreach (var problem in result.Problems) await error.WriteLineAsync($"gateway: {problem}");
+            foreach (var problem in result.Problems) await call.Error.WriteLineAsync($"gateway: {problem}");
             return result.Problems.Count == 0 ? 0 : 1;
-        }));
-        return command;
+        });
     }
 
     private static string Line(RestoredItem each) => $"restored {each.Repository}@{each.Digest} ({each.Blobs} blobs)"
         + (each.Tags.Count > 0 ? $"; it had the tags {string.Join(", ", each.Tags)}" : "");
 
-    private static Command Empty()
+    private static Command Empty() => AdminCommand.Create("empty", "Deletes everything in the trash now.", [], async call =>
     {
-        var (asked, json) = (new TargetGateway(), AdminCommand.Json());
-        var command = new Command("empty", "Deletes everything in the trash now.") { asked.Config, asked.Server, json };
-        command.SetAction((parsed, cancellationToken) => AdminCommand.RunAsync(parsed, asked, async gateway =>
-        {
-            var result = await gateway.PostAsync(
-                "trash/empty", new(), AdminJson.Default.EmptyRequest, AdminJson.Default.EmptiedTrash, cancellationToken);
-            await AdminCommand.WriteAsync(
-                parsed, json, result, AdminJson.Default.EmptiedTrash, $"deleted {AdminCommand.Bytes(result.Bytes)}");
-            return 0;
-        }));
-        return command;
-    }
+        var result = await call.PostAsync("trash/empty", new(), AdminJson.Default.EmptyRequest, AdminJson.Default.EmptiedTrash);
+        await call.WriteAsync(result, AdminJson.Default.EmptiedTrash, $"deleted {AdminCommand.Bytes(result.Bytes)}");
+        return 0;
+    });
 }
