@@ -32,7 +32,8 @@ internal sealed record JournalRecord(
         var previous = 0;
         foreach (var operation in Operations)
         {
-            if (operation.Accept(JournalWriter.Instance, to)) to.Write(Previous[previous++].ToString());
+            JournalWriter.Write(to, operation);
+            if (operation is Operation.SetLive or Operation.RemoveTag) to.Write(Previous[previous++].ToString());
         }
     }
 

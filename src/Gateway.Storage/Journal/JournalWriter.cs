@@ -27,167 +27,118 @@ internal enum JournalCode : byte
     HoldNumbered = 20,
 }
 
-/// <summary>
-/// Writes operations in the form of the journal. Each method returns whether the record also notes the previous binding of the tag.
-/// </summary>
-internal sealed class JournalWriter : IOperationHandler<BinaryWriter, bool>
+/// <summary>Writes operations in the form of the journal, as <see cref="JournalRecord"/> reads them.</summary>
+internal static class JournalWriter
 {
-    public static readonly JournalWriter Instance = new();
-
-    private JournalWriter()
+    public static void Write(BinaryWriter to, Operation operation)
     {
-    }
-
-    public bool StoreManifest(Operation.StoreManifest operation, BinaryWriter to)
-    {
-        if (operation.Size != operation.Bytes.Length)
+        switch (operation)
         {
-            Head(to, JournalCode.StoreManifestByDigest, operation.Digest);
-            to.Write(operation.Size);
-            return false;
+            case Operation.StoreManifest o when o.Size != o.Bytes.Length:
+                Head(to, JournalCode.StoreManifestByDigest, o.Digest);
+                to.Write(o.Size);
+                break;
+            case Operation.StoreManifest o:
+                Head(to, JournalCode.StoreManifest, o.Digest);
+                var isInline = o.Bytes.Length <= JournalRecord.MaxInline;
+                to.Write(isInline ? o.Bytes.Length : -1);
+                if (isInline) to.Write(o.Bytes.Span);
+                break;
+            case Operation.LinkBlob o:
+                Head(to, JournalCode.LinkBlob, o.Digest);
+                to.Write(o.Size);
+                to.Write(o.Upload ?? "");
+                to.Write(o.Parent.ToString());
+                break;
+            case Operation.SetLive o:
+                Head(to, JournalCode.SetLive, o.Digest);
+                to.Write(o.Tag.Value);
+                break;
+            case Operation.Hold o:
+                Head(to, o.Number is null ? JournalCode.Hold : JournalCode.HoldNumbered, o.Digest);
+                to.Write(o.Tag.Value);
+                to.Write(o.Actor);
+                Write(to, o.Expires);
+                to.Write(o.Missing);
+                if (o.Number is { } number) to.Write(number);
+                break;
+            case Operation.EndHold o:
+                to.Write((byte)JournalCode.EndHold);
+                to.Write(o.Tag.Value);
+                break;
+            case Operation.Release o:
+                Head(to, JournalCode.Release, o.Digest);
+                to.Write(o.Actor);
+                to.Write(o.Reason);
+                break;
+            case Operation.Forward o:
+                Write(to, o);
+                break;
+            case Operation.Forwarded o:
+                to.Write((byte)JournalCode.Forwarded);
+                to.Write(o.Number);
+                to.Write(o.Refusal ?? "");
+                break;
+            case Operation.SetVerdict o:
+                Head(to, JournalCode.SetVerdict, o.Digest);
+                to.Write(o.Verdict.Revision);
+                to.Write(o.Verdict.Outcome);
+                to.Write(o.Verdict.Until);
+                break;
+            case Operation.AddReferrer o:
+                Head(to, JournalCode.AddReferrer, o.Subject);
+                // As in its file: a long descriptor is omitted, and the manifest is read again.
+                var text = ReferrerFile.Write(o.Referrer);
+                to.Write(text.Length <= Referrers.MaxDescriptorBytes ? text : o.Referrer.Digest.ToString());
+                break;
+            case Operation.AddEvidence o:
+                Head(to, o.Counted ? JournalCode.CountedEvidence : JournalCode.AddEvidence, o.Subject);
+                to.Write(o.Evidence.ToString());
+                break;
+            case Operation.Seen o:
+                Head(to, JournalCode.Seen, o.Digest);
+                Write(to, o.At);
+                break;
+            case Operation.RemoveTag o:
+                to.Write((byte)JournalCode.RemoveTag);
+                to.Write(o.Tag.Value);
+                break;
+            case Operation.RemoveManifest o:
+                Write(to, o, JournalCode.RemoveManifest, JournalCode.RemoveManifestWritten);
+                break;
+            case Operation.RemoveBlob o:
+                Write(to, o, JournalCode.RemoveBlob, JournalCode.RemoveBlobWritten);
+                break;
+            default:
+                // The others are only for cached repositories, whose changes are not journaled.
+                throw new InvalidOperationException($"expected an operation of a journaled repository, got {operation.GetType().Name}");
         }
-        Head(to, JournalCode.StoreManifest, operation.Digest);
-        var isInline = operation.Bytes.Length <= JournalRecord.MaxInline;
-        to.Write(isInline ? operation.Bytes.Length : -1);
-        if (isInline) to.Write(operation.Bytes.Span);
-        return false;
     }
 
-    public bool LinkBlob(Operation.LinkBlob operation, BinaryWriter to)
-    {
-        Head(to, JournalCode.LinkBlob, operation.Digest);
-        to.Write(operation.Size);
-        to.Write(operation.Upload ?? "");
-        to.Write(operation.Parent.ToString());
-        return false;
-    }
-
-    public bool SetLive(Operation.SetLive operation, BinaryWriter to)
-    {
-        Head(to, JournalCode.SetLive, operation.Digest);
-        to.Write(operation.Tag.Value);
-        return true;
-    }
-
-    public bool Hold(Operation.Hold operation, BinaryWriter to)
-    {
-        Head(to, operation.Number is null ? JournalCode.Hold : JournalCode.HoldNumbered, operation.Digest);
-        to.Write(operation.Tag.Value);
-        to.Write(operation.Actor);
-        to.Write(operation.Expires.ToUnixTimeMilliseconds());
-        to.Write(operation.Missing);
-        if (operation.Number is { } number) to.Write(number);
-        return false;
-    }
-
-    public bool EndHold(Operation.EndHold operation, BinaryWriter to)
-    {
-        to.Write((byte)JournalCode.EndHold);
-        to.Write(operation.Tag.Value);
-        return false;
-    }
-
-    public bool Release(Operation.Release operation, BinaryWriter to)
-    {
-        Head(to, JournalCode.Release, operation.Digest);
-        to.Write(operation.Actor);
-        to.Write(operation.Reason);
-        return false;
-    }
-
-    public bool Forward(Operation.Forward operation, BinaryWriter to)
+    private static void Write(BinaryWriter to, Operation.Forward forward)
     {
         to.Write((byte)JournalCode.Forward);
-        to.Write(operation.Manifests.Length);
-        foreach (var manifest in operation.Manifests) to.Write(manifest.ToString());
-        to.Write(operation.Tags.Length);
-        foreach (var (tag, digest) in operation.Tags)
+        to.Write(forward.Manifests.Length);
+        foreach (var manifest in forward.Manifests) to.Write(manifest.ToString());
+        to.Write(forward.Tags.Length);
+        foreach (var (tag, digest) in forward.Tags)
         {
             to.Write(tag.Value);
             to.Write(digest.ToString());
         }
-        return false;
     }
 
-    public bool Forwarded(Operation.Forwarded operation, BinaryWriter to)
+    private static void Write(BinaryWriter to, Operation.Removal removal, JournalCode code, JournalCode codeWithTime)
     {
-        to.Write((byte)JournalCode.Forwarded);
-        to.Write(operation.Number);
-        to.Write(operation.Refusal ?? "");
-        return false;
+        Head(to, removal.Written is null ? code : codeWithTime, removal.Digest);
+        if (removal.Written is { } written) Write(to, written);
     }
 
-    public bool SetVerdict(Operation.SetVerdict operation, BinaryWriter to)
-    {
-        Head(to, JournalCode.SetVerdict, operation.Digest);
-        to.Write(operation.Verdict.Revision);
-        to.Write(operation.Verdict.Outcome);
-        to.Write(operation.Verdict.Until);
-        return false;
-    }
-
-    public bool AddReferrer(Operation.AddReferrer operation, BinaryWriter to)
-    {
-        Head(to, JournalCode.AddReferrer, operation.Subject);
-        // As in its file: a long descriptor is omitted, and the manifest is read again.
-        var text = ReferrerFile.Write(operation.Referrer);
-        to.Write(text.Length <= Referrers.MaxDescriptorBytes ? text : operation.Referrer.Digest.ToString());
-        return false;
-    }
-
-    public bool AddEvidence(Operation.AddEvidence operation, BinaryWriter to)
-    {
-        Head(to, operation.Counted ? JournalCode.CountedEvidence : JournalCode.AddEvidence, operation.Subject);
-        to.Write(operation.Evidence.ToString());
-        return false;
-    }
-
-    public bool Seen(Operation.Seen operation, BinaryWriter to)
-    {
-        Head(to, JournalCode.Seen, operation.Digest);
-        to.Write(operation.At.ToUnixTimeMilliseconds());
-        return false;
-    }
-
-    public bool RemoveTag(Operation.RemoveTag operation, BinaryWriter to)
-    {
-        to.Write((byte)JournalCode.RemoveTag);
-        to.Write(operation.Tag.Value);
-        return true;
-    }
-
-    public bool RemoveManifest(Operation.RemoveManifest operation, BinaryWriter to) =>
-        Removal(to, operation, JournalCode.RemoveManifest, JournalCode.RemoveManifestWritten);
-
-    public bool RemoveBlob(Operation.RemoveBlob operation, BinaryWriter to) =>
-        Removal(to, operation, JournalCode.RemoveBlob, JournalCode.RemoveBlobWritten);
-
-    public bool StoreListed(Operation.StoreListed operation, BinaryWriter to) => throw NotJournaled(operation);
-
-    public bool Validated(Operation.Validated operation, BinaryWriter to) => throw NotJournaled(operation);
-
-    public bool RemoveEvidence(Operation.RemoveEvidence operation, BinaryWriter to) => throw NotJournaled(operation);
-
-    public bool RemoveListed(Operation.RemoveListed operation, BinaryWriter to) => throw NotJournaled(operation);
-
-    public bool RemoveAllEvidence(Operation.RemoveAllEvidence operation, BinaryWriter to) => throw NotJournaled(operation);
-
-    public bool RemoveEmpty(Operation.RemoveEmpty operation, BinaryWriter to) => throw NotJournaled(operation);
-
-    private static bool Removal(BinaryWriter to, Operation.Removal operation, JournalCode code, JournalCode codeWithTime)
-    {
-        Head(to, operation.Written is null ? code : codeWithTime, operation.Digest);
-        if (operation.Written is { } written) to.Write(written.ToUnixTimeMilliseconds());
-        return false;
-    }
+    private static void Write(BinaryWriter to, DateTimeOffset time) => to.Write(time.ToUnixTimeMilliseconds());
 
     private static void Head(BinaryWriter to, JournalCode code, Digest digest)
     {
         to.Write((byte)code);
         to.Write(digest.ToString());
     }
-
-    // Only for cached repositories, whose changes are not journaled.
-    private static InvalidOperationException NotJournaled(Operation operation) =>
-        new($"expected an operation of a journaled repository, got {operation.GetType().Name}");
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Reflection;
 using Gateway.Fronting;
 using Gateway.Oci;
@@ -30,6 +31,26 @@ public sealed class OperationTests
             Convert.ToInt32(StagedOperations.IsStaged(operation, static _ => false, anyArrived: true)), 1);
     }
 
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Every_operation_is_read_back_from_the_journal_or_belongs_to_cached_repositories(string name)
+    {
+        var operation = SampleOf(name);
+        var bytes = new MemoryStream();
+        using var writer = new BinaryWriter(bytes);
+        var record = new JournalRecord(1, DateTimeOffset.UnixEpoch, "team/app", [operation], [default]);
+
+        if (operation is Operation.StoreListed or Operation.Validated or Operation.RemoveEvidence or Operation.RemoveListed
+            or Operation.RemoveAllEvidence or Operation.RemoveEmpty)
+        {
+            Assert.Throws<InvalidOperationException>(() => record.Write(writer));
+            return;
+        }
+        record.Write(writer);
+        bytes.Position = 0;
+        Assert.Equal(name, JournalRecord.Read(new BinaryReader(bytes)).Operations.Single().GetType().Name);
+    }
+
     private static Operation SampleOf(string name)
     {
         var constructor = typeof(Operation).GetNestedType(name)!.GetConstructors()[0];
@@ -41,6 +62,7 @@ public sealed class OperationTests
         : type == typeof(TagName) ? TagName.Parse("v1")
         : type == typeof(Digest) ? Digest.Of("content"u8)
         : type == typeof(Descriptor) ? new Descriptor(MediaTypes.OciManifest, Digest.Of("manifest"u8), 8)
+        : type.IsGenericType && type.GetGenericTypeDefinition() == typeof(ImmutableArray<>) ? type.GetField("Empty")!.GetValue(null)
         : Activator.CreateInstance(type);
 
     /// <summary>A handler whose methods return their own names.</summary>
