@@ -56,7 +56,7 @@ internal sealed record Challenge(string Scheme, ImmutableDictionary<string, stri
             if (name.Length > 0 && Take('='))
             {
                 SkipSpaces();
-                value = Take('"') ? ReadQuoted() : ReadToken();
+                value = Take('"') ? QuotedString.Take(ref _rest) : ReadToken();
                 SkipSpaces();
                 return true;
             }
@@ -80,23 +80,6 @@ internal sealed record Challenge(string Scheme, ImmutableDictionary<string, stri
             var token = _rest[..length].ToString();
             _rest = _rest[length..];
             return token;
-        }
-
-        private string ReadQuoted()
-        {
-            var value = new System.Text.StringBuilder();
-            for (var i = 0; i < _rest.Length; i++)
-            {
-                if (_rest[i] == '"')
-                {
-                    _rest = _rest[(i + 1)..];
-                    return value.ToString();
-                }
-                if (_rest[i] == '\\' && i + 1 < _rest.Length) i++;
-                value.Append(_rest[i]);
-            }
-            _rest = default;
-            return value.ToString();
         }
 
         private bool Take(char c)

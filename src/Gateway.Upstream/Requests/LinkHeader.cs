@@ -39,7 +39,12 @@ internal static class LinkHeader
             if (!rest.IsEmpty && rest[0] == '=')
             {
                 rest = rest[1..].TrimStart(" \t");
-                value = !rest.IsEmpty && rest[0] == '"' ? TakeQuoted(ref rest) : Take(ref rest, ";, \t");
+                if (!rest.IsEmpty && rest[0] == '"')
+                {
+                    rest = rest[1..];
+                    value = QuotedString.Take(ref rest);
+                }
+                else value = Take(ref rest, ";, \t");
             }
             if (name.Equals("rel", StringComparison.OrdinalIgnoreCase)) relations ??= value;
         }
@@ -51,23 +56,5 @@ internal static class LinkHeader
         var taken = rest[..(length < 0 ? rest.Length : length)].ToString();
         rest = rest[taken.Length..];
         return taken;
-    }
-
-    /// <summary>Reads a quoted string (RFC 9110 §5.6.4), which can contain commas and semicolons.</summary>
-    private static string TakeQuoted(ref ReadOnlySpan<char> rest)
-    {
-        var value = new System.Text.StringBuilder();
-        for (var i = 1; i < rest.Length; i++)
-        {
-            if (rest[i] == '"')
-            {
-                rest = rest[(i + 1)..];
-                return value.ToString();
-            }
-            if (rest[i] == '\\' && i + 1 < rest.Length) i++;
-            value.Append(rest[i]);
-        }
-        rest = default;
-        return value.ToString();
     }
 }
