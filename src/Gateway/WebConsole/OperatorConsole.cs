@@ -33,7 +33,7 @@ internal sealed class OperatorConsole(
         var isPost = HttpMethods.IsPost(context.Request.Method);
         if (path == "/login" && isPost) await LogInAsync(context);
         else if (path == "/logout" && isPost) await LogOutAsync(context, session);
-        else if (!isAdmitted && session is null) await AskAsync(context, StatusCodes.Status401Unauthorized, null);
+        else if (!isAdmitted && session is null) await AskAsync(context, null);
         else await site.AnswerAsync(context, VisitorOf(context, session), path);
 
         bool IsStillIn() => isAdmitted || (sessions.Find(session!.Id, touch: false) is not null && door.Accepts(session.Proof!));
@@ -55,7 +55,7 @@ internal sealed class OperatorConsole(
         });
         if (!isRight)
         {
-            await AskAsync(context, StatusCodes.Status401Unauthorized, "Wrong token.");
+            await AskAsync(context, "Wrong token.");
             return;
         }
         var session = sessions.Open("operator", null, form!["password"], Sessions.Longest);
@@ -74,8 +74,8 @@ internal sealed class OperatorConsole(
         ListenerConsole.Redirect(context, "/");
     }
 
-    private async Task AskAsync(HttpContext context, int status, string? problem) =>
-        await ConsoleSite.WriteAsync(context, status, await html.RenderAsync<LoginDetails>(
+    private async Task AskAsync(HttpContext context, string? problem) =>
+        await ConsoleSite.WriteAsync(context, StatusCodes.Status401Unauthorized, await html.RenderAsync<LoginDetails>(
             (nameof(LoginDetails.Visit), VisitOf(context, null)), (nameof(LoginDetails.NeedsToken), true),
             (nameof(LoginDetails.Problem), problem)));
 

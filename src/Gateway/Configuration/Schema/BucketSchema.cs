@@ -13,17 +13,13 @@ internal static class BucketSchema
     // Chosen: longer than any outage that pulls should outlast, and short enough that a revoked image ends within a day.
     private static readonly TimeSpan MostStale = TimeSpan.FromHours(24);
 
-    private static readonly Scalar<string> Name = new(
+    private static readonly Scalar<string> Name = Scalars.Matching(
         "a bucket's name: 3 to 63 letters in lower case, digits, '-', '.' and '_'",
-        (text, _) => text.Length is >= LeastName and <= MostName && text.All(c => IsName(c) && !char.IsAsciiLetterUpper(c))
-            ? text
-            : Parsed<string>.Not());
+        text => text.Length is >= LeastName and <= MostName && text.All(c => IsName(c) && !char.IsAsciiLetterUpper(c)));
 
-    private static readonly Scalar<string> Region = new(
+    private static readonly Scalar<string> Region = Scalars.Matching(
         "a region such as eu-central-1",
-        (text, _) => text.Length is > 0 and <= MostName && text.All(c => char.IsAsciiLetterOrDigit(c) || c == '-')
-            ? text
-            : Parsed<string>.Not());
+        text => text.Length is > 0 and <= MostName && text.All(c => char.IsAsciiLetterOrDigit(c) || c == '-'));
 
     private static readonly Scalar<string> Prefix = new(
         "names of letters, digits, '-', '.' and '_', separated by '/', such as registry/images", (text, _) => PrefixOf(text));

@@ -6,11 +6,9 @@ namespace Gateway.Configuration;
 internal static class IssuerSchema
 {
     /// <summary>Name of the issuer in actors and groups, so it must not contain characters with a meaning there.</summary>
-    public static readonly Scalar<string> Key = new(
+    public static readonly Scalar<string> Key = Scalars.Matching(
         "a name of letters, digits, dots and dashes such as github",
-        (text, _) => text.Length is > 0 and <= 64 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-')
-            ? text
-            : Parsed<string>.Not());
+        text => text.Length is > 0 and <= 64 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-'));
 
     private static readonly Section<IssuerOptions> Issuer = new(() => new(), Check)
     {

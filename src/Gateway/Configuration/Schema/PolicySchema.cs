@@ -104,12 +104,10 @@ internal static class PolicySchema
     // An error's detail has at most 1024 characters and contains the id twice.
     private const int MaxExplainUrl = 512;
 
-    private static readonly Scalar<string> ExplainUrl = new(
-        "an http or https URL with {id} in it", static (text, _) =>
+    private static readonly Scalar<string> ExplainUrl = Scalars.Matching(
+        "an http or https URL with {id} in it", text =>
             text.Length <= MaxExplainUrl && text.Contains("{id}", StringComparison.Ordinal)
-            && Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" && text.All(char.IsAscii)
-                ? text
-                : Parsed<string>.Not());
+            && Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" && text.All(char.IsAscii));
 
     private static readonly Section<PolicyOptions> Errors = new(() => new() { Default = Outcome.Deny })
     {

@@ -6,8 +6,8 @@ namespace Gateway.Configuration;
 internal static class PrefetchSchema
 {
     /// <summary>A platform in the notation of container tools (containerd's platforms package), with Go's names.</summary>
-    public static readonly Scalar<string> Platform = new(
-        "a platform such as linux/amd64 or linux/arm/v7", (text, _) => IsPlatform(text) ? text : Parsed<string>.Not());
+    public static readonly Scalar<string> Platform = Scalars.Matching(
+        "a platform such as linux/amd64 or linux/arm/v7", text => IsPlatform(text));
 
     public static readonly SettingType<PrefetchOptions> Prefetch = new Either<PrefetchOptions>(
         Scalars.OneOf(("off", PrefetchOptions.Off), ("auto", PrefetchOptions.Auto)),

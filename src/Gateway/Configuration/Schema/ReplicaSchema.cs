@@ -10,15 +10,13 @@ internal static class ReplicaSchema
     // Redis numbers its databases from 0, 16 of them unless its own configuration says otherwise.
     private const int LastDatabase = 15;
 
-    private static readonly Scalar<string> Server = new(
-        "host:port of a Redis server, such as redis:6379", (text, _) => IsHostAndPort(text) ? text : Parsed<string>.Not());
+    private static readonly Scalar<string> Server = Scalars.Matching(
+        "host:port of a Redis server, such as redis:6379", text => IsHostAndPort(text));
 
     // Braces would end the part of a key by which Redis Cluster chooses a slot.
-    private static readonly Scalar<string> Prefix = new(
+    private static readonly Scalar<string> Prefix = Scalars.Matching(
         "letters, digits, '-', '_', '.' and ':', at most 64",
-        (text, _) => text.Length is > 0 and <= 64 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or ':')
-            ? text
-            : Parsed<string>.Not());
+        text => text.Length is > 0 and <= 64 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or ':'));
 
     // Chosen: below, a pause of the runtime would count as silence; above, clients would wait for what can be done without Redis.
     private static readonly Scalar<TimeSpan> Timeout = new(
@@ -26,10 +24,8 @@ internal static class ReplicaSchema
         (text, _) => Durations.TryParse(text, out var time) && time.TotalMilliseconds is >= 10 and <= 5000 ? time : Parsed<TimeSpan>.Not());
 
     // Redis' own rule for a user's name: no spaces (ACL SETUSER).
-    private static readonly Scalar<string> User = new(
-        "a user's name without spaces", (text, _) => text.Length is > 0 and <= 128 && !text.AsSpan().ContainsAnyExceptInRange('!', '~')
-            ? text
-            : Parsed<string>.Not());
+    private static readonly Scalar<string> User = Scalars.Matching(
+        "a user's name without spaces", text => text.Length is > 0 and <= 128 && !text.AsSpan().ContainsAnyExceptInRange('!', '~'));
 
     private static readonly Section<RedisOptions> Redis = new(() => new(), Check)
     {

@@ -32,11 +32,10 @@ internal static class RequireSchema
             new Scalar<TextCondition?>("a text", static (text, _) => new TextCondition(TextComparison.Exact, text)), Comparison),
         static condition => condition ?? Parsed<TextCondition>.Not("expected one of exact, glob and regex"));
 
-    private static readonly Scalar<string> PlatformName = new(
-        "a platform such as linux/amd64 or linux/arm/v7", static (text, _) => IsPlatform(text) ? text : Parsed<string>.Not());
+    private static readonly Scalar<string> PlatformName = Scalars.Matching(
+        "a platform such as linux/amd64 or linux/arm/v7", text => IsPlatform(text));
 
-    private static readonly Scalar<string> OsName = new(
-        "an operating system such as linux", static (text, _) => IsName(text) ? text : Parsed<string>.Not());
+    private static readonly Scalar<string> OsName = Scalars.Matching("an operating system such as linux", text => IsName(text));
 
     private static readonly Section<PlatformOptions> Platforms = new(() => new(), CheckPlatforms)
     {

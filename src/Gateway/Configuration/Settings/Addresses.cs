@@ -40,15 +40,14 @@ internal static class Addresses
         "a network such as 10.0.0.0/8, or an address", (text, _) => ParseNetwork(text));
 
     /// <summary>A value of <c>?ns=</c>.</summary>
-    public static readonly Scalar<string> Namespace = new(
-        "a host or host:port in lower case such as ghcr.io", (text, _) => IsHostAndPort(text) ? text : Parsed<string>.Not());
+    public static readonly Scalar<string> Namespace = Scalars.Matching(
+        "a host or host:port in lower case such as ghcr.io", text => IsHostAndPort(text));
 
-    public static readonly Scalar<string> Host = new(
-        "a host name in lower case, without port", (text, _) => IsHost(text) ? text : Parsed<string>.Not());
+    public static readonly Scalar<string> Host = Scalars.Matching("a host name in lower case, without port", text => IsHost(text));
 
-    public static readonly Scalar<string> HostPattern = new(
+    public static readonly Scalar<string> HostPattern = Scalars.Matching(
         "a host name in lower case, or *. and a host name for all below it",
-        (text, _) => IsHost(text.StartsWith("*.", StringComparison.Ordinal) ? text[2..] : text) ? text : Parsed<string>.Not());
+        text => IsHost(text.StartsWith("*.", StringComparison.Ordinal) ? text[2..] : text));
 
     /// <summary>Whether only this machine can reach the listener.</summary>
     public static bool IsLoopback(Uri listener) =>

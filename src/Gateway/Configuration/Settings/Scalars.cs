@@ -47,18 +47,18 @@ internal static class Scalars
         "a name in lower case such as ghcr.io, without slash or port",
         (text, _) => !text.Contains('/') && RepositoryName.TryParse(text, out var name) ? name.Value : Parsed<string>.Not());
 
-    public static readonly Scalar<string> Prefix = new(
+    public static readonly Scalar<string> Prefix = Matching(
         "path components such as ghcr.io or team/images, in lower case, or \"\" for the rest",
-        (text, _) => text.Length == 0 || RepositoryName.TryParse(text, out RepositoryName _) ? text : Parsed<string>.Not());
+        text => text.Length == 0 || RepositoryName.TryParse(text, out RepositoryName _));
 
     public static readonly Scalar<RepositoryName> Repository = new(
         "a repository's name at this gateway, such as team/signatures",
         (text, _) => RepositoryName.TryParse(text, out RepositoryName name) ? name : Parsed<RepositoryName>.Not());
 
     /// <summary>A media type without parameters (RFC 6838, 4.2).</summary>
-    public static readonly Scalar<string> MediaType = new(
+    public static readonly Scalar<string> MediaType = Matching(
         "a media type such as application/vnd.cncf.helm.config.v1+json",
-        (text, _) => IsMediaType(text) ? text : Parsed<string>.Not());
+        text => IsMediaType(text));
 
     /// <summary>A whole number within these bounds, both included.</summary>
     public static Scalar<int> Whole(int least, int most) => new(
@@ -88,6 +88,11 @@ internal static class Scalars
             if (found >= 0) return words[found].Value;
             return Durations.TryParse(text, out var duration) ? duration : Parsed<TimeSpan>.Not();
         });
+
+    /// <summary>A text that is taken as it is written.</summary>
+    /// <param name="expected">In words.</param>
+    public static Scalar<string> Matching(string expected, Func<string, bool> isValid) =>
+        new(expected, (text, _) => isValid(text) ? text : Parsed<string>.Not());
 
     private static Parsed<string> NotEmpty(string text) =>
         text.Length is 0 or > MaxText || text.AsSpan().ContainsAny('\r', '\n', '\0') ? Parsed<string>.Not() : text;
