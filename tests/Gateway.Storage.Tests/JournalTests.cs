@@ -23,17 +23,29 @@ public sealed class JournalTests : IDisposable
             sequence, DateTimeOffset.FromUnixTimeMilliseconds(sequence), "a",
             [new Operation.SetLive(TagName.Parse($"t{sequence}"), Digest.Of([(byte)sequence]))], [default]);
 
-    /// <summary>Writes batches of records, with a flush after each.</summary>
+    /// <summary>Writes batches of records, with a flush after each; the file ends with the last record.</summary>
     private string Write(params int[] batches)
     {
-        using var journal = Journal.Create(_folder, 0, _durability);
-        long sequence = 0;
-        foreach (var size in batches)
+        long sequence = 0, length;
+        using (var journal = Journal.Create(_folder, 0, _durability))
         {
-            for (var i = 0; i < size; i++) journal.Append(Record(++sequence));
-            journal.Flush(sequence);
+            foreach (var size in batches)
+            {
+                for (var i = 0; i < size; i++) journal.Append(Record(++sequence));
+                journal.Flush(sequence);
+            }
+            length = journal.Length;
         }
-        return Assert.Single(Journal.Segments(_folder));
+        var path = Assert.Single(Journal.Segments(_folder));
+        Cut(path, length);
+        return path;
+    }
+
+    private static void Cut(string path, long length)
+    {
+        using var file = File.Open(path, FileMode.Open);
+        Assert.InRange(length, 1, file.Length - 1);
+        file.SetLength(length);
     }
 
     private long[] Read() => [.. Journal.Read(_folder).Select(r => r.Sequence)];
@@ -88,6 +100,54 @@ public sealed class JournalTests : IDisposable
     }
 
     [Fact]
+    public void Tail_zeroed_from_any_byte_ends_the_reading_and_loses_no_earlier_record()
+    {
+        var path = Write(3, 1);
+        var whole = File.ReadAllBytes(path);
+        for (var from = whole.Length; from >= 0; from--)
+        {
+            var bytes = new byte[whole.Length + 5000];
+            whole.AsSpan(0, from).CopyTo(bytes);
+            File.WriteAllBytes(path, bytes);
+            var read = Read();
+            Assert.Equal(Enumerable.Range(1, read.Length).Select(i => (long)i), read);
+            File.WriteAllBytes(path, whole[..from]);
+            Assert.True(read.Length >= Read().Length);
+        }
+    }
+
+    [Fact]
+    public void Records_overwrite_zeros_and_the_file_grows_only_when_none_are_left()
+    {
+        using var journal = Journal.Create(_folder, 0, _durability);
+        var lengths = new HashSet<long>();
+        for (var sequence = 1; sequence <= 2000; sequence++)
+        {
+            journal.Append(Record(sequence));
+            journal.Flush(sequence);
+            lengths.Add(new FileInfo(Journal.Segments(_folder)[0]).Length);
+        }
+        Assert.InRange(journal.Length, 200_000, 2_000_000);
+        Assert.InRange(lengths.Count, 2, 1 + (int)(journal.Length / (64 << 10)));
+        Assert.Equal(Enumerable.Range(1, 2000).Select(i => (long)i), Read());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Start_after_a_segment_that_ends_with_zeros_reads_both(bool isEmpty)
+    {
+        var first = Write(2);
+        File.WriteAllBytes(first, [.. isEmpty ? [] : File.ReadAllBytes(first), .. new byte[4096]]);
+        using (var journal = Journal.Create(_folder, 2, _durability))
+        {
+            journal.Append(Record(3));
+            journal.Flush(3);
+        }
+        Assert.Equal(isEmpty ? [3L] : [1L, 2L, 3L], Read());
+    }
+
+    [Fact]
     public void Hole_in_the_last_unacknowledged_batch_is_a_torn_tail()
     {
         var path = Write(2, 3);
@@ -125,16 +185,18 @@ public sealed class JournalTests : IDisposable
     [Fact]
     public void Unreadable_record_in_an_earlier_segment_is_damage()
     {
+        long length;
         using (var journal = Journal.Create(_folder, 0, _durability))
         {
             journal.Append(Record(1));
             journal.Flush(1);
+            length = journal.Length;
             journal.Rotate();
             journal.Append(Record(2));
             journal.Flush(2);
         }
-        var first = Journal.Segments(_folder)[0];
-        File.WriteAllBytes(first, File.ReadAllBytes(first)[..^1]);
+        // The last bytes of a record may be zeros: a byte before them is lost.
+        Cut(Journal.Segments(_folder)[0], length - 10);
         Assert.Throws<InvalidDataException>(Read);
     }
 

@@ -78,7 +78,7 @@ public static class JournalRepair
                 _last = Math.Max(_last, first - 1);
             var bytes = Disk.Bytes(segment, Array.MaxLength) ?? [];
             using var kept = new MemoryStream();
-            for (var offset = 0; offset < bytes.Length;)
+            for (var offset = 0; !Journal.IsEnd(bytes, offset);)
             {
                 var from = offset;
                 if (Journal.TryReadWhole(bytes, from, out var record, out offset))

@@ -8,7 +8,8 @@ namespace Gateway.Storage;
 
 /// <summary>
 /// The append-only log that commits all metadata (docs/design/0001-storage.md). One writer. A record is a header and a payload:
-/// magic, payload length, CRC-32C of what follows, the last sequence that was durable when the record was written, then the payload.
+/// magic, payload length, CRC-32C of what follows, the last sequence that was durable when the record was written, then the payload. Zeros
+/// after the last record of a segment are no part of it.
 /// </summary>
 internal sealed class Journal : IDisposable
 {
@@ -21,12 +22,20 @@ internal sealed class Journal : IDisposable
     /// </summary>
     private const int MaxPayload = 64 << 20;
 
+    /// <summary>
+    /// Written after the last record. A record that overwrites zeros changes neither the length nor the blocks of the file, so its flush
+    /// writes no metadata of the file system: it takes 0.7 times as long (medians of 600 pairs in alternation on ext4). Chosen: some
+    /// 60 changes for each flush that does, and little to write for a single change.
+    /// </summary>
+    private static readonly byte[] Zeros = new byte[64 << 10];
+
     private readonly string _folder;
     private readonly Durability _durability;
     private readonly MemoryStream _batch = new();
     private readonly BinaryWriter _writer;
     private SafeFileHandle? _segment;
     private long _length;
+    private long _zeroed;
     private long _durable;
 
     private Journal(string folder, long durable, Durability durability)
@@ -35,7 +44,7 @@ internal sealed class Journal : IDisposable
         _writer = new(_batch, Encoding.UTF8);
     }
 
-    /// <summary>The length of the current segment in bytes.</summary>
+    /// <summary>The length of the records of the current segment in bytes, without the zeros after them.</summary>
     public long Length => _length;
 
     /// <summary>Opens the journal of a volume whose records have all been read and applied. Writes nothing.</summary>
@@ -78,9 +87,23 @@ internal sealed class Journal : IDisposable
             CutBack();
             throw;
         }
+        if (_length + bytes.Length > _zeroed) WriteZeros(_length + bytes.Length);
         _durability.Flush(_segment!, _folder);
         _length += bytes.Length;
         _durable = lastSequence;
+    }
+
+    private void WriteZeros(long at)
+    {
+        try
+        {
+            RandomAccess.Write(_segment!, Zeros, at);
+            _zeroed = at + Zeros.Length;
+        }
+        catch (IOException)
+        {
+            // The volume had room for the records and has none for the zeros: the flush takes longer.
+        }
     }
 
     private void CutBack()
@@ -88,6 +111,7 @@ internal sealed class Journal : IDisposable
         try
         {
             RandomAccess.SetLength(_segment!, _length);
+            _zeroed = _length;
         }
         catch (IOException)
         {
@@ -124,7 +148,7 @@ internal sealed class Journal : IDisposable
             segment.Dispose();
             throw;
         }
-        (_segment, _length) = (segment, 0);
+        (_segment, _length, _zeroed) = (segment, 0, 0);
     }
 
     public void Dispose()
@@ -156,11 +180,14 @@ internal sealed class Journal : IDisposable
                 yield return record;
                 offset = next;
             }
-            if (offset == bytes.Length) continue;
+            if (IsEnd(bytes, offset)) continue;
             if (AcknowledgedAfter(bytes, offset, last) || (i < segments.Length - 1 && !Follows(segments[i + 1], last)))
                 throw new InvalidDataException($"{segments[i]} is damaged at byte {offset}");
         }
     }
+
+    /// <summary>Whether no record of a segment follows this offset: there is nothing, or only zeros.</summary>
+    public static bool IsEnd(byte[] bytes, int offset) => !bytes.AsSpan(offset).ContainsAnyExcept((byte)0);
 
     /// <summary>
     /// Whether a segment was started by a process that had read no further than this. Then the records that it could not read had never
