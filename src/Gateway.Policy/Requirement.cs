@@ -59,13 +59,11 @@ internal sealed class Evaluation(PolicyInput input, EvidenceSets sets, Digest di
 {
     public PolicyInput Input => input;
 
-    /// <summary>The evidence of the input.</summary>
     public EvidenceSets Sets => sets;
 
     /// <summary>The digest of the manifest that is evaluated.</summary>
     public Digest Digest => digest;
 
-    /// <summary>The manifest that is evaluated.</summary>
     public Manifest Manifest => manifest;
 
     public ManifestKind Kind { get; } = input.KindOf(manifest);
@@ -78,7 +76,6 @@ internal sealed class Evaluation(PolicyInput input, EvidenceSets sets, Digest di
 
     public List<Finding> Findings { get; } = [];
 
-    /// <summary>The evidence that was read.</summary>
     public List<EvidenceSeen> Evidence { get; } = [];
 
     /// <summary>The ages that were found in evidence.</summary>
@@ -117,7 +114,6 @@ internal sealed class Evaluation(PolicyInput input, EvidenceSets sets, Digest di
 /// <summary>One thing that a rule requires. Pure; the engine evaluates it for the manifests that the rule applies to.</summary>
 internal interface IRequirement
 {
-    /// <summary>The facts that it needs.</summary>
     FactKinds Needs => FactKinds.None;
 
     /// <summary>Whether it applies to evidence whatever the rule's kinds are.</summary>

@@ -38,7 +38,6 @@ internal static class BundleReader
         public ImmutableArray<ReadOnlyMemory<byte>> Timestamps { get; set; } = [];
     }
 
-    /// <summary>Reads the bundle in a layer.</summary>
     public static SignatureMaterial Read(EvidenceLayer layer, ReadOnlyMemory<byte> bytes)
     {
         var json = new StrictJson(bytes.Span, maxDepth: 16);

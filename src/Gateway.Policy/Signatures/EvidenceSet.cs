@@ -16,7 +16,6 @@ internal sealed class EvidenceSet
 
     private sealed record Part(RepositoryName? Repository, ImmutableArray<FoundSignature> Found, bool IsTruncated);
 
-    /// <summary>No evidence.</summary>
     public static EvidenceSet Empty { get; } = new([], new());
 
     /// <summary>

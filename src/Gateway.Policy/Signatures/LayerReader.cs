@@ -21,7 +21,6 @@ internal static class LayerReader
     // A leaf, two intermediates and a root are usual.
     private const int MaxChain = 10;
 
-    /// <summary>Reads one layer.</summary>
     public static FoundSignature Read(EvidenceLayer layer)
     {
         try

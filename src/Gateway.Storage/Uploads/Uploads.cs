@@ -78,7 +78,6 @@ public sealed partial class Uploads
     /// <summary>Whether other processes can continue and end the sessions.</summary>
     internal bool AreShared => _store.SharesUploads;
 
-    /// <summary>Whether a session has data.</summary>
     internal async ValueTask<bool> HasDataAsync(string id) => await _store.FindUploadAsync(id, CancellationToken.None) is not null;
 
     /// <summary>Opens a session. Throws <see cref="TooManyUploadsException"/> when a limit is reached.</summary>

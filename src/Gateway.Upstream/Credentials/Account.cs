@@ -25,7 +25,6 @@ internal sealed class Account(string name, CredentialSource credentials, TimePro
     /// <summary>The name in metrics and logs.</summary>
     public string Name { get; } = name;
 
-    /// <summary>The credentials of the account.</summary>
     public CredentialSource Credentials { get; } = credentials;
 
     /// <summary>What remains of the account's rate limit.</summary>

@@ -150,6 +150,5 @@ internal sealed class TokenClient(string upstream, HttpMessageInvoker client, Ti
 /// <param name="credential">The refused credential.</param>
 internal sealed class CredentialRefusedException(Credential credential) : Exception($"the token server refused the {credential}")
 {
-    /// <summary>The refused credential.</summary>
     public Credential Credential { get; } = credential;
 }

@@ -9,7 +9,6 @@ internal sealed record HeardBudget
     /// </summary>
     private static readonly TimeSpan LongestFlight = TimeSpan.FromSeconds(10);
 
-    /// <summary>Nothing was heard.</summary>
     public static readonly HeardBudget None = new();
 
     /// <summary>The latest statement of the upstream to another gateway; null for none.</summary>

@@ -35,7 +35,6 @@ internal sealed class OperatorClient : IDisposable
     /// <param name="token">Null or empty if none is required.</param>
     public static OperatorClient At(Uri url, string? token) => new(url, new() { UseProxy = false }, token);
 
-    /// <summary>The address of the operator port.</summary>
     public Uri Address => _client.BaseAddress!;
 
     /// <summary>Replaces an address that means "any" with loopback, because clients cannot connect to it.</summary>

@@ -28,6 +28,5 @@ internal sealed class TargetGateway
         return loaded.Options is { } options ? (OperatorClient.Of(options), options) : null;
     }
 
-    /// <summary>Whether a text is the address of a server.</summary>
     public static bool IsAddress(string text) => Uri.TryCreate(text, UriKind.Absolute, out var url) && (url.Scheme is "http" or "https");
 }

@@ -91,7 +91,6 @@ internal sealed class RequestRecord(DateTimeOffset time, string method)
     /// <summary>Records the start of the response.</summary>
     public void Began() => FirstByte ??= Stopwatch.GetElapsedTime(_started);
 
-    /// <summary>Records the end of the request.</summary>
     public void Ended(int status)
     {
         Status = status;

@@ -88,7 +88,6 @@ internal sealed class PullThroughRepository : DelegatingBacking, IOtherReplicas
         _fetches.Ahead.Asked(digest, (result as Result<StoredManifest>.Found)?.Value.Manifest);
     }
 
-    /// <summary>Counts the request.</summary>
     public override void Requested(Result<IContent> result) => Count("blob", result);
 
     public override ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken) =>

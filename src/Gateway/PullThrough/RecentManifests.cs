@@ -47,7 +47,6 @@ internal sealed class RecentManifests(TimeProvider clock)
     /// <summary>Removes a manifest that the upstream no longer has.</summary>
     public void Remove(UpstreamRepository source, Digest digest, ManifestLimits limits) => _manifests.Remove(KeyOf(source, digest, limits));
 
-    /// <summary>Removes all manifests.</summary>
     public void Clear()
     {
         _manifests.Clear();

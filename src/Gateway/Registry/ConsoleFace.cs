@@ -28,7 +28,6 @@ internal sealed class ConsoleFace(ListenerConsole console)
             : null;
     }
 
-    /// <summary>Answers a request for the console.</summary>
     public async Task AnswerAsync(Exchange x, string path)
     {
         x.Target = new(Route.Console);

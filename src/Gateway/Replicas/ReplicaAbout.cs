@@ -42,7 +42,6 @@ internal sealed record ReplicaAbout(string Policy, string News)
 /// <param name="Position">Bytes that were received and checked.</param>
 internal sealed record LedFetch(string Digest, long? Length, long Position);
 
-/// <summary>The JSON of <see cref="ReplicaAbout"/>.</summary>
 [JsonSerializable(typeof(ReplicaAbout))]
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectNullableAnnotations = true)]
 internal sealed partial class AboutJson : JsonSerializerContext;

@@ -26,7 +26,6 @@ internal sealed class SharedFetch : IFetchTurn
         _renewing = RenewAsync(_end.Token);
     }
 
-    /// <summary>What is fetched.</summary>
     public Digest Digest => Fetch.Digest;
 
     /// <summary>The fetch of this replica.</summary>

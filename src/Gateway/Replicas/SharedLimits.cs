@@ -93,7 +93,6 @@ internal sealed class SharedLimits(Members members, ReplicaSelf self, PeerSecret
         string.Create(CultureInfo.InvariantCulture, $"{name}\n{id}\n{at}\n{text}");
 }
 
-/// <summary>The JSON of <see cref="SharedLimits"/>.</summary>
 [JsonSerializable(typeof(UpstreamLimits))]
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectNullableAnnotations = true)]
 internal sealed partial class LimitsJson : JsonSerializerContext;

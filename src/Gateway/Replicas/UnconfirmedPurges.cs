@@ -38,7 +38,6 @@ internal sealed class UnconfirmedPurges(Members members, TimeProvider clock)
         }
     }
 
-    /// <summary>Their number.</summary>
     public int Count
     {
         get

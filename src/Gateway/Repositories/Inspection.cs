@@ -21,7 +21,6 @@ internal sealed class Inspection(
 
     private const int NamesAtOnce = 1000;
 
-    /// <summary>The canonical name.</summary>
     public RepositoryName Name => name;
 
     /// <summary>The policy in force; null for none.</summary>

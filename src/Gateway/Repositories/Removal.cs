@@ -19,7 +19,6 @@ internal sealed class Removal(RepositoryName name, IBacking backing, Evaluator e
             ? DeleteByDigestAsync(caller, reference.Digest, cancellationToken)
             : DeleteTagAsync(caller, reference.Tag, cancellationToken);
 
-    /// <summary>Deletes a blob.</summary>
     public async ValueTask<Answer<Digest>> DeleteBlobAsync(Caller caller, Digest digest, CancellationToken cancellationToken)
     {
         var found = await backing.FindBlobAsync(digest, cancellationToken);

@@ -70,7 +70,6 @@ internal sealed partial class Repository(
         RefuseChange<Digest>(caller, AccessActions.Delete)
         ?? await new Removal(Name, backing, evaluator).DeleteManifestAsync(caller, reference, cancellationToken);
 
-    /// <summary>Deletes a blob.</summary>
     public async ValueTask<Answer<Digest>> DeleteBlobAsync(Caller caller, Digest digest, CancellationToken cancellationToken) =>
         RefuseChange<Digest>(caller, AccessActions.Delete)
         ?? await new Removal(Name, backing, evaluator).DeleteBlobAsync(caller, digest, cancellationToken);

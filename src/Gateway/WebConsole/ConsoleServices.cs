@@ -2,7 +2,6 @@ using Gateway.Operations;
 
 namespace Gateway.WebConsole;
 
-/// <summary>Adds the console.</summary>
 internal static class ConsoleServices
 {
     /// <summary>Adds the pages of the operator port. They need the read models of <c>Operations</c>.</summary>

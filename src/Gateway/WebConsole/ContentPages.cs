@@ -6,7 +6,6 @@ namespace Gateway.WebConsole;
 /// <summary>Pages about content that everyone sees as far as their rights go: the tree, the users of layers, a rollback.</summary>
 internal sealed class ContentPages(Html html, RepositoryTree tree, LayerUses uses, Rollbacks rollbacks)
 {
-    /// <summary>Whether one of the pages has this path.</summary>
     public static bool Has(string path) => path is "/tree" or "/layers" or "/rollback";
 
     /// <summary>The page of a path; null when the viewer sees no such content.</summary>

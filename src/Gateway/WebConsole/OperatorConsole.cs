@@ -7,7 +7,6 @@ using Gateway.WebConsole.Pages;
 
 namespace Gateway.WebConsole;
 
-/// <summary>The console on the operator port.</summary>
 internal sealed class OperatorConsole(
     ConsoleSite site, ICurrent<RepositoryRouter> current, OperatorDoor door, Sessions sessions, Html html, AuditLog audit,
     TimeProvider clock)

@@ -9,7 +9,6 @@ internal sealed class OperatorPages(
     Html html, OverviewPages overview, PolicyPages policy, ActivityPages activity, UpkeepPages upkeep, TrashPages trash,
     ConfigurationPages configuration, PolicyCompare compare, ReplicaPages replicas)
 {
-    /// <summary>Whether one of the pages has this path.</summary>
     public static bool Has(string path) => 
         path is "/" or "/policy" or "/policy/compare" or "/activity" or "/upkeep" or "/trash" or "/configuration" or "/replicas";
 

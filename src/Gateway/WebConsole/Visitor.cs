@@ -13,7 +13,6 @@ internal sealed record Visitor(Visit Visit, Viewer Viewer)
     /// <summary>The account, whose streams are counted together however many sessions it has; null where there is no login.</summary>
     public string? Account { get; init; }
 
-    /// <summary>Whether the request is for the operator port.</summary>
     public bool IsAtOperatorPort { get; init; }
 
     /// <summary>Whether the person may still see the pages; asked again while a page follows the gateway.</summary>

@@ -15,7 +15,6 @@ internal static class NotationReader
 
     private static readonly KeySet PayloadKeys = new("targetArtifact");
 
-    /// <summary>Reads the signature in a layer.</summary>
     public static SignatureMaterial Read(EvidenceLayer layer, ReadOnlyMemory<byte> bytes)
     {
         var manifest = layer.Manifest;

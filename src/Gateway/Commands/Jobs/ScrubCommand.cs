@@ -17,7 +17,6 @@ internal static class ScrubCommand
     /// <summary>Whether a scrub found nothing, or healed everything that it found.</summary>
     public static bool IsWhole(Job job) => job.Result?.Deserialize(AdminJson.Default.ScrubReport)?.IsWhole != false;
 
-    /// <summary>Prints the report of a scrub.</summary>
     public static async Task PrintAsync(TextWriter output, Job job)
     {
         if (job.Result?.Deserialize(AdminJson.Default.ScrubReport) is not { } report) return;

@@ -48,9 +48,7 @@ internal enum BucketChecksums
     /// <summary>Yes, until the store refuses one.</summary>
     Auto,
 
-    /// <summary>Yes.</summary>
     On,
 
-    /// <summary>No.</summary>
     Off,
 }

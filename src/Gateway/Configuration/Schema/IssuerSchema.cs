@@ -44,7 +44,6 @@ internal static class IssuerSchema
         },
     };
 
-    /// <summary>The issuers by name.</summary>
     public static readonly MapOf<IssuerOptions> Issuers = new(Key, Issuer);
 
     private static void Check(IssuerOptions issuer, string path, Reading reading)

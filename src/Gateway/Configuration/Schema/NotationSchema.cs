@@ -99,7 +99,6 @@ internal static class NotationSchema
         Authenticity = with.Authenticity, AuthenticTimestamp = with.AuthenticTimestamp, Expiry = with.Expiry, Revocation = with.Revocation,
     };
 
-    /// <summary>The authority with these identities.</summary>
     public static NotationAuthority Of(NotationAuthority authority, ImmutableArray<DistinguishedName?> identities) => authority with
     {
         Identities = [.. identities.OfType<DistinguishedName>()], AnyIdentity = identities.Contains(null),

@@ -86,7 +86,6 @@ internal static class OpenApiDocument
 
     private static readonly Lazy<JsonObject> Document = new(Make);
 
-    /// <summary>Writes the document.</summary>
     public static Task AnswerAsync(HttpContext context) =>
         AdminApi.WriteAsync(context, StatusCodes.Status200OK, Document.Value, PageJson.Default.JsonObject);
 

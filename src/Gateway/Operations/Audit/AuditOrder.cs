@@ -35,7 +35,6 @@ internal sealed class AuditOrder
     }
 }
 
-/// <summary>One place in an <see cref="AuditOrder"/>.</summary>
 internal sealed class AuditPlace
 {
     private readonly TaskCompletionSource _told = new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -50,7 +50,6 @@ internal sealed class BlobFetch
     /// <summary>When it began.</summary>
     public DateTimeOffset Since { get; }
 
-    /// <summary>What is fetched.</summary>
     public Digest Digest => Part.Digest;
 
     /// <summary>The growing file, for readers: its handle exists after <see cref="Started"/>.</summary>

@@ -18,7 +18,6 @@ internal sealed class FetchResources(FetchFiles files, IContentLookup contents, 
     /// <summary>For deadlines and rates.</summary>
     public TimeProvider Clock => clock;
 
-    /// <summary>The log of all fetches.</summary>
     public ILogger Logger => logger;
 
     /// <summary>Limits on connections.</summary>
@@ -30,7 +29,6 @@ internal sealed class FetchResources(FetchFiles files, IContentLookup contents, 
     /// <summary>What upstreams said to other replicas; null if this gateway is alone.</summary>
     public ISharedTags? Tags { get; init; }
 
-    /// <summary>The growing files.</summary>
     public FetchFiles Files => files;
 
     /// <summary>Whether some root has the whole content. A bucket that does not answer does not hold up a fetch from an upstream.</summary>

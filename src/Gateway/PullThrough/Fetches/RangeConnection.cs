@@ -75,7 +75,6 @@ internal sealed class RangeConnection : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends the connection.</summary>
     public ValueTask DisposeAsync()
     {
         _pace.Dispose();

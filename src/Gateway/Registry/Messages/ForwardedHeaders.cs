@@ -47,7 +47,6 @@ internal static class ForwardedHeaders
             : new(older.Client ?? standard.Client, older.Scheme ?? standard.Scheme, older.Host ?? standard.Host);
     }
 
-    /// <summary>Whether an address is that of a trusted proxy.</summary>
     public static bool IsTrusted(IPAddress address, ImmutableArray<IPNetwork> trusted)
     {
         var plain = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;

@@ -72,7 +72,6 @@ internal sealed class UnpackingTurns(int slots, TimeProvider clock)
         }
     }
 
-    /// <summary>Ends a turn.</summary>
     public void Leave(string name)
     {
         lock (_lock)

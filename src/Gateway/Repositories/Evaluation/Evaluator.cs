@@ -33,7 +33,6 @@ internal sealed record Arrival(
 
     public bool IsRefused => Refusal.Outcome == Outcome.Deny;
 
-    /// <summary>The worst verdict of all.</summary>
     public Verdict Worst => Tags.Select(t => t.Verdict).Append(OfDigest).Append(Refusal).MaxBy(v => v.Outcome)!;
 }
 

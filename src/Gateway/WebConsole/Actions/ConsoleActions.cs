@@ -19,7 +19,6 @@ internal sealed class ConsoleActions(
 {
     private const string ComparePath = "/policy/compare";
 
-    /// <summary>Whether an action has this path.</summary>
     public static bool Has(string path) => 
         path is "/delete" or "/collect" or "/holds/release" or "/holds/drop" or ComparePath || UndoActions.Has(path);
 

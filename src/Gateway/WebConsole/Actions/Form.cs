@@ -18,7 +18,6 @@ internal sealed record Form(IReadOnlyDictionary<string, StringValues> Fields)
     /// <summary>A value; empty when it is missing.</summary>
     public string this[string name] => Fields.GetValueOrDefault(name).ToString();
 
-    /// <summary>All values of a name.</summary>
     public IEnumerable<string> All(string name) => Fields.GetValueOrDefault(name).OfType<string>();
 
     /// <summary>Whether the form has the token that the page got: no other site can read it.</summary>

@@ -7,7 +7,6 @@ namespace Gateway.WebConsole;
 /// <summary>Binding a tag to what it was bound to before, and bringing back what was removed.</summary>
 internal sealed class UndoActions(ActionAnswers answers, RollbackApi rollbacks, TrashApi trash)
 {
-    /// <summary>Whether an action has this path.</summary>
     public static bool Has(string path) => path is "/rollback" or "/trash/restore" or "/trash/empty";
 
     /// <summary>Does what a form asks for.</summary>
