@@ -62,9 +62,9 @@ internal sealed class BucketSet : IRegistry
             if (plan.HasProxies)
                 set.Proxies = await Task.WhenAll(Enumerable.Range(0, Count).Select(_ => StoreProxy.StartAsync(server.Endpoint.Port)));
             foreach (var proxy in set.Proxies) proxy.Fault = plan.Fault;
-            set.Gateways = await Task.WhenAll(Enumerable.Range(0, plan.Gateways).Select(i => GatewayProcess.StartAsync(
+            set.Gateways = await AllAsync([.. Enumerable.Range(0, plan.Gateways).Select(i => GatewayProcess.StartAsync(
                 plan.Yaml(i), environment: plan.Environment(i), assembly: plan.Assembly(i),
-                bucket: set.OptionsOf(plan.HasProxies ? set.Proxies[i].Port : server.Endpoint.Port, plan))));
+                bucket: set.OptionsOf(plan.HasProxies ? set.Proxies[i].Port : server.Endpoint.Port, plan)))]);
             set._front = await Front.StartAsync(
                 "haproxy", string.Join(' ', set.Gateways.Select(g => g.Host)), ready: plan.Ready,
                 operators: plan.IsChecked ? [.. set.Gateways.Select(g => g.Operator.Port)] : null, repeats: plan.Repeats);
@@ -73,6 +73,20 @@ internal sealed class BucketSet : IRegistry
         catch
         {
             await set.DisposeAsync();
+            throw;
+        }
+    }
+
+    // If one cannot start, none of the others stays.
+    private static async Task<GatewayProcess[]> AllAsync(Task<GatewayProcess>[] starts)
+    {
+        try
+        {
+            return await Task.WhenAll(starts);
+        }
+        catch
+        {
+            foreach (var start in starts.Where(static each => each.IsCompletedSuccessfully)) await (await start).DisposeAsync();
             throw;
         }
     }
