@@ -79,7 +79,7 @@ public sealed class Volume : IAsyncDisposable
         Scrubber = new((PushedRoot, CachedRoot, StagedRoot), Repositories, Content, manifests, Damage, clock, logger);
         CachedRepositories = new(CachedRoot, Repositories, Fetches, Eviction);
         _committer.Start(Replay(segments, applier, start.Sequence, logger));
-        _cacheNotes = new(Eviction, Repositories, logger);
+        _cacheNotes = new(Eviction, Repositories, new(manifests, Content, [CachedRoot, PushedRoot]), logger);
         _poll = Logs is null ? null : new(Logs, Repositories, clock, logger);
         Repositories.Poll = Health.Poll = _poll;
         _sweep = new(_trash, Uploads, Fetches, StagedContent, Health, clock, logger);

@@ -35,6 +35,33 @@ public sealed partial class EvictionTests
         Assert.Equal(0, Eviction.Bytes);
     }
 
+    [Fact]
+    public async Task Link_of_a_blob_stays_when_one_of_two_manifests_that_name_it_is_evicted()
+    {
+        var shared = await FetchAsync(link: false);
+        var (first, second) = (VolumeRig.ManifestOf(shared, Size), VolumeRig.ManifestOf(shared, Size).Append((byte)' ').ToArray());
+        foreach (var manifest in (byte[][])[first, second])
+        {
+            await Cached.CommitAsync(
+                new([
+                    new Operation.LinkBlob(shared, Size) { Parent = Digest.Of(manifest) },
+                    new Operation.StoreManifest(Digest.Of(manifest), manifest),
+                ]),
+                default);
+        }
+
+        Eviction.Purge(Digest.Of(first));
+        await RemovedAsync();
+
+        Assert.Null(await Cached.ReadLinkAsync(Digest.Of(first), LinkKind.Manifest, default));
+        Assert.Equal(Digest.Of(second), (await Cached.ReadLinkAsync(shared, LinkKind.Blob, default))?.Parent);
+
+        Eviction.Purge(Digest.Of(second));
+        await RemovedAsync();
+
+        Assert.Null(await Cached.ReadLinkAsync(shared, LinkKind.Blob, default));
+    }
+
     private async Task RemovedAsync()
     {
         while (Eviction.IsRemoving) await Task.Delay(5);

@@ -45,6 +45,15 @@ public sealed class PurgeUnderPolicyTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Layer_of_a_purged_image_is_fetched_again_for_another_image_of_the_repository()
+    {
+        await PurgeAsync("hub/team/app:v1");
+
+        await PullAsync("v2", _two);
+        await PullAsync("v1", _one);
+    }
+
+    [Fact]
     public async Task Purged_layer_is_fetched_again_for_the_images_that_are_still_cached()
     {
         await PurgeAsync(Shared);
