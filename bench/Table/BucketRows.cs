@@ -71,7 +71,8 @@ internal sealed class BucketRows(Settings settings, Peers peers) : IDisposable
     private void Herd(Series series, bool isPushed)
     {
         Start();
-        var blob = BlobOf("herd", settings.BucketMib.Herd);
+        // Content that is in the bucket already is not fetched from an upstream.
+        var blob = BlobOf(isPushed ? "herd" : "upstream", settings.BucketMib.Herd);
         var (manifest, digest) = (Requests.Manifest((blob.Digest, blob.Length)), "");
         if (isPushed) Push(_gateways[0].Port, "herd", manifest, blob);
         else digest = PutUpstream(blob, manifest);
