@@ -221,6 +221,17 @@ public sealed class RepositoryTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Platforms_that_pulls_require_are_asked_of_an_image_under_a_tag_but_not_by_digest()
+    {
+        var platforms = new PlatformOptions { MustInclude = ["linux/amd64", "linux/arm64"] };
+        var rule = new RuleOptions { Id = "platforms", Require = new() { Platforms = platforms }, Stages = [Stage.Pull] };
+        var repository = _rig.Repository("team/app", GateRig.Types() with { Rules = [rule] });
+        var digest = await GateRig.PushAsync(repository, "v1", text: """{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[]}}""");
+        Assert.IsType<Answer<StoredManifest>.Hidden>(await repository.GetManifestAsync(GateRig.Puller, Tag("v1"), default));
+        Assert.IsType<Answer<StoredManifest>.Found>(await repository.GetManifestAsync(GateRig.Puller, new(digest), default));
+    }
+
+    [Fact]
     public async Task Rule_of_pushes_to_a_tag_applies_to_every_tag_of_the_push()
     {
         var rule = new RuleOptions { Id = "prod", Require = new() { ArtifactTypes = true }, Stages = [Stage.Push], IncludeTags = ["prod"] };

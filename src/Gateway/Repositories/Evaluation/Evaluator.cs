@@ -50,9 +50,10 @@ internal sealed partial class Evaluator(
     private readonly VerdictCache _cache = new();
     private readonly BlobContents _contents = contents ?? new();
 
-    // When no rule looks at tags, the verdict of a tag is that of its digest.
+    // When no rule looks at tags, the verdict of a tag is that of its digest. mustInclude asks an image for platforms only under a tag.
     private readonly bool _readsTags = engine.Policy?.Rules.Any(rule =>
-        !rule.IncludeTags.IsEmpty || !rule.ExcludeTags.IsEmpty || rule.Require.TagMutability != TagMutability.Mutable) == true;
+        !rule.IncludeTags.IsEmpty || !rule.ExcludeTags.IsEmpty || rule.Require.TagMutability != TagMutability.Mutable
+        || rule.Require.Platforms is { MustInclude.IsEmpty: false }) == true;
 
     // Stages at which a tag has the verdict of its binding: no rule is about one of the two stages without the other.
     private readonly ImmutableArray<Stage> _alsoBind = [.. Enum.GetValues<Stage>().Where(stage => engine.Policy?.Rules.All(rule =>
