@@ -29,7 +29,7 @@ internal sealed class News(
 
     /// <summary>
     /// KEYS: stream. ARGV: the last entry that was read; empty at the start. Returns "ok" or "lost", the last entry of the reply, the last
-    /// one of the stream, and four texts of each entry since.
+    /// one of the stream, and four texts of each entry since. After a loss all entries are read: one may have been added since.
     /// </summary>
     private const string Read = """
         local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
@@ -38,7 +38,7 @@ internal sealed class News(
         local found = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', 100)
         local from = 1
         if ARGV[1] ~= '0-0' then
-          if not found[1] or found[1][1] ~= ARGV[1] then return {'lost', last, last} end
+          if not found[1] or found[1][1] ~= ARGV[1] then return {'lost', '0-0', last} end
           from = 2
         end
         local reply = {'ok', ARGV[1], last}
