@@ -59,6 +59,8 @@ internal sealed class NamedManifests(
         // The policy may refuse that one by now, and admit another one.
         await foreach (var digest in repository.ManifestsAsync().WithCancellation(cancellationToken))
         {
+            // Neither the list nor a manifest in memory waits for anything, so nothing else ends a long list.
+            cancellationToken.ThrowIfCancellationRequested();
             if (found.Count >= Most) return;
             if (digest == link.Parent) continue;
             var read = await repository.ReadManifestAsync(digest, cancellationToken);

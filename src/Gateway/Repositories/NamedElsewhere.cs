@@ -35,24 +35,25 @@ internal sealed class NamedElsewhere(TimeProvider clock)
 
     private static readonly TimeSpan RetryBusy = TimeSpan.FromSeconds(1);
 
-    private readonly ConcurrentLru<Digest, (Looked Looked, DateTimeOffset Until)> _inVain = new(MaxRemembered);
-    private readonly ConcurrentDictionary<Digest, Lazy<Task<Looked>>> _looking = new();
+    private readonly ConcurrentLru<(LinkKind, Digest), (Looked Looked, DateTimeOffset Until)> _inVain = new(MaxRemembered);
+    private readonly ConcurrentDictionary<(LinkKind, Digest), Lazy<Task<Looked>>> _looking = new();
 
     /// <summary>
     /// Pulls what other replicas name, until the content is admitted. Requests for the same content share one look, which goes on when the
     /// client leaves.
     /// </summary>
     /// <param name="others">The other replicas.</param>
+    /// <param name="kind">As what the content is asked for.</param>
     /// <param name="content">A blob or manifest that is not admitted.</param>
     /// <param name="pull">Pulls a manifest by digest through the gate, without another look.</param>
     /// <param name="isAdmitted">Whether the content is admitted now.</param>
     /// <param name="cancellationToken">Ends the request.</param>
     public async ValueTask<Looked> PullAsync(
-        IOtherReplicas others, Digest content, Func<Digest, ValueTask<Answer<StoredManifest>>> pull, Func<ValueTask<bool>> isAdmitted,
-        CancellationToken cancellationToken)
+        IOtherReplicas others, LinkKind kind, Digest content, Func<Digest, ValueTask<Answer<StoredManifest>>> pull,
+        Func<ValueTask<bool>> isAdmitted, CancellationToken cancellationToken)
     {
-        if (_inVain.TryGet(content, out var lately) && clock.GetUtcNow() < lately.Until) return lately.Looked;
-        return await _looking.GetOrAdd(content, _ => new(OnceAsync)).Value.WaitAsync(cancellationToken);
+        if (_inVain.TryGet((kind, content), out var lately) && clock.GetUtcNow() < lately.Until) return lately.Looked;
+        return await _looking.GetOrAdd((kind, content), _ => new(OnceAsync)).Value.WaitAsync(cancellationToken);
 
         async Task<Looked> OnceAsync()
         {
@@ -63,7 +64,7 @@ internal sealed class NamedElsewhere(TimeProvider clock)
             }
             finally
             {
-                _looking.TryRemove(content, out _);
+                _looking.TryRemove((kind, content), out _);
             }
         }
 
@@ -80,7 +81,7 @@ internal sealed class NamedElsewhere(TimeProvider clock)
                 why ??= answer as Answer<StoredManifest>.Unavailable;
             }
             var looked = why is null ? Looked.InVain : new(false, why);
-            _inVain.AddOrUpdate(content, (looked, clock.GetUtcNow() + RememberedFor));
+            _inVain.AddOrUpdate((kind, content), (looked, clock.GetUtcNow() + RememberedFor));
             return looked;
         }
     }

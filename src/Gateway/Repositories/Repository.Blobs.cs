@@ -36,7 +36,8 @@ internal sealed partial class Repository
     private async ValueTask<Answer<IContent>?> NotAdmittedAsync(Caller caller, Digest digest, CancellationToken cancellationToken)
     {
         var looked = await LookElsewhereAsync(
-            caller, digest, async () => (await _admission.FindAsync(digest, CancellationToken.None)).IsAdmitted, cancellationToken);
+            caller, LinkKind.Blob, digest, async () => (await _admission.FindAsync(digest, CancellationToken.None)).IsAdmitted,
+            cancellationToken);
         if (looked.IsAdmitted) return null;
         if (looked.Why is { } why) return why.WithoutValue<StoredManifest, IContent>();
         var here = await backing.OpenBlobAsync(digest, BlobUse.Here, cancellationToken);

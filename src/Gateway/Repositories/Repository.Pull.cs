@@ -1,4 +1,5 @@
 using Gateway.Access;
+using Gateway.Configuration;
 using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
@@ -105,17 +106,20 @@ internal sealed partial class Repository
     /// </summary>
     private string? DoubtOf(CacheHandling handling) => backing.IsBuiltIn ? handling.Incomplete : null;
 
+    // One look is for all clients that ask for the same content, so it has the rights of the least of them.
+    private static readonly Caller Looking = new("replica", AccessActions.Pull) { IsGateway = true };
+
     /// <summary>
     /// Pulls what other replicas say names some content that is not admitted here. What the gateway itself pulls is not looked for, so one
     /// look leads to no other.
     /// </summary>
     private ValueTask<Looked> LookElsewhereAsync(
-        Caller caller, Digest content, Func<ValueTask<bool>> isAdmitted, CancellationToken cancellationToken) =>
+        Caller caller, LinkKind kind, Digest content, Func<ValueTask<bool>> isAdmitted, CancellationToken cancellationToken) =>
         caller.IsGateway || backing.Others is not { } others
             ? new(Looked.InVain)
             : LazyInitializer.EnsureInitialized(ref _elsewhere, () => new(clock)).PullAsync(
-                others, content, digest => GetByDigestAsync(caller with { IsGateway = true }, digest, null, CancellationToken.None),
-                isAdmitted, cancellationToken);
+                others, kind, content, digest => GetByDigestAsync(Looking, digest, null, CancellationToken.None), isAdmitted,
+                cancellationToken);
 
     /// <summary>
     /// Looks for an index that admits a manifest, because a signature of the index counts for the images below it. The client may have the
@@ -123,7 +127,7 @@ internal sealed partial class Repository
     /// </summary>
     private ValueTask<Looked> LookForIndexAsync(Caller caller, StoredManifest manifest, CancellationToken cancellationToken) =>
         LookElsewhereAsync(
-            caller, manifest.Digest,
+            caller, LinkKind.Manifest, manifest.Digest,
             async () => manifest.IsStored
                 ? (await evaluator.OfStoredAsync(backing, Name, manifest, null, CancellationToken.None)).Admits
                 : VerdictOf(await evaluator.OfArrivalAsync(backing, Name, manifest, Stage.ProxyFetch, [], CancellationToken.None)).Admits,
