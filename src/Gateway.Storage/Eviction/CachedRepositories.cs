@@ -5,6 +5,9 @@ namespace Gateway.Storage;
 /// <summary>The cached content by repository of each upstream. It is read from the disk when an operator asks for it.</summary>
 public sealed class CachedRepositories
 {
+    // A repository that stores manifests all the time keeps a link or two for that, until the next purge.
+    private const int MaxAttempts = 4;
+
     private readonly Root _root;
     private readonly StoredRepositories _repositories;
     private readonly FetchFiles _fetches;
@@ -101,6 +104,23 @@ public sealed class CachedRepositories
         var stored = _repositories.Cached(repository.Upstream, repository.Name);
         foreach (var digest in contents.Where(digest => stored.FindLink(LinkKind.Manifest, digest) is not null))
             await stored.CommitAsync(new([new Operation.RemoveManifest(digest)]), cancellationToken);
+        // A manifest that is stored meanwhile may name one of the blobs: then its link stays, like those that are needed already.
+        for (var (attempt, isDone) = (1, false); !isDone && attempt <= MaxAttempts; attempt++)
+        {
+            var since = stored.State.Referrals;
+            isDone = true;
+            foreach (var blob in NotNeeded(stored, contents))
+            {
+                var change = new Change([new Operation.RemoveBlob(blob)]) { IsStillAllowed = () => stored.State.Referrals == since };
+                isDone &= await stored.CommitAsync(change, cancellationToken) is CommitResult.Committed;
+            }
+        }
+        return contents.Sum(RemoveBytes);
+    }
+
+    /// <summary>The blobs among some content that no manifest of a repository names.</summary>
+    private static HashSet<Digest> NotNeeded(StoredRepository stored, IReadOnlyCollection<Digest> contents)
+    {
         var blobs = contents.Where(digest => stored.FindLink(LinkKind.Blob, digest) is not null).ToHashSet();
         foreach (var manifest in stored.Manifests())
         {
@@ -108,8 +128,7 @@ public sealed class CachedRepositories
             if (stored.ReadManifest(manifest) is { Manifest.Blobs: var needed })
                 blobs.ExceptWith(needed.Select(static blob => blob.Digest));
         }
-        foreach (var blob in blobs) await stored.CommitAsync(new([new Operation.RemoveBlob(blob)]), cancellationToken);
-        return contents.Sum(RemoveBytes);
+        return blobs;
     }
 
     /// <summary>Purges everything from a repository, and unbinds its tags.</summary>
