@@ -9,7 +9,7 @@ namespace Gateway.Storage;
 /// <param name="remedy">What to do, in the imperative.</param>
 /// <param name="status">The HTTP status of the store's answer; null without an answer.</param>
 /// <param name="code">The store's code, such as <c>SlowDown</c> or <c>AccessDenied</c>; empty without one.</param>
-internal sealed class BucketException(string store, string problem, string remedy, int? status, string code)
+public sealed class BucketException(string store, string problem, string remedy, int? status, string code)
     : IOException($"{store}: {problem}; {remedy}")
 {
     /// <summary>The call and its key, what was expected and received.</summary>

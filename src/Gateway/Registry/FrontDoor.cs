@@ -156,6 +156,7 @@ internal sealed partial class FrontDoor(
             x.FailAsync(RegistryErrorCode.UNSUPPORTED, Listening.TooSlow, status: Status408RequestTimeout),
         UploadTakenOverException taken => x.FailAsync(RegistryErrorCode.BLOB_UPLOAD_INVALID, taken.Message),
         BadHttpRequestException bad => x.FailAsync(RegistryErrorCode.UNSUPPORTED, bad.Message, status: bad.StatusCode),
+        BucketException store => x.UnavailableAsync($"{store.ForClients}; try again"),
         IOException or UnauthorizedAccessException =>
             x.UnavailableAsync($"reading the content failed; ask the operator about request {x.Record.RequestId}"),
         _ => x.FailAsync(
