@@ -101,6 +101,7 @@ public sealed class ScrubTests : IAsyncLifetime
     public async Task Damaged_manifest_is_healed_from_memory_and_otherwise_reported()
     {
         var manifest = await VolumeRig.PushAsync(Repository, "v1", "config");
+        Assert.NotNull(Repository.ReadManifest(manifest));
         Rot(_rig.Volume.PushedRoot.Data(manifest));
         Assert.True(Assert.Single((await ScrubAsync()).Damaged).IsHealed);
         await _rig.RestartAsync();

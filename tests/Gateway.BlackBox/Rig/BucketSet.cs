@@ -35,7 +35,7 @@ internal sealed class BucketSet : IRegistry
 
     // Without the access log, which has a line of JSON for each request.
     private static string LogOf(GatewayProcess gateway) =>
-        string.Join('\n', gateway.Server.Output.Where(line => !line.StartsWith('{')).TakeLast(40));
+        string.Join('\n', gateway.Output.Where(line => !line.StartsWith('{')).TakeLast(40));
 
     /// <param name="yaml">Lines of the configuration of each gateway.</param>
     /// <param name="store">Starts the store; null for moto.</param>

@@ -44,6 +44,9 @@ internal sealed class GatewayProcess : IRegistry
 
     public string Log => _server?.Tail() ?? "";
 
+    /// <summary>The lines of output so far; none while it is started again.</summary>
+    public string[] Output => _server?.Output ?? [];
+
     /// <summary>Peak of resident memory, in bytes.</summary>
     public long PeakResidentBytes => long.Parse(
         File.ReadLines($"/proc/{Server.Id}/status").Single(line => line.StartsWith("VmHWM:", StringComparison.Ordinal))
