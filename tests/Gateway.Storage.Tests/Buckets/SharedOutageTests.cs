@@ -76,6 +76,22 @@ public sealed class SharedOutageTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Retag_that_the_bucket_does_not_store_leaves_the_pulls_of_the_repository_as_they_are()
+    {
+        var refuses = false;
+        var rig = await ReplicaAsync(new FaultyBucket(
+            _bucket, call => refuses && call is { Verb: BucketVerb.Put, Key: "gateway/heads/team/app/_head" }
+                ? Fault.Unavailable
+                : Fault.None));
+        var digest = await VolumeRig.PushAsync(Of(rig), "v1", "text");
+        refuses = true;
+        var tag = TagName.Parse("v2");
+        await Assert.ThrowsAsync<StoreReadOnlyException>(
+            () => Of(rig).CommitAsync(new([new Operation.SetLive(tag, digest)]), default).AsTask());
+        Assert.Equal(digest, await VolumeRig.LiveAsync(Of(rig), "v1"));
+    }
+
+    [Fact]
     public async Task Gateway_that_cannot_write_its_disk_serves_what_did_not_change_and_says_why_it_serves_nothing_else()
     {
         var (clock, other, v1) = (new AdvancedClock(), RepositoryName.Parse("team/other"), TagName.Parse("v1"));

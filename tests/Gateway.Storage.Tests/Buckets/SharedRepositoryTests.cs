@@ -95,11 +95,30 @@ public sealed partial class SharedRepositoryTests : IAsyncLifetime
             await Task.WhenAll(Enumerable.Range(0, 62).Select(j =>
                 Of(there).CommitAsync(new([new Operation.SetLive(TagName.Parse($"t{j}"), other)]), default).AsTask()));
         }
-        foreach (var key in _bucket.Keys) await _bucket.DeleteAsync(key, default);
-        foreach (var key in elsewhere.Keys)
-            await _bucket.PutAsync(key, (await elsewhere.ReadAsync(key, int.MaxValue, null, default)).Bytes, PutCondition.None, default);
+        await ReplaceBucketAsync(elsewhere);
         Assert.DoesNotContain(_bucket.Keys, key => key.Contains("-snapshot-", StringComparison.Ordinal));
 
+        Assert.True((await VolumeRig.LiveAsync(Of(here), "old")).IsEmpty);
+        Assert.Equal(other, await VolumeRig.LiveAsync(Of(here), "new"));
+    }
+
+    private async Task ReplaceBucketAsync(MemoryBucket by)
+    {
+        foreach (var key in _bucket.Keys) await _bucket.DeleteAsync(key, default);
+        foreach (var key in by.Keys)
+            await _bucket.PutAsync(key, (await by.ReadAsync(key, int.MaxValue, null, default)).Bytes, PutCondition.None, default);
+    }
+
+    [Fact]
+    public async Task Copy_that_could_not_be_made_anew_is_made_anew_after_a_restart()
+    {
+        var (here, elsewhere) = (await ReplicaAsync(), new MemoryBucket());
+        await VolumeRig.PushAsync(Of(here), "old", "old");
+        var other = await VolumeRig.PushAsync(Of(await ReplicaAsync(elsewhere)), "new", "new");
+        await ReplaceBucketAsync(elsewhere);
+        here.Volume.Durability.EndWrites("a flush failed; the volume accepts no writes");
+        Assert.IsType<Result<TagState>.Unavailable>(await Of(here).ResolveAsync(TagName.Parse("old"), default));
+        await here.RestartAsync();
         Assert.True((await VolumeRig.LiveAsync(Of(here), "old")).IsEmpty);
         Assert.Equal(other, await VolumeRig.LiveAsync(Of(here), "new"));
     }

@@ -14,6 +14,9 @@ internal sealed class ReplayedCopy : ILogState
     /// <summary>Records that are given to the committer at once. Chosen: a batch of its own (<see cref="Committer"/>).</summary>
     private const int MostAtOnce = 256;
 
+    /// <summary>While the copy is made anew. No log has a change with this number, so the copy is not taken for one of any log.</summary>
+    private static readonly LogPosition Unfinished = new(-1, Guid.Empty, null);
+
     private readonly StoredRepository _repository;
     private readonly Links _links;
     private readonly SmallFiles _files;
@@ -74,16 +77,16 @@ internal sealed class ReplayedCopy : ILogState
     /// <inheritdoc/>
     public async ValueTask ResetAsync(IReadOnlyList<LogRecord> folded, LogPosition after)
     {
-        // Until the new position is noted, a restart begins again.
+        // Until the new position is noted, the next read and a restart begin again.
         try
         {
-            if (Disk.HasFile(PositionFile)) File.Delete(PositionFile);
+            Write(Unfinished);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new StoreReadOnlyException($"the volume could not be written: {Disk.WhyOf(e)}", e);
+            throw new CopyUnwrittenException($"the volume could not be written: {Disk.WhyOf(e)}", e);
         }
-        Position = default;
+        Position = Unfinished;
         await RemoveOthersAsync(LogFold.NamesOf(folded));
         await ApplyAsync(folded, after, new Dictionary<Guid, Change>());
     }
@@ -124,21 +127,36 @@ internal sealed class ReplayedCopy : ILogState
         });
     }
 
-    private async Task CommitAsync(Change change) => await _committer.CommitAsync(_repository, change, CancellationToken.None);
+    private async Task CommitAsync(Change change)
+    {
+        try
+        {
+            await _committer.CommitAsync(_repository, change, CancellationToken.None);
+        }
+        catch (StoreReadOnlyException e)
+        {
+            throw new CopyUnwrittenException(e.Message, e);
+        }
+    }
 
     // Not flushed: an older position is as good, because applying records again changes nothing.
     private void Note(LogPosition position)
     {
-        var text = string.Create(CultureInfo.InvariantCulture, $"{position.Sequence}\n{position.Id}\n{position.ETag}\n");
         try
         {
-            if (position != Position) _files.Write(PositionFile, Encoding.UTF8.GetBytes(text));
+            if (position != Position) Write(position);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // The file has an older position.
         }
         Position = position;
+    }
+
+    private void Write(LogPosition position)
+    {
+        var text = string.Create(CultureInfo.InvariantCulture, $"{position.Sequence}\n{position.Id}\n{position.ETag}\n");
+        _files.Write(PositionFile, Encoding.UTF8.GetBytes(text));
     }
 
     private LogPosition ReadPosition()

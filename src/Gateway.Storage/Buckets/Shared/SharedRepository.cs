@@ -116,9 +116,10 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
             throw new StoreReadOnlyException(WhyOf(failure), failure);
     }
 
-    // A log that cannot be read, or not be applied to a full disk, has changed: what the copy says may be revoked.
+    // A log that cannot be read, or not be applied to a full disk, has changed: what the copy says may be revoked. A change of this gateway
+    // that was not stored says nothing about the copy.
     private bool MayBeStale(Exception failure) =>
-        failure is not (UnreadableLogException or StoreReadOnlyException) && log.SinceKnown is { } since && since <= staleFor;
+        failure is not (UnreadableLogException or CopyUnwrittenException) && log.SinceKnown is { } since && since <= staleFor;
 
     private async ValueTask<Result<T>> AskAsync<T>(TimeSpan age, Func<ValueTask<Result<T>>> ask, CancellationToken cancellationToken)
     {
@@ -172,7 +173,7 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
     {
         TimeoutException => "the bucket of this registry did not answer in time",
         UnreadableLogException unreadable => unreadable.ForClients,
-        StoreReadOnlyException unwritten => $"a change of another gateway could not be applied here: {unwritten.Message}",
+        CopyUnwrittenException unwritten => $"a change of another gateway could not be applied here: {unwritten.Message}",
         BucketException bucket => bucket.ForClients,
         _ => "the bucket of this registry does not answer",
     };
