@@ -116,4 +116,17 @@ public sealed class BucketReviewTests : IAsyncLifetime
         await bucket.PutAsync("gateway/adopted", "1"u8.ToArray(), PutCondition.None, default);
         Assert.Equal(["a/b"], (await ReviewAsync(bucket)).Unadopted);
     }
+
+    [Fact]
+    public async Task Repository_without_links_or_with_a_log_that_is_newer_than_the_list_is_not_reported()
+    {
+        await _bucket.PutAsync("gateway/adopted", "1"u8.ToArray(), PutCondition.None, default);
+        await _bucket.PutAsync("docker/registry/v2/repositories/a/b/_uploads/1/startedat", default, PutCondition.None, default);
+        Assert.Empty((await ReviewAsync()).Unadopted);
+        var bucket = new FaultyBucket(
+            _bucket, call => call is { Verb: BucketVerb.List, Key: "gateway/heads/" } ? Fault.StaleList : Fault.None);
+        var review = await BucketReview.RunAsync(bucket, "", TimeSpan.FromSeconds(10), TimeProvider.System, default);
+        Assert.Equal(0, review.All);
+        Assert.Empty(review.Unadopted);
+    }
 }

@@ -68,9 +68,25 @@ public static class BucketReview
         await foreach (var name in LayoutLinks.NamesAsync(bucket, prefix, cancellationToken))
         {
             if (isLate()) break;
-            if (!logged.Contains(name) && RepositoryName.TryParse(name, out _)) unadopted.Add(name);
+            if (logged.Contains(name) || !RepositoryName.TryParse(name, out _)) continue;
+            // A gateway may have made it since the list of heads. The order matters: a gateway writes the head before the links.
+            var folder = $"{prefix}docker/registry/v2/repositories/{name}";
+            var head = new LogObjects(bucket, prefix, name, Guid.NewGuid).Key;
+            var hasLinks = await HasLinkAsync(bucket, $"{folder}/_layers/", cancellationToken)
+                || await HasLinkAsync(bucket, $"{folder}/_manifests/", cancellationToken);
+            if (hasLinks && await bucket.HeadAsync(head, cancellationToken) is null) unadopted.Add(name);
         }
         return unadopted;
+    }
+
+    // Uploads that a client of registry:2 abandoned are no content.
+    private static async ValueTask<bool> HasLinkAsync(IBucket bucket, string folder, CancellationToken cancellationToken)
+    {
+        await foreach (var found in bucket.ListAsync(folder, null, cancellationToken))
+        {
+            if (found.Key.EndsWith("/link", StringComparison.Ordinal)) return true;
+        }
+        return false;
     }
 
     /// <summary>Compares one repository.</summary>
