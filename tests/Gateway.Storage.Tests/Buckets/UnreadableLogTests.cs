@@ -131,6 +131,19 @@ public sealed class UnreadableLogTests : IAsyncLifetime
         await VolumeRig.PushAsync(Of(here), "v2", "more");
     }
 
+    [Fact]
+    public async Task Head_of_an_earlier_version_whose_last_text_looks_like_a_checksum_is_read()
+    {
+        var here = await ReplicaAsync();
+        await VolumeRig.PushAsync(Of(here), "v1", "text");
+        var head = LogHead.Read(await BytesAsync(Head));
+        var last = head.Tail[^1];
+        var ended = last.Change with { Operations = [new Operation.EndHold(TagName.Parse("GWGS1234"))], Previous = [] };
+        var bytes = head.With([last with { Change = ended }]).ToBytes()[..^8];
+        Assert.Equal("GWGS1234"u8, bytes.AsSpan(bytes.Length - 8));
+        Assert.Equal(ended.Operations, LogHead.Read(bytes).Tail[^1].Change.Operations);
+    }
+
     [Theory]
     [InlineData(6)]
     [InlineData(24)]

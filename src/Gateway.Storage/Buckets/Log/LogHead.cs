@@ -147,8 +147,19 @@ internal sealed record LogHead(
 
     private static T Read<T>(ReadOnlyMemory<byte> bytes, int newest, Func<BinaryReader, int, T> read)
     {
-        // Earlier versions write no checksum.
-        var hasSum = HasSum(bytes.Span);
+        var (hasSum, other) = SumOf(bytes.Span);
+        try
+        {
+            return Read(bytes, newest, read, hasSum);
+        }
+        catch (Exception e) when (other is not null && e is (InvalidDataException or NewerRecordException))
+        {
+            throw new InvalidDataException(other, e);
+        }
+    }
+
+    private static T Read<T>(ReadOnlyMemory<byte> bytes, int newest, Func<BinaryReader, int, T> read, bool hasSum)
+    {
         try
         {
             using var from = new BinaryReader(new MemoryStream(bytes.ToArray()), Encoding.UTF8);
@@ -188,14 +199,14 @@ internal sealed record LogHead(
     }
 
     /// <summary>
-    /// Whether the object ends with the checksum of its bytes; false without one. Throws <see cref="InvalidDataException"/> for another
-    /// checksum.
+    /// Whether the object ends with the checksum of its bytes, and what is wrong when it seems to end with another one: then it is damaged,
+    /// or an earlier version wrote it, without a checksum, and it ends with such a text of a client. The latter ends with its last record.
     /// </summary>
-    private static bool HasSum(ReadOnlySpan<byte> bytes)
+    private static (bool HasSum, string? Other) SumOf(ReadOnlySpan<byte> bytes)
     {
-        if (bytes.Length < SumLength || BinaryPrimitives.ReadUInt32LittleEndian(bytes[^SumLength..]) != SumMagic) return false;
+        if (bytes.Length < SumLength || BinaryPrimitives.ReadUInt32LittleEndian(bytes[^SumLength..]) != SumMagic) return (false, null);
         var (expected, actual) = (BinaryPrimitives.ReadUInt32LittleEndian(bytes[^sizeof(uint)..]), Crc32C.Of(bytes[..^sizeof(uint)]));
-        return expected == actual ? true : throw new InvalidDataException($"expected the checksum {expected:x8}, got {actual:x8}");
+        return expected == actual ? (true, null) : (false, $"expected the checksum {expected:x8}, got {actual:x8}");
     }
 
     // One by one: a wrong count would allocate any amount of memory at once.
