@@ -64,9 +64,9 @@ internal static class BucketChecks
                 $"the logs of {review.Unreadable.Count} repositories cannot be read, so they are answered 503: {first}",
                 "correct that, and run gateway doctor again"));
         }
-        var unread = review.NotRead == 0 ? "" : $"; {review.NotRead} more tags were not compared, because there are too many";
         if (review.Foreign > 0)
         {
+            var unread = review.NotRead == 0 ? "" : $"; {review.NotRead} more tags were not compared, because there are too many";
             found.Add(Finding.Warning(
                 "BUCKET_FOREIGN", about,
                 $"another program stored {review.Foreign} tags and manifests that no gateway has, such as "
@@ -92,7 +92,14 @@ internal static class BucketChecks
         if (found.Count == 0 && review.All > 0)
         {
             found.Add(Finding.Ok(
-                "bucket", about, $"the links of {review.Compared} of {review.All} repositories are those that gateways stored{unread}"));
+                "bucket", about, $"the links of {review.Compared} of {review.All} repositories are those that gateways stored"));
+        }
+        // No warning: with a store whose ETags are not those of the bytes, all tags of a repository would have to be read.
+        if (review is { NotRead: > 0, Foreign: 0 })
+        {
+            found.Add(Finding.Ok(
+                "bucket", about,
+                $"{review.NotRead} tags were not compared, because there are too many: those of another program among them are not found"));
         }
         return found;
     }
