@@ -102,9 +102,11 @@ internal sealed record StoreRequest(NetworkStream Stream, string Method, IReadOn
         AnswerAsync(status, $"<Error><Code>{code}</Code><Message>{says}</Message><RequestId>1</RequestId></Error>");
 
     /// <param name="length">The length that the answer claims; null for that of the body.</param>
-    public async Task AnswerAsync(int status, string body = "", string etag = "\"e\"", int? length = null) =>
+    /// <param name="date">The time of the store; null to say none.</param>
+    public async Task AnswerAsync(int status, string body = "", string etag = "\"e\"", int? length = null, DateTimeOffset? date = null) =>
         await Stream.WriteAsync(Encoding.UTF8.GetBytes(
             $"HTTP/1.1 {status} Status\r\nETag: {etag}\r\nLast-Modified: {DateTime.UtcNow:R}\r\n"
+            + (date is { } time ? $"Date: {time:R}\r\n" : "")
             + $"Content-Length: {length ?? body.Length}\r\n\r\n{body}"));
 
     /// <summary>Ends the connection without an answer, or in the middle of one.</summary>

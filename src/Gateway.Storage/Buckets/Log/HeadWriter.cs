@@ -38,6 +38,8 @@ internal sealed class HeadWriter(LogObjects objects, LogClock clock)
             var now = await LookAsync(known.ETag);
             if (now is null)
             {
+                // Sent again, it would be refused again until the operator corrects the key or its rights.
+                if (last is BucketException { IsDenied: true }) break;
                 // One of the two can be done, and only once: the first one changes the ETag.
                 await clock.PauseAsync(tries);
                 continue;
@@ -48,6 +50,7 @@ internal sealed class HeadWriter(LogObjects objects, LogClock clock)
             return (isMade, now);
         }
         BucketMetrics.Committed("unknown");
+        if (last is BucketException { IsDenied: true }) throw last;
         throw new StoreReadOnlyException("the bucket did not say whether the push was stored; push again", last);
     }
 
