@@ -94,15 +94,15 @@ public sealed class RoundRobinTests : IAsyncLifetime
     {
         using RawClient first = new(gateways[0].Host), second = new(gateways[1].Host), third = new(gateways[2].Host);
         // The index at one gateway, its first image at another one, and the blobs at the third and of the second image at the first.
-        var index = await ReadAsync(first, "/v2/corp/team/app/manifests/raw");
+        var index = await ReadAsync(first, "/v2/corp/team/app/manifests/raw", log);
         var images = index["manifests"]!.AsArray().Select(each => (string)each!["digest"]!).ToArray();
-        var image = await ReadAsync(second, $"/v2/corp/team/app/manifests/{images[0]}");
+        var image = await ReadAsync(second, $"/v2/corp/team/app/manifests/{images[0]}", log);
         var (config, layer) = ((string)image["config"]!["digest"]!, (string)image["layers"]![1]!["digest"]!);
-        using var head = await third.HeadAsync($"/v2/corp/team/app/blobs/{config}");
+        using var head = await KnownAsync(() => third.HeadAsync($"/v2/corp/team/app/blobs/{config}"), log);
         Assert.True(head.StatusCode == HttpStatusCode.OK, log());
-        using var range = await third.GetAsync($"/v2/corp/team/app/blobs/{layer}", ("Range", "bytes=10-19"));
+        using var range = await KnownAsync(() => third.GetAsync($"/v2/corp/team/app/blobs/{layer}", ("Range", "bytes=10-19")), log);
         Assert.Equal((HttpStatusCode.PartialContent, 10), (range.StatusCode, (int)range.Content.Headers.ContentLength!));
-        await ReadAsync(third, $"/v2/team/app/manifests/{images[1]}?ns=registry.corp.test");
+        await ReadAsync(third, $"/v2/team/app/manifests/{images[1]}?ns=registry.corp.test", log);
 
         // What the policy refuses is refused by each of them, and none has a blob of it.
         using var refused = await first.GetAsync("/v2/corp/team/app/manifests/unsigned");
@@ -115,22 +115,51 @@ public sealed class RoundRobinTests : IAsyncLifetime
             Assert.Contains("BLOB_UNKNOWN", await unknown.Content.ReadAsStringAsync(), StringComparison.Ordinal);
         }
 
-        (await _client.CraneAsync("validate", "--insecure", "--remote", $"{front}/corp/team/app:crane")).Succeeded();
-        (await _client.SkopeoAsync(
-            "copy", "--all", "--src-tls-verify=false", $"docker://{front}/corp/team/app:skopeo",
-            $"oci:{_client.Folder["copy"]}:1")).Succeeded();
-        (await _client.RunAsync(
-            "cosign2", "verify", "--allow-http-registry", "--insecure-ignore-tlog=true", "--key", _client.Folder["cosign.pub"],
-            $"{front}/corp/team/app:crane")).Succeeded();
+        await SucceedsAsync(() => _client.CraneAsync("validate", "--insecure", "--remote", $"{front}/corp/team/app:crane"), log);
+        await SucceedsAsync(
+            () => _client.SkopeoAsync(
+                "copy", "--all", "--src-tls-verify=false", $"docker://{front}/corp/team/app:skopeo", $"oci:{_client.Folder["copy"]}:1"),
+            log);
+        await SucceedsAsync(
+            () => _client.RunAsync(
+                "cosign2", "verify", "--allow-http-registry", "--insecure-ignore-tlog=true", "--key", _client.Folder["cosign.pub"],
+                $"{front}/corp/team/app:crane"),
+            log);
         Assert.Contains(
             "rule 'signed'", (await _client.CraneAsync("pull", "--insecure", $"{front}/corp/team/app:unsigned", _client.Folder["no.tar"]))
                 .Failed().Text, StringComparison.Ordinal);
         Assert.True(await HintsAsync(gateways, "found") >= 3, log());
     }
 
-    private static async Task<JsonNode> ReadAsync(RawClient gateway, string target)
+    /// <summary>
+    /// The answer, once it is neither 404 nor 403: a gateway that another one did not answer in time remembers for some seconds that it
+    /// knows nothing of the content.
+    /// </summary>
+    private static async Task<HttpResponseMessage> KnownAsync(Func<Task<HttpResponseMessage>> ask, Func<string> log)
     {
-        using var answer = await gateway.GetAsync(target, ("Accept", "*/*"));
+        HttpResponseMessage? answer = null;
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                answer?.Dispose();
+                answer = await ask();
+                return answer.StatusCode is not (HttpStatusCode.NotFound or HttpStatusCode.Forbidden);
+            },
+            () => $"{answer}\n{log()}");
+        return answer!;
+    }
+
+    /// <summary>Runs a client until it succeeds, for the same reason.</summary>
+    private static async Task SucceedsAsync(Func<Task<Output>> run, Func<string> log)
+    {
+        Output? last = null;
+        await Eventually.TrueAsync(
+            async () => (last = await run()).ExitCode == 0, () => $"{last?.Command}\nfails again and again:\n{last?.Text}\n{log()}");
+    }
+
+    private static async Task<JsonNode> ReadAsync(RawClient gateway, string target, Func<string> log)
+    {
+        using var answer = await KnownAsync(() => gateway.GetAsync(target, ("Accept", "*/*")), log);
         var text = await answer.Content.ReadAsStringAsync();
         Assert.True(answer.IsSuccessStatusCode, text);
         return JsonNode.Parse(text)!;

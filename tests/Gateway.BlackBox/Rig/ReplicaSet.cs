@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Scripted;
@@ -8,7 +9,7 @@ namespace Gateway.BlackBox.Rig;
 /// Three gateways as replicas: each with its own disk, one Redis, one upstream that counts its bytes, and a proxy in front of Redis and of
 /// each replica's listener for the others.
 /// </summary>
-internal sealed class ReplicaSet : IAsyncDisposable
+internal sealed partial class ReplicaSet : IAsyncDisposable
 {
     public const int Count = 3;
 
@@ -49,6 +50,18 @@ internal sealed class ReplicaSet : IAsyncDisposable
         using var content = new StringContent(json, System.Text.Encoding.UTF8, "application/json");
         using var answer = await _http.PostAsync(new Uri(Gateways[replica].Operator, path), content);
         return await answer.Content.ReadAsStringAsync();
+    }
+
+    /// <summary>
+    /// Purges content at all replicas, by replica 0, until each has confirmed it: one that the machine kept from answering is told again.
+    /// </summary>
+    public async Task PurgeAsync(string digest)
+    {
+        var told = "";
+        await Eventually.TrueAsync(
+            async () => (told = await PostAsync(0, "/api/v1/purge", $$"""{"what":"{{digest}}"}"""))
+                .Contains("\"unconfirmed\":[]", StringComparison.Ordinal),
+            () => $"{told}\n{Logs}");
     }
 
     /// <summary>The status of a replica's answer to a GET.</summary>
@@ -180,40 +193,18 @@ internal sealed class ReplicaSet : IAsyncDisposable
                 await PullAsync((first + tries) % Count, digest);
                 return;
             }
-            catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.ConnectionError && tries < Count)
+            catch (HttpRequestException e) when (tries < Count && IsClosed(e))
             {
                 // It restarts.
             }
         }
     }
 
-    /// <summary>The GETs of a blob that the upstream received.</summary>
-    public ReceivedRequest[] GetsOf(string digest) =>
-        [.. Upstream.Requests.Where(each => each.Method == "GET" && each.Reference == digest)];
-
-    /// <summary>The ranges of requests and the bytes that were sent for each.</summary>
-    public static string Text(IEnumerable<ReceivedRequest> gets) => string.Join(
-        "; ", gets.Select(each => $"{each.Headers.GetValueOrDefault("Range", "whole")}: {each.Status}, {each.BytesSent}"));
-
     /// <summary>
-    /// Bytes of a blob that were requested from the upstream more than once. A fetch requests the whole, and may then cut that response
-    /// where a closed range beside it begins; so the whole counts up to the first range.
+    /// Whether a connection was not accepted. One that waits to be accepted when the listener closes is reset before it is read.
     /// </summary>
-    public long RequestedTwice(string digest, long length)
-    {
-        var ranges = GetsOf(digest).Select(each => each.Headers.TryGetValue("Range", out var range) ? Range(range) : (From: 0, End: length))
-            .OrderBy(each => each.From).ToArray();
-        var (wholes, parts) = (ranges.Count(each => each == (0, length)), ranges.Where(each => each != (0, length)).ToArray());
-        var twice = Math.Max(0, wholes - 1) * length;
-        for (var i = 1; i < parts.Length; i++) twice += Math.Max(0, parts[i - 1].End - parts[i].From);
-        return twice;
-    }
-
-    private static (long From, long End) Range(string header)
-    {
-        var bounds = header["bytes=".Length..].Split('-');
-        return (long.Parse(bounds[0]), long.Parse(bounds[1]) + 1);
-    }
+    private static bool IsClosed(HttpRequestException e) => e.HttpRequestError == HttpRequestError.ConnectionError
+        || e.InnerException is IOException { InnerException: SocketException { SocketErrorCode: SocketError.ConnectionReset } };
 
     /// <summary>The sum of a metric's samples whose labels contain a text.</summary>
     public async Task<double> MetricAsync(GatewayProcess gateway, string name, string label = "")

@@ -51,7 +51,7 @@ public sealed class NamedElsewhereTests : IAsyncLifetime
         Replicas = new()
         {
             Peers = [_addresses[1 - i]], Listen = _addresses[i], SecretFile = Path.Combine(_folder.FullName, "secret"),
-            Timeout = Patience.Of(5),
+            Timeout = Patience.Of(30),
         },
     });
 

@@ -82,7 +82,8 @@ public sealed class NamedElsewhereGateTests : IAsyncLifetime
         gate.SetResult();
 
         Assert.All(await Task.WhenAll(opening), answer => Assert.IsType<Answer<IContent>.Found>(answer));
-        Assert.Equal(1, _others.Asked);
+        // A request that comes between the end of the look and its effect looks again; those after it share that look.
+        Assert.InRange(_others.Asked, 1, 2);
     }
 
     [Fact]
