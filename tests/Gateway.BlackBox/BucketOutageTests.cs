@@ -18,7 +18,7 @@ public sealed class BucketOutageTests(S3Servers servers)
     {
         var outage = int.TryParse(Environment.GetEnvironmentVariable(Variable), CultureInfo.InvariantCulture, out var set)
             ? set
-            : (int)Patience.Of(7).TotalSeconds;
+            : (int)Patience.Of(12).TotalSeconds;
         await using var gateways = await BucketSet.StartAsync(
             new BucketPlan { Shared = servers.CephAsync, HasProxies = true, StaleFor = $"{outage}s" });
         using var raw = new RawClient(gateways.Host);
@@ -30,8 +30,8 @@ public sealed class BucketOutageTests(S3Servers servers)
         {
             foreach (var proxy in gateways.Proxies) proxy.Fault = fault;
             foreach (var proxy in gateways.Proxies) proxy.Cut();
-            // Until some time before the half and the end: the last pull then ends within staleFor.
-            var end = TimeSpan.FromSeconds(outage * (fault == StoreFault.Refuse ? 0.4 : 0.8));
+            // Until long before the half and the end: the last pull then ends within staleFor, also on a machine that stalls for seconds.
+            var end = TimeSpan.FromSeconds(outage * (fault == StoreFault.Refuse ? 0.3 : 0.6));
             for (; clock.Elapsed < end || pulls == 0; pulls++)
             {
                 var began = clock.Elapsed;

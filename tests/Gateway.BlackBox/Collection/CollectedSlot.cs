@@ -99,6 +99,7 @@ internal sealed class CollectedSlot(string repository, int number, IReadOnlyList
         for (var i = 0; i < 2; i++)
         {
             using var answer = await raw.HeadAsync($"/v2/{repository}/manifests/{_tags[i]}");
+            if (answer.StatusCode != HttpStatusCode.NotFound) answer.EnsureSuccessStatusCode();
             _bound[i] = answer.StatusCode == HttpStatusCode.NotFound ? null
                 : answer.Headers.GetValues("Docker-Content-Digest").Single();
         }
@@ -113,7 +114,7 @@ internal sealed class CollectedSlot(string repository, int number, IReadOnlyList
             using var answer = await raw.GetAsync($"/v2/{repository}/manifests/{_tags[i]}", ("Accept", OciLayout.ImageManifest));
             if (_bound[i] is not { } bound)
             {
-                Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
+                await RawClient.ExpectAsync(answer, HttpStatusCode.NotFound);
                 continue;
             }
             await RawClient.ExpectAsync(answer, HttpStatusCode.OK);

@@ -127,8 +127,8 @@ public sealed class CollectionTests : IAsyncLifetime
     public async Task Job_survives_the_end_of_its_command_and_of_the_gateway()
     {
         using var raw = new RawClient(_gateway.Host);
-        // Ten seconds and more at the rate of the configuration, so that each step finds it running.
-        await raw.ImageAsync("team/large", "1", OciLayout.Noise(1, 10 << 20));
+        // Half a minute and more at the rate of the configuration, so that each step finds it running.
+        await raw.ImageAsync("team/large", "1", OciLayout.Noise(1, 30 << 20));
         string[] arguments = [GatewayProcess.Assembly, "scrub", "--config", _gateway.ConfigurationFile];
         using var command = Process.Start(new ProcessStartInfo("dotnet", arguments)
         {
@@ -141,6 +141,8 @@ public sealed class CollectionTests : IAsyncLifetime
         Assert.Contains(id, (await GatewayAsync("scrub")).Failed().Stderr, StringComparison.Ordinal);
 
         await _gateway.Server.KillAsync();
+        // The rest need not be slow.
+        _gateway.Configure("gc: { every: off, grace: 1s }");
         await _gateway.StartAgainAsync();
 
         var job = JsonNode.Parse((await GatewayAsync("jobs", id, "--json")).Succeeded().Stdout)!;

@@ -56,15 +56,15 @@ internal sealed partial class MixedLoad
     }
 
     /// <summary>
-    /// Asserts, while nothing is disturbed, that a cold blob is fetched once for all gateways. The first ones may be fetched again: a
-    /// gateway remembers for some seconds that another one did not answer.
+    /// Asserts, while nothing is disturbed, that four cold blobs in a row are fetched once for all gateways. Earlier ones may be fetched
+    /// again: a gateway remembers for some seconds that another one did not answer, which a stalled machine also causes.
     /// </summary>
     public async Task FetchOnceAsync()
     {
-        var seeds = int.MaxValue;
+        var (seeds, inRow) = (int.MaxValue, 0);
         await Eventually.TrueAsync(
-            async () => await FetchAsync(Interlocked.Decrement(ref seeds)) == 1, () => $"one fetch\n{set.Bucket.Log}");
-        for (var i = 0; i < 3; i++) Assert.Equal(1, await FetchAsync(Interlocked.Decrement(ref seeds)));
+            async () => (inRow = await FetchAsync(Interlocked.Decrement(ref seeds)) == 1 ? inRow + 1 : 0) >= 4,
+            () => $"four times in a row one fetch for all gateways\n{set.Bucket.Log}");
     }
 
     private async Task FetchAsync(Random random, CancellationToken stop)
@@ -77,8 +77,11 @@ internal sealed partial class MixedLoad
             _fetches++;
             if (isCalm && before == disturbances.Count && gets is { } count)
             {
-                Assert.True(count == 1, $"expected one fetch for all gateways, got {count}\n{set.Bucket.Log}");
-                _fetchesOnce++;
+                // Gateways wait a second for each other; on a machine that stalls for longer, a second fetch is right.
+                _againInRow = count == 1 ? 0 : _againInRow + 1;
+                Assert.True(
+                    _againInRow < 3, $"expected one fetch for all gateways, got {count}, the third time in a row\n{set.Bucket.Log}");
+                if (count == 1) _fetchesOnce++;
             }
             await Task.Delay(random.Next(200), CancellationToken.None); // a client that pulls again and again
         }

@@ -23,6 +23,8 @@ internal sealed partial class MixedLoad(FaultySet set, Disturbances disturbances
     private int _collections;
     private int _fetches;
     private int _fetchesOnce;
+    // Cold blobs in a row that were fetched more than once.
+    private int _againInRow;
 
     /// <summary>Writes that were acknowledged.</summary>
     public long Acknowledged => Interlocked.Read(ref _acknowledged);

@@ -9,6 +9,9 @@ namespace Gateway.BlackBox.Rig;
 /// <summary>What was pushed and what was acknowledged, by round.</summary>
 internal sealed class PushLedger
 {
+    /// <summary>What a gateway says of a store that a stalled machine keeps from answering.</summary>
+    private const string Late = "the bucket of this registry did not answer in time";
+
     private readonly ConcurrentDictionary<(string Repository, string Digest), int> _blobs = [];
     private readonly ConcurrentDictionary<(string Repository, string Digest), int> _tried = [];
     private readonly ConcurrentDictionary<(string Repository, string Tag), (string Digest, int Round)> _tags = [];
@@ -59,7 +62,7 @@ internal sealed class PushLedger
 
     private static async Task VerifyBlobAsync(RawClient raw, string repository, string digest, bool mustBeThere, int round)
     {
-        using var answer = await raw.GetAsync($"/v2/{repository}/blobs/{digest}");
+        using var answer = await RawClient.SettledAsync(() => raw.GetAsync($"/v2/{repository}/blobs/{digest}"), Late);
         if (answer.StatusCode == HttpStatusCode.NotFound && !mustBeThere)
             return;
         Assert.True(
@@ -73,7 +76,8 @@ internal sealed class PushLedger
     /// </summary>
     private async Task VerifyTagAsync(RawClient raw, string repository, string tag, ImmutableArray<string> tried, int round)
     {
-        using var answer = await raw.GetAsync($"/v2/{repository}/manifests/{tag}", ("Accept", OciLayout.ImageManifest));
+        using var answer = await RawClient.SettledAsync(
+            () => raw.GetAsync($"/v2/{repository}/manifests/{tag}", ("Accept", OciLayout.ImageManifest)), Late);
         var acknowledged = _tags.TryGetValue((repository, tag), out var last);
         if (answer.StatusCode == HttpStatusCode.NotFound && !acknowledged)
             return;

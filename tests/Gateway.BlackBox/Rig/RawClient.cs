@@ -96,6 +96,23 @@ internal sealed class RawClient(string host, AuthenticationHeaderValue? login = 
     public static string WithDigest(string location, string digest) =>
         $"{location}{(location.Contains('?', StringComparison.Ordinal) ? '&' : '?')}digest={Uri.EscapeDataString(digest)}";
 
+    /// <summary>
+    /// The answer to a request that is sent again while it is answered 503, some ten seconds at most: a stalled machine keeps a store from
+    /// answering. What is lost is not answered so.
+    /// </summary>
+    /// <param name="reason">What the answer must contain to be asked for again.</param>
+    public static async Task<HttpResponseMessage> SettledAsync(Func<Task<HttpResponseMessage>> send, string reason = "")
+    {
+        for (var tries = 1; ; tries++)
+        {
+            var answer = await send();
+            if (answer.StatusCode != HttpStatusCode.ServiceUnavailable || tries == 20
+                || !(await answer.Content.ReadAsStringAsync()).Contains(reason, StringComparison.Ordinal)) return answer;
+            answer.Dispose();
+            await Task.Delay(500);
+        }
+    }
+
     /// <exception cref="Xunit.Sdk.XunitException">Another status; the message has the answer's body.</exception>
     public static async Task ExpectAsync(HttpResponseMessage answer, HttpStatusCode expected)
     {
