@@ -59,9 +59,17 @@ public sealed class ConsoleTests(ConsoleFixture fixture) : IClassFixture<Console
         foreach (var (i, (page, expected)) in pages.Index())
         {
             await browser.LoadAsync(fixture.Page(page));
-            // A page that is still counting asks again by itself.
-            foreach (var part in expected)
-                await browser.UntilAsync($"String(document.body.textContent.includes({JsonSerializer.Serialize(part)}))", "true");
+            try
+            {
+                // A page that is still counting asks again by itself.
+                await ShowsAsync(expected);
+            }
+            catch (TimeoutException)
+            {
+                // But only some times, which a slow machine uses up.
+                await browser.LoadAsync(fixture.Page(page));
+                await ShowsAsync(expected);
+            }
             foreach (var (width, dark) in views)
             {
                 await browser.ViewAsync(width, 900, dark);
@@ -71,6 +79,12 @@ public sealed class ConsoleTests(ConsoleFixture fixture) : IClassFixture<Console
                 if (Environment.GetEnvironmentVariable("GATEWAY_SHOTS") is { Length: > 0 } folder)
                     await browser.ShootAsync($"{folder}/{i:00}-{width}-{(dark ? "dark" : "light")}.png");
             }
+        }
+
+        async Task ShowsAsync(string[] expected)
+        {
+            foreach (var part in expected)
+                await browser.UntilAsync($"String(document.body.textContent.includes({JsonSerializer.Serialize(part)}))", "true");
         }
     }
 

@@ -110,12 +110,18 @@ public sealed class FreshEvidenceTests : IAsyncDisposable
         (await _client.CraneAsync("pull", "--insecure", $"{_gateway.Host}/corp/team/app:1", _client.Folder["pulled.tar"])).Succeeded();
     }
 
-    /// <summary>The client may take a second itself, and more on a busy machine.</summary>
+    /// <summary>
+    /// Asserts that no attempt that begins after 5 s fails. How long the client itself takes does not count: on a busy machine, it takes
+    /// seconds.
+    /// </summary>
     private static async Task WithinFiveSecondsAsync(Func<Task<bool>> isFound)
     {
         var (clock, limit) = (Stopwatch.StartNew(), Patience.Of(5));
-        while (!await isFound())
-            Assert.True(clock.Elapsed < limit, $"expected the evidence within {limit.TotalSeconds:0.0} s, got none");
-        Assert.True(clock.Elapsed < limit, $"expected the evidence within {limit.TotalSeconds:0.0} s, got it after {clock.Elapsed}");
+        while (true)
+        {
+            var began = clock.Elapsed;
+            if (await isFound()) return;
+            Assert.True(began < limit, $"expected the evidence within {limit.TotalSeconds:0.0} s, got none after {began}");
+        }
     }
 }

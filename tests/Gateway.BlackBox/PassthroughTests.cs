@@ -56,8 +56,10 @@ public sealed class PassthroughTests : IAsyncLifetime
         }
 
         (await PullByCraneAsync(_alice)).Succeeded();
-        Assert.Single(_upstream.Requests, request => request.StartsWith("GET", StringComparison.Ordinal)
-            && request.Contains($"{Image}/manifests/", StringComparison.Ordinal));
+        Assert.Single(
+            (await _upstream.SettledAsync()).Select(each => each.Request),
+            request => request.StartsWith("GET", StringComparison.Ordinal)
+                && request.Contains($"{Image}/manifests/", StringComparison.Ordinal));
     }
 
     [Fact]
