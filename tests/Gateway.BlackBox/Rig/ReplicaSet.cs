@@ -209,7 +209,8 @@ internal sealed partial class ReplicaSet : IAsyncDisposable
     /// <summary>The sum of a metric's samples whose labels contain a text.</summary>
     public async Task<double> MetricAsync(GatewayProcess gateway, string name, string label = "")
     {
-        var text = await _http.GetStringAsync(new Uri(gateway.Operator, "/metrics"));
+        using var answer = await RawClient.SettledAsync(() => _http.GetAsync(new Uri(gateway.Operator, "/metrics")));
+        var text = await answer.EnsureSuccessStatusCode().Content.ReadAsStringAsync();
         return text.Split('\n')
             .Where(line => line.StartsWith(name, StringComparison.Ordinal) && line[name.Length] is ' ' or '{' && line.Contains(label))
             .Sum(line => double.Parse(line.Split(' ')[^1], System.Globalization.CultureInfo.InvariantCulture));
