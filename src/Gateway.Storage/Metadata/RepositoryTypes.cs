@@ -169,8 +169,8 @@ public enum ForwardRefusal
 /// <summary>The result of a look for what other gateways have changed.</summary>
 /// <param name="IsRead">Whether their changes were read, so that asking again may have another result.</param>
 /// <param name="Unknown">
-/// Why their changes are not known: one line that a client may see. Then nobody can be refused for what such a change may have ended. Null
-/// when they are known.
+/// Why their changes are not known: one line that a client may see. A refusal that such a change may have ended is then no refusal, but a
+/// 503. Null when they are known.
 /// </param>
 public readonly record struct CaughtUp(bool IsRead, string? Unknown);
 

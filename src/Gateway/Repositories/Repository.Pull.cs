@@ -101,8 +101,8 @@ internal sealed partial class Repository
     }
 
     /// <summary>
-    /// Why nobody can be refused for what was read: the bucket did not answer, and another gateway may have changed it. Null when it is
-    /// known, and where an upstream decides.
+    /// Why a refusal by what was read may be outdated: the bucket did not answer, and another gateway may have changed it. Null when what
+    /// was read is up to date, and where an upstream decides.
     /// </summary>
     private string? DoubtOf(CacheHandling handling) => backing.IsBuiltIn ? handling.Incomplete : null;
 
