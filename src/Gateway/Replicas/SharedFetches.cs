@@ -13,7 +13,6 @@ internal sealed class SharedFetches(ReplicaServices services) : IFetchPeers, IDi
     /// </summary>
     private const int MostNaming = 32;
 
-
     // Chosen: a document of some MiB in one network; the upstream is the other way.
     private static readonly TimeSpan SmallWithin = TimeSpan.FromSeconds(2);
 

@@ -42,7 +42,6 @@ public sealed record RepositoryRow(
     public long? SharedBytes { get; init; }
 }
 
-
 /// <summary>Makes pages of repositories.</summary>
 internal sealed class RepositoryPages(StoredGates gates, KnownRepositories known, RepositorySizes sizes, OwnSizes own, PullCounts pulls)
 {

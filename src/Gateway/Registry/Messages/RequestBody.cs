@@ -57,7 +57,6 @@ internal static class RequestBody
     public static bool IsHangUp(IOException e) => e is not (
         BadHttpRequestException or StoreReadOnlyException or DocumentBudgetException or UploadTakenOverException);
 
-
     /// <summary>
     /// The body of an upload. Its sender can pause for <c>limits.uploadPause</c>, and can be slow without limit: meanwhile it uses a
     /// connection and a session, and the number of both is limited.
