@@ -17,6 +17,7 @@ namespace Gateway.Storage.Tests;
 internal sealed class MemoryBucket(int minPart = 1024, int page = 1000, Func<ValueTask>? pause = null, TimeProvider? time = null) : IBucket
 {
     private readonly Lock _lock = new();
+    private int _racing;
     private readonly SortedDictionary<string, StoredObject> _objects = new(Comparer<string>.Create(Bytewise));
     private readonly Dictionary<string, Upload> _uploads = [];
     private readonly TimeProvider _time = time ?? TimeProvider.System;
@@ -85,7 +86,7 @@ internal sealed class MemoryBucket(int minPart = 1024, int page = 1000, Func<Val
     public async ValueTask<string> PutAsync(
         string key, ReadOnlyMemory<byte> bytes, PutCondition condition, CancellationToken cancellationToken)
     {
-        var before = Conditions == ConditionSupport.Raced ? await HeadAsync(key, cancellationToken) : null;
+        var before = Conditions == ConditionSupport.Raced ? await CheckEarlyAsync(key, cancellationToken) : null;
         await PauseAsync(cancellationToken);
         lock (_lock)
         {
@@ -93,6 +94,16 @@ internal sealed class MemoryBucket(int minPart = 1024, int page = 1000, Func<Val
             if (!Holds(checkedWith?.ETag, condition)) throw new PreconditionFailedException(key);
             return Store(key, bytes.ToArray(), Hash(bytes.Span));
         }
+    }
+
+    // The object before the write; waits until another write has checked too, or half a second for one that has no rival.
+    private async Task<ObjectFacts?> CheckEarlyAsync(string key, CancellationToken cancellationToken)
+    {
+        var before = await HeadAsync(key, cancellationToken);
+        Interlocked.Increment(ref _racing);
+        for (var i = 0; i < 50 && Volatile.Read(ref _racing) < 2; i++) await Task.Delay(10, cancellationToken);
+        Interlocked.Decrement(ref _racing);
+        return before;
     }
 
     private bool Holds(string? etag, PutCondition condition) => Conditions switch
