@@ -88,7 +88,7 @@ public sealed class NamedElsewhereTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.OK, await StatusAsync(second, "GET", $"other/{Name}/blobs/{image.Layers[0]}"));
         // It asked the upstream for the manifest itself.
         Assert.Contains(_hub.Requests, each => each is { Method: "HEAD" } && each.IsManifest(image.Digest));
-        // The blob of another repository is none of this one.
+        // This repository does not have the blob of another one.
         Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(second, "GET", $"other/team/else/blobs/{image.Config}"));
     }
 

@@ -9,8 +9,8 @@ using Xunit;
 namespace Gateway.Tests.Repositories;
 
 /// <summary>
-/// A gateway whose bucket does not answer refuses nobody for what another gateway may have received meanwhile: a signature was acknowledged
-/// there, so "not signed" would be wrong.
+/// A gateway whose bucket does not answer does not say "not signed": another gateway may have received the signature meanwhile. It answers
+/// that it does not know.
 /// </summary>
 public sealed class UnreadBucketTests : IAsyncLifetime
 {

@@ -61,7 +61,7 @@ internal sealed class LogObjects(IBucket bucket, string prefix, string name, Fun
         return etag is null ? throw new LogPartMissingException(KeyOf(part)) : records;
     }
 
-    // The default of T when the object is unchanged, or there is none.
+    // The default of T when the object is unchanged or does not exist.
     private async ValueTask<(string? ETag, T? Read)> ReadAsync<T>(string key, string? unless, Func<ReadOnlyMemory<byte>, T> parse)
     {
         try
