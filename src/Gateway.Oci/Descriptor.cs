@@ -4,7 +4,6 @@ namespace Gateway.Oci;
 
 /// <summary>Media type, digest and size of some content, with optional metadata (image-spec, descriptor.md).</summary>
 /// <param name="MediaType">The content's type, a token of RFC 6838 without parameters.</param>
-/// <param name="Digest">The content's digest.</param>
 /// <param name="Size">The content's length in bytes, 0 to 2^53-1.</param>
 public sealed record Descriptor(string MediaType, Digest Digest, long Size)
 {

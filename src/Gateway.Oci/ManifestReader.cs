@@ -42,7 +42,6 @@ public static class ManifestReader
     /// <param name="bytes">The document exactly as received.</param>
     /// <param name="contentType">The content type of the sender, without parameters; null when only the body counts (for stored
     /// documents).</param>
-    /// <param name="limits">The limits.</param>
     public static (Manifest? Manifest, ManifestProblem? Problem) Read(
         ReadOnlyMemory<byte> bytes, string? contentType, ManifestLimits limits)
     {

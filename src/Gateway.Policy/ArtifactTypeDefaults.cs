@@ -1,6 +1,3 @@
-using System.Collections.Immutable;
-using Gateway.Oci;
-
 namespace Gateway.Policy;
 
 /// <summary>The types that are allowed by default: Quay's tables, unchanged from 3.9 to 3.18 (Quay's config.py).</summary>

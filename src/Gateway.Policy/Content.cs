@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Policy;
 
 /// <summary>How bytes are compressed, by their first bytes.</summary>
@@ -32,8 +30,6 @@ public enum ContentForm
 }
 
 /// <summary>What the bytes of a blob are. Determined once for each blob, when it is committed or first needed.</summary>
-/// <param name="Packing">How the bytes are compressed.</param>
-/// <param name="Form">What the decompressed bytes are.</param>
 /// <param name="Flaw">Why clients could read the bytes differently, as the end of "it is …"; null when they cannot.</param>
 public sealed record Content(Packing Packing, ContentForm Form, string? Flaw)
 {

@@ -1,6 +1,4 @@
 using System.Collections.Frozen;
-using System.Collections.Immutable;
-using Gateway.Oci;
 using Gateway.Policy.Media;
 using Gateway.Policy.Signatures;
 
@@ -49,7 +47,6 @@ public static class ManifestKinds
     private const string OrasUnpack = "io.deis.oras.content.unpack";
 
     /// <summary>The kind of this manifest.</summary>
-    /// <param name="manifest">The manifest.</param>
     /// <param name="documents">What the bytes of the layers are; a blob that was not read is missing.</param>
     /// <param name="descendants">For an index, the known manifests below it. An index that lists only evidence is evidence, such as the
     /// fallback tags of clients without the referrers API.</param>

@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-using Gateway.Oci;
 using Gateway.Policy.Media;
 using Gateway.Policy.Signatures;
 
@@ -10,9 +8,6 @@ namespace Gateway.Policy;
 /// </summary>
 /// <param name="Repository">The name that clients use.</param>
 /// <param name="Tag">The tag to bind or the requested tag; null for a request by digest.</param>
-/// <param name="Stage">The stage.</param>
-/// <param name="Digest">The manifest's digest.</param>
-/// <param name="Manifest">The manifest.</param>
 /// <param name="Descendants">For an index, every manifest below it that the repository has.</param>
 public sealed record PolicyInput(
     RepositoryName Repository, TagName? Tag, Stage Stage, Digest Digest, Manifest Manifest,
@@ -175,6 +170,5 @@ public sealed record ImageConfig(string Os, string Architecture, string? Variant
 }
 
 /// <summary>One binding of a tag to a manifest.</summary>
-/// <param name="Digest">The manifest.</param>
 /// <param name="Manifest">Its document; null when it is no longer stored.</param>
 public sealed record TagBinding(Digest Digest, Manifest? Manifest);

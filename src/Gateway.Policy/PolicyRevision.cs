@@ -5,7 +5,6 @@ using System.Reflection;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Serialization;
-using Gateway.Oci;
 using Gateway.Policy.Signatures;
 using Gateway.Policy.Signatures.Keyless;
 

@@ -1,12 +1,8 @@
-using System.Collections.Immutable;
-using Gateway.Oci;
-
 namespace Gateway.Policy;
 
 /// <summary>One finding of a requirement about one manifest.</summary>
 /// <param name="Code">One of <see cref="ReasonCodes"/>.</param>
 /// <param name="What">What was found, as the start of a sentence.</param>
-/// <param name="Fix">What to do about it.</param>
 internal sealed record Finding(string Code, string What, string Fix)
 {
     // Enough hex to identify the child.
@@ -29,7 +25,6 @@ internal sealed record Finding(string Code, string What, string Fix)
 
     /// <summary>The same finding, when something that it can depend on could not be read.</summary>
     /// <param name="code">The reason code of the requirement that could not be checked.</param>
-    /// <param name="what">What could not be read.</param>
     /// <param name="why">Why not: one line.</param>
     public Finding InDoubt(string code, string what, string why) =>
         new(code, $"{what} could not be read: {why}", "try again")
@@ -51,10 +46,8 @@ internal sealed record Finding(string Code, string What, string Fix)
 }
 
 /// <summary>One manifest of an input, and the results of its evaluation.</summary>
-/// <param name="input">The input.</param>
 /// <param name="sets">The evidence of the input that was read so far.</param>
 /// <param name="digest">The manifest's digest: the input's own, or one below it.</param>
-/// <param name="manifest">The manifest.</param>
 internal sealed class Evaluation(PolicyInput input, EvidenceSets sets, Digest digest, Manifest manifest)
 {
     public PolicyInput Input => input;

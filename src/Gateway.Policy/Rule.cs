@@ -1,6 +1,3 @@
-using System.Collections.Immutable;
-using Gateway.Oci;
-
 namespace Gateway.Policy;
 
 /// <summary>One rule, prepared for evaluation.</summary>

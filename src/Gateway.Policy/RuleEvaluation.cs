@@ -1,11 +1,6 @@
-using System.Collections.Immutable;
-using Gateway.Oci;
-
 namespace Gateway.Policy;
 
 /// <summary>The result of one rule: its verdict, and what the verdict of the whole policy needs from it.</summary>
-/// <param name="Verdict">The rule's verdict.</param>
-/// <param name="Evidence">The evidence that it read.</param>
 /// <param name="Exceptions">The ids of the exceptions that changed its outcome.</param>
 /// <param name="Until">The earliest time that could change it.</param>
 /// <param name="CouldBeMended">Whether every finding that refuses is missing evidence or age.</param>

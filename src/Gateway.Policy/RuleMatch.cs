@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Policy;
 
 /// <summary>Whether a rule matches a repository, tag and stage. An absent list matches all.</summary>

@@ -1,6 +1,3 @@
-using System.Collections.Immutable;
-using Gateway.Oci;
-
 namespace Gateway.Policy;
 
 /// <summary>When a rule is evaluated.</summary>

@@ -1,6 +1,4 @@
-using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
-using Gateway.Oci;
 using Gateway.Policy.Signatures;
 
 namespace Gateway.Policy;

@@ -1,6 +1,3 @@
-using System.Collections.Immutable;
-using Gateway.Oci;
-
 namespace Gateway.Policy;
 
 /// <summary>The outcomes, from best to worst.</summary>
@@ -20,7 +17,6 @@ public enum Outcome
 }
 
 /// <summary>One finding of one rule.</summary>
-/// <param name="Rule">The rule's id.</param>
 /// <param name="Code">A stable code of <see cref="ReasonCodes"/>, such as <c>TYPE_LAYER_NOT_ALLOWED</c>.</param>
 /// <param name="Message">One printable ASCII line: what was found, what was expected, and what to do.</param>
 /// <param name="Outcome">The outcome of this finding after the rule's mode and exceptions.</param>
@@ -37,7 +33,6 @@ public sealed record Reason(string Rule, string Code, string Message, Outcome Ou
 }
 
 /// <summary>The result of one evaluated rule.</summary>
-/// <param name="Id">The rule's id.</param>
 /// <param name="MatchedBy">The patterns of the rule that the input matches, for people.</param>
 /// <param name="Outcome">The outcome of the findings under <c>mode: enforce</c> and without exceptions.</param>
 /// <param name="Effective">The outcome after exceptions and the rule's mode.</param>
@@ -52,7 +47,6 @@ public sealed record RuleVerdict(
 
 /// <summary>The start of a manifest's age: the earliest proven time of evidence that counts.</summary>
 /// <param name="Manifest">The manifest that has the age.</param>
-/// <param name="SignedAt">The time.</param>
 /// <param name="By">What proves it, by the names of <see cref="Signatures.SignedTime"/>.</param>
 /// <param name="Subject">The subject of the evidence: the manifest, an index that names it, or an image of it.</param>
 /// <param name="Evidence">The manifest with the evidence.</param>
@@ -64,7 +58,6 @@ public sealed record AttestedAge(Digest Manifest, DateTimeOffset SignedAt, strin
 /// <param name="Kind">The kind: <c>signature</c>, or an attestation's predicate type.</param>
 /// <param name="Format">The format: <c>legacy</c>, <c>bundle</c>, <c>referrer-legacy</c>.</param>
 /// <param name="Authority">The authority of the policy that made it; null when there is none.</param>
-/// <param name="Verified">Whether it counts.</param>
 /// <param name="Code">Why not, as a code of <see cref="ReasonCodes"/>; empty when it counts.</param>
 /// <param name="Why">Why or why not, one printable line.</param>
 public sealed record EvidenceSeen(

@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 
 namespace Gateway.Upstream;
 
@@ -40,9 +39,6 @@ public sealed class UpstreamRegistries : IAsyncDisposable
     /// Builds upstreams with their own services, for use outside the gateway's host. Makes no connections, except for health probes of
     /// upstreams with several endpoints.
     /// </summary>
-    /// <param name="upstreams">The upstreams.</param>
-    /// <param name="clock">The clock.</param>
-    /// <param name="loggers">Makes the logger.</param>
     /// <param name="resolve">Resolves host names; null for the system's resolver.</param>
     /// <param name="shared">What other gateways know; null if this one is alone.</param>
     internal static async Task<UpstreamRegistries> BuildAsync(

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Microsoft.Extensions.Logging;
 
 namespace Gateway.Upstream;
 
@@ -47,7 +46,6 @@ public sealed class UpstreamWeb
     /// Records that no connection to the endpoint could be made. After three failures in a row, the breaker stops all requests to the
     /// endpoint for up to 10 s.
     /// </summary>
-    /// <param name="endpoint">The endpoint.</param>
     /// <param name="why">The reason, for the log.</param>
     public void Failed(Uri endpoint, string why)
     {

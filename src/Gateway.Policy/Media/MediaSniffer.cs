@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using Gateway.Oci;
 
 namespace Gateway.Policy.Media;
 
@@ -28,9 +27,7 @@ public sealed class MediaSniffer(Func<IByteSource, IByteSource> unpackZstd)
     /// <summary>
     /// Reads everything. Throws what the source throws, except <see cref="InvalidDataException"/>, which becomes a flaw.
     /// </summary>
-    /// <param name="bytes">The bytes.</param>
     /// <param name="unpackedBytes">Receives the decompressed bytes; an exception that it throws ends the reading.</param>
-    /// <param name="cancellationToken">Cancels the reading.</param>
     public async ValueTask<Content> ReadAsync(IByteSource bytes, CancellationToken cancellationToken, Action<int>? unpackedBytes = null)
     {
         var packed = new ByteReader(bytes);

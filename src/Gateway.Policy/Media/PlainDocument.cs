@@ -37,8 +37,6 @@ public static class PlainDocument
     /// Reads a blob to its end, or to the first byte that no plain document contains. Memory is bounded for any input. Throws what the
     /// source throws.
     /// </summary>
-    /// <param name="bytes">The blob.</param>
-    /// <param name="cancellationToken">Cancels the reading.</param>
     public static async ValueTask<DocumentForm> ReadAsync(IByteSource bytes, CancellationToken cancellationToken)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(ByteReader.Capacity);

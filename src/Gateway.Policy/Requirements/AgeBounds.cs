@@ -1,5 +1,4 @@
 using System.Globalization;
-using Gateway.Oci;
 
 namespace Gateway.Policy;
 
@@ -11,8 +10,6 @@ internal static class AgeBounds
         limits.MaxAge is not null || (limits.MinAge is not null && IsServed(stage));
 
     /// <summary>The finding about an age, or null. Notes with the evaluation when it changes.</summary>
-    /// <param name="limits">The limits.</param>
-    /// <param name="evaluation">The evaluation of the manifest.</param>
     /// <param name="since">The time from which the age counts.</param>
     /// <param name="what">What happened at that time, such as <c>first seen</c>.</param>
     /// <param name="how">How the time is known, to append to the time; empty when obvious.</param>

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Policy;
 
 /// <summary>Requires that the artifact type of a manifest is allowed, by one of the three semantics of docs/policy.md.</summary>

@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-using Gateway.Oci;
 using Gateway.Policy.Signatures;
 
 namespace Gateway.Policy;

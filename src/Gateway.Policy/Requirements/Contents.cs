@@ -1,4 +1,3 @@
-using Gateway.Oci;
 using Gateway.Policy.Media;
 
 namespace Gateway.Policy;
@@ -15,8 +14,6 @@ internal static class Contents
     /// <summary>
     /// What the bytes are; null when they are not stored. Unreadable bytes become a finding, and can become readable later.
     /// </summary>
-    /// <param name="evaluation">The evaluation of the manifest.</param>
-    /// <param name="blob">The blob.</param>
     /// <param name="whateverItClaims">Whether the bytes matter even if the media type claims nothing that can be checked.</param>
     public static Content? Of(Evaluation evaluation, Descriptor blob, bool whateverItClaims = false)
     {

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Policy;
 
 /// <summary>One image that a manifest offers: itself, or an entry of an index.</summary>

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Policy;
 
 /// <summary>Limits the manifests below one index: digests rule out cycles, but bound neither depth nor number.</summary>

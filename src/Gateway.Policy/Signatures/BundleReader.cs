@@ -1,6 +1,3 @@
-using System.Collections.Immutable;
-using Gateway.Oci;
-
 namespace Gateway.Policy.Signatures;
 
 /// <summary>Reads a sigstore bundle, v0.1 to v0.3 (protobuf-specs, sigstore_bundle.proto, in protobuf's JSON).</summary>

@@ -1,6 +1,3 @@
-using System.Collections.Immutable;
-using Gateway.Oci;
-
 namespace Gateway.Policy.Signatures;
 
 /// <summary>Whether a valid signature states what is required.</summary>

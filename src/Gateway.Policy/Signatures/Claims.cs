@@ -1,6 +1,3 @@
-using System.Collections.Immutable;
-using Gateway.Oci;
-
 namespace Gateway.Policy.Signatures;
 
 /// <summary>The content of a signed payload.</summary>
@@ -24,7 +21,6 @@ internal abstract record Claims
     }
 
     /// <summary>An in-toto statement in DSSE: a cosign 3 signature, or any attestation.</summary>
-    /// <param name="PredicateType">The kind of statement.</param>
     /// <param name="Subjects">Its subjects, as digests (<c>sha256:…</c>) by the names of in-toto's digest set; at most 1024.</param>
     /// <param name="Predicate">The predicate's JSON as written, not yet checked; empty when it is absent.</param>
     public sealed record Statement(string PredicateType, ImmutableArray<string> Subjects, ReadOnlyMemory<byte> Predicate) : Claims

@@ -1,6 +1,3 @@
-using System.Collections.Immutable;
-using Gateway.Oci;
-
 namespace Gateway.Policy.Signatures;
 
 /// <summary>Which manifests around an index a requirement applies to (policy <c>coverage</c>). Pure.</summary>
@@ -8,7 +5,6 @@ internal static class Coverage
 {
     /// <summary>Checks a requirement for a manifest, for the images below it, and for the indexes above it, as far as needed.</summary>
     /// <param name="coverage">The manifests that must satisfy it.</param>
-    /// <param name="subject">The manifest.</param>
     /// <param name="images">Every image below the manifest that the repository has, without nested indexes and without evidence such as
     /// BuildKit's attestation manifests; empty for a manifest that is not an index.</param>
     /// <param name="above">The indexes of the repository that name the manifest.</param>
@@ -40,7 +36,6 @@ internal static class Coverage
     /// The manifests whose evidence counts for a manifest, apart from its images: itself, and the indexes that cover it.
     /// </summary>
     /// <param name="coverage">The manifests that must satisfy a requirement.</param>
-    /// <param name="subject">The manifest.</param>
     /// <param name="hasImages">Whether it is an index of images.</param>
     /// <param name="above">The indexes of the repository that name it.</param>
     public static IEnumerable<Digest> SpeakingFor(IndexCoverage coverage, Digest subject, bool hasImages, IEnumerable<Digest> above)

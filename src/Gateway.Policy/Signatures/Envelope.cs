@@ -1,11 +1,9 @@
 using System.Globalization;
 using System.Text;
-using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures;
 
 /// <summary>A DSSE envelope around an in-toto statement (secure-systems-lab/dsse, envelope.md): exactly one signature.</summary>
-/// <param name="Payload">The statement.</param>
 /// <param name="Signature">The signature over <see cref="SignedBytes"/>.</param>
 /// <param name="KeyHint">The envelope's key id; null when absent.</param>
 internal sealed record Envelope(ReadOnlyMemory<byte> Payload, ReadOnlyMemory<byte> Signature, string? KeyHint)

@@ -1,10 +1,6 @@
-using System.Collections.Immutable;
-using Gateway.Oci;
-
 namespace Gateway.Policy.Signatures;
 
 /// <summary>One manifest that can be evidence about a subject, with as much of its content as the budget allows.</summary>
-/// <param name="Digest">The manifest's digest.</param>
 /// <param name="Manifest">The manifest. Its own fields decide what it is, never an index that lists it.</param>
 /// <param name="Tag">The tag that names it, such as <c>sha256-….sig</c>; null for a referrer.</param>
 /// <param name="FirstSeen">When this gateway first stored it, by its own clock; retired and revoked keys are compared with this

@@ -1,6 +1,3 @@
-using System.Collections.Immutable;
-using Gateway.Oci;
-
 namespace Gateway.Policy.Signatures;
 
 /// <summary>The result of checking one requirement for one subject.</summary>
@@ -20,10 +17,8 @@ internal sealed record EvidenceCheck(string? Code, string Why, ImmutableArray<Ev
 }
 
 /// <summary>One signature that was checked, or evidence that could not be read.</summary>
-/// <param name="Evidence">The manifest that contains it.</param>
 /// <param name="Layer">Position of its layer in the manifest, from 0.</param>
 /// <param name="Format">Its format; null when it could not be read.</param>
-/// <param name="Result">The result of the check.</param>
 internal sealed record EvidenceFinding(Digest Evidence, int Layer, SignatureFormat? Format, Checked Result)
 {
     /// <summary><see cref="Signatures.Evidence.Repository"/> of the manifest.</summary>

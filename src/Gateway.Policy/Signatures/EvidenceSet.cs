@@ -1,6 +1,3 @@
-using System.Collections.Immutable;
-using Gateway.Oci;
-
 namespace Gateway.Policy.Signatures;
 
 /// <summary>
@@ -85,10 +82,7 @@ internal sealed class EvidenceSet
 }
 
 /// <summary>One layer of evidence that should contain a signature.</summary>
-/// <param name="Evidence">The manifest's digest.</param>
 /// <param name="Position">Position of the layer in the manifest, from 0.</param>
-/// <param name="Descriptor">The layer.</param>
-/// <param name="Manifest">The manifest.</param>
 /// <param name="FirstSeen">When this gateway first saw the layer with these annotations.</param>
 /// <param name="Bytes">The layer's bytes; null when they are not stored.</param>
 internal sealed record EvidenceLayer(

@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-
 namespace Gateway.Policy.Signatures;
 
 /// <summary>Media types of cosign, sigstore and Notation, as their code writes them.</summary>

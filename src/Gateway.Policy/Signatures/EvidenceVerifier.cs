@@ -1,6 +1,3 @@
-using System.Collections.Immutable;
-using Gateway.Oci;
-
 namespace Gateway.Policy.Signatures;
 
 /// <summary>
@@ -24,10 +21,7 @@ internal sealed class EvidenceVerifier(TrustOptions trust)
 
     /// <summary>Whether enough signers of the authority signed the subject.</summary>
     /// <param name="requirement">The requirement; its authority is one of the trust's.</param>
-    /// <param name="subject">The manifest's digest.</param>
     /// <param name="repository">The repository that serves the manifest.</param>
-    /// <param name="evidence">The evidence about it.</param>
-    /// <param name="now">The time of the evaluation.</param>
     /// <param name="all">Whether every signature is checked, even when there are enough.</param>
     /// <param name="cancellation">Cancels the evaluation: the caller's <see cref="EvidenceBudget.MaxTime"/>.</param>
     public EvidenceCheck Signatures(

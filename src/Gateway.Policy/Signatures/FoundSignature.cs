@@ -1,9 +1,6 @@
-using Gateway.Oci;
-
 namespace Gateway.Policy.Signatures;
 
 /// <summary>One signature in evidence, or why a layer of it contains no readable signature.</summary>
-/// <param name="Evidence">The manifest.</param>
 /// <param name="Layer">Position of its layer in the manifest, from 0.</param>
 /// <param name="Material">The signature; null when it could not be read.</param>
 /// <param name="Problem">Why it could not be read; null when it could.</param>

@@ -1,7 +1,5 @@
-using System.Collections.Immutable;
 using System.Security.Cryptography;
 using System.Text;
-using Gateway.Oci;
 using Gateway.Policy.Signatures.Notation;
 
 namespace Gateway.Policy.Signatures;

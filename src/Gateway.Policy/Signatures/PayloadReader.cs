@@ -1,6 +1,3 @@
-using System.Collections.Immutable;
-using Gateway.Oci;
-
 namespace Gateway.Policy.Signatures;
 
 /// <summary>Reads signed payloads.</summary>

@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-
 namespace Gateway.Policy.Signatures;
 
 /// <summary>Whether a signature must have been made for the repository that contains it.</summary>
@@ -32,7 +30,6 @@ public enum IndexCoverage
 }
 
 /// <summary>One item of a rule's <c>require.signatures</c>.</summary>
-/// <param name="Authority">Name of the authority.</param>
 public sealed record SignatureRequirementOptions(string Authority)
 {
     /// <summary>How many different signers of the authority are needed; at least 1.</summary>
@@ -50,7 +47,6 @@ public sealed record SignatureRequirementOptions(string Authority)
 
 /// <summary>One item of a rule's <c>require.attestations</c>.</summary>
 /// <param name="PredicateType">The predicate's type, compared exactly.</param>
-/// <param name="Authority">Name of the authority that must have made it.</param>
 public sealed record AttestationRequirementOptions(string PredicateType, string Authority)
 {
     /// <summary>How many different signers of the authority are needed; at least 1.</summary>

@@ -1,7 +1,5 @@
 using System.Collections.Frozen;
-using System.Collections.Immutable;
 using System.Security.Cryptography.X509Certificates;
-using Gateway.Oci;
 using Gateway.Policy.Signatures.Keyless;
 using Gateway.Policy.Signatures.Notation;
 
@@ -25,8 +23,6 @@ internal sealed class SignatureVerifier(TrustOptions trust)
     public long Verified => Interlocked.Read(ref _verified);
 
     /// <summary>Checks one signature against one authority.</summary>
-    /// <param name="authority">The authority.</param>
-    /// <param name="material">The signature.</param>
     /// <param name="now">The time of the evaluation; a trusted root can be stale and a certificate expired at that time.</param>
     public Checked Verify(AuthorityOptions authority, SignatureMaterial material, DateTimeOffset now)
     {

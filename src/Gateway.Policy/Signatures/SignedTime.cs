@@ -1,7 +1,6 @@
 namespace Gateway.Policy.Signatures;
 
 /// <summary>A time at which a signature, and with it the signed content, provably existed.</summary>
-/// <param name="At">The time.</param>
 /// <param name="By">What proves it: <see cref="Log"/> or <see cref="Stamp"/>.</param>
 internal sealed record SignedTime(DateTimeOffset At, string By)
 {

@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-using Gateway.Oci;
 using Gateway.Policy.Signatures.Keyless;
 using Gateway.Policy.Signatures.Notation;
 
@@ -47,7 +45,6 @@ public sealed record TrustOptions
 }
 
 /// <summary>One key of <c>policy.trust.keys</c>.</summary>
-/// <param name="Key">The key.</param>
 public sealed record KeyOptions(VerificationKey Key)
 {
     /// <summary>The hash that the signer uses; the key decides the scheme, never the artifact. Ed25519 has its own.</summary>
@@ -107,7 +104,6 @@ public enum TlogMode
 
 /// <summary>One authority of <c>policy.trust.authorities</c>: any one of its keys, or the identities of one keyless root or of
 /// one store of Notation's.</summary>
-/// <param name="Id">Its name.</param>
 public sealed record AuthorityOptions(string Id)
 {
     /// <summary>Ids of <see cref="TrustOptions.Keys"/>, each of which counts for the authority; empty for other authorities.</summary>

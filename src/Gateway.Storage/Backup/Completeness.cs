@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>Whether a repository of a volume has everything that its manifests name. It reads the files only.</summary>

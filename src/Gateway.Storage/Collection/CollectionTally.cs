@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>Counts what a collection removes, and writes its report.</summary>

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Text.Json;
-using Gateway.Oci;
 using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Storage;

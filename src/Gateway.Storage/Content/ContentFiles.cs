@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>The content of one root on the local disk: a file for each digest, in distribution's layout.</summary>

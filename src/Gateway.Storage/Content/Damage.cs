@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 

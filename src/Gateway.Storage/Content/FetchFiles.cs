@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
-using Gateway.Oci;
 using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Storage;

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>Finds the bytes of content by digest, in whichever repository. It does not decide which callers may see them.</summary>

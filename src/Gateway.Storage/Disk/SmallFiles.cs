@@ -1,5 +1,4 @@
 using System.Text;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>Removes notes of a cached repository: evidence, upstream lists and empty folders. A lost note is only a miss.</summary>

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>The cached content by repository of each upstream. It is read from the disk when an operator asks for it.</summary>

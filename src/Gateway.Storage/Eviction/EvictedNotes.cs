@@ -1,5 +1,4 @@
 using System.Threading.Channels;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 

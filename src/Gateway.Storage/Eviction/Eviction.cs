@@ -1,5 +1,4 @@
 using System.Diagnostics.Metrics;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 

@@ -9,7 +9,6 @@ internal sealed class JournalSegments(Folders folders, VolumeHealth health, ILog
     /// <summary>
     /// Applies every record that an earlier process acknowledged, in order. Returns the number of the last one; 0 for none.
     /// </summary>
-    /// <param name="apply">Applies one record.</param>
     /// <exception cref="InvalidDataException">A record is damaged.</exception>
     /// <exception cref="IOException">A record cannot be read or applied.</exception>
     public long Replay(Action<JournalRecord> apply)

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>The number of each form of an operation in the journal. A number is never reused for another form.</summary>

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 #pragma warning disable CS1591 // Each member is described in IBacking and its parts.

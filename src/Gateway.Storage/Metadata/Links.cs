@@ -1,5 +1,4 @@
 using BitFaster.Caching.Lru;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 

@@ -84,7 +84,6 @@ public enum CacheDetail : byte
 }
 
 /// <summary>What a backing returns: found, absent, or unavailable.</summary>
-/// <param name="Handling">How the answer was obtained.</param>
 public abstract record Result<T>(CacheHandling Handling)
 {
     /// <summary>The content was found.</summary>

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>The size of a repository, as far as it was counted.</summary>
@@ -31,7 +29,6 @@ public sealed partial class StoredRepository
         : Disk.LengthOf(Root.Data(digest)) ?? 0;
 
     /// <summary>Counts tags and bytes on the disk, each up to a limit, so that the work is bounded.</summary>
-    /// <param name="mostTags">Tags to count at most.</param>
     /// <param name="mostLinks">Manifests and blobs to measure at most.</param>
     public RepositorySummary Summarize(int mostTags, int mostLinks)
     {

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>How an operation changes the version numbers on which verdicts rest (<see cref="IRepositoryEvidence.VersionOf"/>).</summary>

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>Compares what manifests, tags and notes name with what is stored, and finds the manifests that need damaged content.</summary>

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Security.Cryptography;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 

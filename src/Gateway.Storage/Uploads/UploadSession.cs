@@ -1,5 +1,4 @@
 using System.Text.Json.Serialization;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 

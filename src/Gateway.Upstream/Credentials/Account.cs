@@ -7,8 +7,6 @@ namespace Gateway.Upstream;
 /// One account of the gateway at an upstream: its credentials, its rate budget, and the requests that it must not send now.
 /// </summary>
 /// <param name="name">The account's name in metrics and logs.</param>
-/// <param name="credentials">The credentials of the account.</param>
-/// <param name="clock">The clock for pauses and refusals.</param>
 internal sealed class Account(string name, CredentialSource credentials, TimeProvider clock)
 {
     // Chosen: as long as for a refused password. After that the gateway notices a right that was granted at the upstream.
@@ -34,7 +32,6 @@ internal sealed class Account(string name, CredentialSource credentials, TimePro
     /// Whether the endpoint answered 429 to this kind of request and the pause is not over. Kinds are separate because Docker Hub's limit
     /// counts GETs of manifests, but not HEADs and not blobs.
     /// </summary>
-    /// <param name="endpoint">The endpoint of the upstream.</param>
     /// <param name="request">The request; its noun and method are its kind.</param>
     /// <param name="wait">The time until the account may send this kind of request again; zero or negative if it may send it now.</param>
     public bool IsPaused(Uri endpoint, UpstreamRequest request, out TimeSpan wait)

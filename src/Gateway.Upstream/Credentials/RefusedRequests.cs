@@ -7,7 +7,6 @@ namespace Gateway.Upstream;
 /// Requests that an upstream answered 401 although the account's credentials are valid. The gateway does not send them again for 10 s. A
 /// refusal applies to the request only (method, kind of path, repository, reference), not to the repository or the account.
 /// </summary>
-/// <param name="clock">The clock for the lifetime of refusals.</param>
 internal sealed class RefusedRequests(TimeProvider clock)
 {
     /// <summary>
@@ -27,7 +26,6 @@ internal sealed class RefusedRequests(TimeProvider clock)
     /// <summary>Records that the endpoint refused this request.</summary>
     /// <param name="endpoint">The endpoint that answered 401.</param>
     /// <param name="credentialId">The <see cref="Credential.Id"/>; null for a request without credentials.</param>
-    /// <param name="request">The refused request.</param>
     public void Add(Uri endpoint, string? credentialId, UpstreamRequest request) =>
         _until.AddOrUpdate(KeyOf(endpoint, credentialId, request), clock.GetUtcNow() + Lifetime);
 

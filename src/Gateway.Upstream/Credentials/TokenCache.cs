@@ -5,12 +5,10 @@ namespace Gateway.Upstream;
 /// </summary>
 /// <param name="Realm">The address of the token server.</param>
 /// <param name="Service">The challenge's <c>service</c>; empty if it has none.</param>
-/// <param name="Scope">The scope of the token.</param>
 /// <param name="CredentialId">The <see cref="Credential.Id"/>; null for an anonymous token.</param>
 internal sealed record TokenKey(string Realm, string Service, string Scope, string? CredentialId);
 
 /// <summary>A bearer token. It exists only in memory.</summary>
-/// <param name="Value">The token.</param>
 /// <param name="Issued">When the gateway requested it.</param>
 /// <param name="Until">When the gateway stops using it.</param>
 internal sealed record Token(string Value, DateTimeOffset Issued, DateTimeOffset Until)
@@ -34,7 +32,6 @@ internal sealed record Token(string Value, DateTimeOffset Issued, DateTimeOffset
 /// <summary>
 /// The tokens of one upstream. Each is fetched once for all requests, and renewed before it expires. Failures are not cached.
 /// </summary>
-/// <param name="clock">The clock for the lifetime of tokens.</param>
 internal sealed class TokenCache(TimeProvider clock)
 {
     // Chosen: a token has about 3 KiB, so this is a few MiB per upstream.

@@ -10,8 +10,6 @@ namespace Gateway.Upstream;
 /// </summary>
 /// <param name="upstream">The upstream's key in the configuration.</param>
 /// <param name="client">The connections to the upstream and its token servers.</param>
-/// <param name="clock">The clock for deadlines and lifetimes.</param>
-/// <param name="metrics">Counts the token requests.</param>
 internal sealed class TokenClient(string upstream, HttpMessageInvoker client, TimeProvider clock, UpstreamMetrics metrics)
 {
     // In bytes. Chosen: tokens have a few KiB, and a foreign token server must not fill the gateway's memory.
@@ -31,7 +29,6 @@ internal sealed class TokenClient(string upstream, HttpMessageInvoker client, Ti
     private static readonly TimeSpan Margin = TimeSpan.FromSeconds(10);
 
     /// <summary>Fetches a new token.</summary>
-    /// <param name="key">What the token is for.</param>
     /// <param name="credential">The credential to send; null for an anonymous token.</param>
     /// <exception cref="CredentialRefusedException">The token server refused the credential itself.</exception>
     /// <exception cref="UpstreamException">The token server gave no token for another reason.</exception>
@@ -147,7 +144,6 @@ internal sealed class TokenClient(string upstream, HttpMessageInvoker client, Ti
 }
 
 /// <summary>A token server refused a user name and password, regardless of the scope.</summary>
-/// <param name="credential">The refused credential.</param>
 internal sealed class CredentialRefusedException(Credential credential) : Exception($"the token server refused the {credential}")
 {
     public Credential Credential { get; } = credential;

@@ -22,7 +22,6 @@ internal static class TokenScope
     public static string Of(UpstreamRequest request, Challenge challenge) => Of(request, challenge, RepositoryOf(request, challenge));
 
     /// <summary>The scope of a token for a request (distribution's token specification, "repository:name:actions").</summary>
-    /// <param name="request">The request.</param>
     /// <param name="challenge">The challenge that the token answers.</param>
     /// <param name="repository">The repository's name at the token server.</param>
     public static string Of(UpstreamRequest request, Challenge challenge, string repository)

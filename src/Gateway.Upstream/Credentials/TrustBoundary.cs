@@ -20,7 +20,6 @@ internal enum RealmTrust
 /// have any address; other hosts must have a public address, and receive no credentials. An upstream's responses (realm, Location) cannot
 /// extend this (CVE-2026-33540, CVE-2020-15157).
 /// </summary>
-/// <param name="options">The options of the upstream.</param>
 internal sealed class TrustBoundary(RegistryOptions options)
 {
     /// <summary>What the gateway sends to the realm of a challenge from <paramref name="endpoint"/>.</summary>

@@ -4,7 +4,6 @@ namespace Gateway.Upstream;
 /// Limits the retries of one interrupted transfer, and the delays before them. Delays double from 50 ms to 3 s, with jitter, so that many
 /// transfers do not retry at the same moment.
 /// </summary>
-/// <param name="clock">The clock for the delays.</param>
 public sealed class Backoff(TimeProvider clock)
 {
     /// <summary>The most attempts in a row that each transferred less than <see cref="LeastGain"/>.</summary>
@@ -35,7 +34,6 @@ public sealed class Backoff(TimeProvider clock)
 
     /// <summary>Waits before the next attempt.</summary>
     /// <param name="atLeast">The upstream's Retry-After; null if there was none. At most 10 s of it count.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
     public Task WaitAsync(TimeSpan? atLeast, CancellationToken cancellationToken)
     {
         var delay = First * Math.Pow(2, _fruitless) * (0.5 + Random.Shared.NextDouble());

@@ -4,7 +4,6 @@ namespace Gateway.Upstream;
 /// Stops requests to an endpoint that failed several times in a row, or sent Retry-After. It is open for at most 10 s, or as long as
 /// Retry-After says. Then it lets one request through; the outcome of that request closes it or opens it again.
 /// </summary>
-/// <param name="clock">The clock for the pauses.</param>
 internal sealed class Breaker(TimeProvider clock)
 {
     // Chosen: a single failure can be accidental; each further one costs a client a timeout.

@@ -28,9 +28,7 @@ internal sealed record HeardBudget
 
     /// <summary>Combines what the other gateways told about an account.</summary>
     /// <param name="told">What each other gateway told.</param>
-    /// <param name="name">The account's name.</param>
     /// <param name="source">Whom the upstream counts for this gateway; null if unknown. Another source has another limit.</param>
-    /// <param name="now">The current time.</param>
     public static HeardBudget Of(IEnumerable<UpstreamLimits> told, string name, string? source, DateTimeOffset now)
     {
         var heard = None;

@@ -9,7 +9,6 @@ namespace Gateway.Upstream;
 /// draft-ietf-httpapi-ratelimit-headers-03, GitLab). It is unknown if the upstream sends no such headers. What other gateways with the same
 /// account heard makes it smaller, never larger.
 /// </summary>
-/// <param name="clock">The clock for windows and pauses.</param>
 internal sealed class RateBudget(TimeProvider clock)
 {
     // Chosen for a limit without window and reset: the usual window of APIs.
@@ -104,7 +103,6 @@ internal sealed class RateBudget(TimeProvider clock)
     }
 
     /// <summary>Reads the limit from a response's headers.</summary>
-    /// <param name="headers">The headers of the response.</param>
     /// <param name="asked"><see cref="Now"/> when the request was sent, because responses arrive in any order.</param>
     public void Note(HttpHeadersNonValidated headers, Moment asked)
     {
@@ -136,7 +134,6 @@ internal sealed class RateBudget(TimeProvider clock)
     }
 
     /// <summary>What this gateway tells the others about the account.</summary>
-    /// <param name="name">The account's name.</param>
     public AccountLimits Tell(string name)
     {
         lock (_lock)
@@ -155,7 +152,6 @@ internal sealed class RateBudget(TimeProvider clock)
 
     /// <summary>Takes over what the other gateways told; null if they could not be asked.</summary>
     /// <param name="told">What each other gateway told.</param>
-    /// <param name="name">The account's name.</param>
     /// <param name="replicas">The number of gateways that use the account, this one included.</param>
     public void Hear(IReadOnlyList<UpstreamLimits>? told, string name, int replicas)
     {

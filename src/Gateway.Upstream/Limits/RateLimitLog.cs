@@ -1,10 +1,7 @@
-using Microsoft.Extensions.Logging;
-
 namespace Gateway.Upstream;
 
 /// <summary>Logs once when an upstream's rate budget becomes low, once when only the reserve remains, and once when it recovers.</summary>
 /// <param name="upstream">The upstream's key in the configuration.</param>
-/// <param name="logger">The log.</param>
 internal sealed class RateLimitLog(string upstream, ILogger logger)
 {
     private int _level;

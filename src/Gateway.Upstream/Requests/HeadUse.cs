@@ -5,7 +5,6 @@ namespace Gateway.Upstream;
 /// HEAD or answer 404 where GET works (ECR Public: aws/containers-roadmap#2671; a signed address of S3 is valid for one method: moby#50065;
 /// Harbor's proxy cache: goharbor/harbor#22609).
 /// </summary>
-/// <param name="clock">The clock for the hour that an observation counts.</param>
 public sealed class HeadUse(TimeProvider clock)
 {
     // Chosen: the gateway notices a repaired upstream within an hour, at the cost of one failed HEAD per hour and kind.

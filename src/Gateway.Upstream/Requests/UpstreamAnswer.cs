@@ -8,7 +8,6 @@ namespace Gateway.Upstream;
 /// <summary>A final response, with its origin.</summary>
 /// <param name="Endpoint">The endpoint that received the request.</param>
 /// <param name="Last">The address that sent the response, after redirects.</param>
-/// <param name="Response">The response.</param>
 internal sealed record UpstreamReply(Uri Endpoint, Uri Last, HttpResponseMessage Response)
 {
     /// <summary>Whether the endpoint itself sent the response, not a host to which it redirected.</summary>
@@ -29,10 +28,7 @@ internal static class UpstreamAnswer
 
     /// <summary>Reads a final response.</summary>
     /// <param name="upstream">The upstream's key in the configuration.</param>
-    /// <param name="request">The request.</param>
-    /// <param name="reply">The response to it.</param>
     /// <param name="emptyFor">The pause after a 429 without Retry-After; null if unknown.</param>
-    /// <param name="now">The current time.</param>
     /// <exception cref="UpstreamException">The upstream refused or failed, or the response is not one that a registry sends.</exception>
     public static UpstreamResponse Read(
         string upstream, UpstreamRequest request, UpstreamReply reply, TimeSpan? emptyFor, DateTimeOffset now)

@@ -6,7 +6,6 @@ using System.Runtime.ExceptionServices;
 namespace Gateway.Upstream;
 
 /// <summary>A request's body. It is opened again each time it is sent: after a 401, after a redirect.</summary>
-/// <param name="MediaType">The Content-Type.</param>
 /// <param name="Length">The length in bytes.</param>
 /// <param name="Open">
 /// Opens a stream of at least <paramref name="Length"/> bytes. The caller receives its exceptions, and those of the stream, unchanged.
@@ -37,7 +36,6 @@ internal sealed class UpstreamContent : HttpContent
     private readonly CancellationTokenSource _patience;
 
     /// <summary>Content that sends a body.</summary>
-    /// <param name="body">The body.</param>
     /// <param name="patience">Canceled when the upstream does not read a piece in time, or does not answer after the last piece.</param>
     public UpstreamContent(UpstreamBody body, CancellationTokenSource patience)
     {

@@ -23,7 +23,6 @@ public enum UpstreamFailure
 }
 
 /// <summary>A request was not sent because the rate budget is too low, according to <see cref="UpstreamRequest.IsHeldAt"/>.</summary>
-/// <param name="budget">The rate budget.</param>
 public sealed class UpstreamHeldException(RateLimit budget)
     : Exception($"request not sent: {budget.Remaining} of {budget.Limit} requests remain in the upstream's rate limit")
 {
@@ -34,8 +33,6 @@ public sealed class UpstreamHeldException(RateLimit budget)
 /// <summary>
 /// A request to an upstream failed. The message is one line that clients can see: it names the upstream and contains no secret.
 /// </summary>
-/// <param name="failure">The kind of failure.</param>
-/// <param name="message">The message.</param>
 /// <param name="retryAfter">The time until a retry makes sense; null if unknown.</param>
 /// <param name="status">The HTTP status; null if there was no response.</param>
 /// <param name="inner">The cause; null if there is none.</param>

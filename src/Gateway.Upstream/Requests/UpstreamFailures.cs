@@ -15,9 +15,6 @@ internal static class UpstreamFailures
     private static readonly TimeSpan DefaultLimitPause = TimeSpan.FromSeconds(10);
 
     /// <summary>The exception for a temporary failure: 429, 408, 5xx.</summary>
-    /// <param name="what">The message.</param>
-    /// <param name="response">The response.</param>
-    /// <param name="now">The current time.</param>
     /// <param name="emptyFor">The time until a used-up rate limit resets; null if unknown. Used if there is no Retry-After.</param>
     public static UpstreamException OfStatus(string what, HttpResponseMessage response, DateTimeOffset now, TimeSpan? emptyFor = null)
     {

@@ -11,7 +11,6 @@ namespace Gateway.Upstream;
 internal delegate Task<IPAddress[]> ResolveHost(string host, CancellationToken cancellationToken);
 
 /// <summary>A connection was not made, because the trust boundary forbids every address of the host.</summary>
-/// <param name="host">The host name.</param>
 internal sealed class AddressRefusedException(string host)
     : IOException($"expected a public address, got a private one for {host}; add the host to `redirects` or `realms` to allow this");
 

@@ -25,7 +25,6 @@ public enum UpstreamNoun
 }
 
 /// <summary>One request about a repository of an upstream, or for its catalog.</summary>
-/// <param name="Method">The HTTP method.</param>
 /// <param name="Noun">The kind of path.</param>
 /// <param name="Name">The upstream's own name of the repository (prefix removed, <c>library/</c> added); empty for the catalog.</param>
 /// <param name="Reference">The tag or digest; empty for tags and the catalog. For an upload: the digest of the blob.</param>

@@ -8,12 +8,9 @@ namespace Gateway.Upstream;
 /// the body (containerd#3533), Google's and Amazon's registries refuse a second PATCH (containers-roadmap#2831). An interrupted PATCH can
 /// be resumed, an interrupted PUT cannot. A session uses the endpoint and the account that opened it.
 /// </summary>
-/// <param name="registry">The upstream.</param>
 /// <param name="name">The upstream's own name of the repository.</param>
-/// <param name="digest">The digest of the blob.</param>
 /// <param name="length">The length of the blob, in bytes.</param>
 /// <param name="open">Opens the blob's bytes from an offset to the end.</param>
-/// <param name="clock">The clock for delays and deadlines.</param>
 internal sealed class BlobUpload(
     IUpstreamRegistry registry,
     RepositoryName name,
@@ -45,7 +42,6 @@ internal sealed class BlobUpload(
     /// <param name="isThere">
     /// Whether the upstream has the blob. Called before each session, because the response to an earlier PUT may have been lost.
     /// </param>
-    /// <param name="cancellationToken">Ends the upload.</param>
     /// <exception cref="UpstreamException">The upstream did not store the blob.</exception>
     public async Task<int> RunAsync(Func<CancellationToken, Task<bool>> isThere, CancellationToken cancellationToken)
     {

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Gateway.Oci;
 using Gateway.Operations;
 
 namespace Gateway.Commands;

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Configuration;
 
 /// <summary>A setting in force, with where its value comes from.</summary>

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Fronting;
 
 /// <summary>Log messages of forwarding.</summary>

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.PullThrough;
 using Gateway.Storage;
 using Gateway.Upstream;

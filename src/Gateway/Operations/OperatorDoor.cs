@@ -2,7 +2,6 @@ using System.Security.Cryptography;
 using System.Text;
 using Gateway.Access;
 using Gateway.Configuration;
-using Gateway.Oci;
 
 namespace Gateway.Operations;
 

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.PullThrough;
 
 /// <summary>Log messages of pull-through repositories.</summary>

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Upstream;
 
 namespace Gateway.PullThrough;

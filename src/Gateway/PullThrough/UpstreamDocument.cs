@@ -1,5 +1,4 @@
 using Gateway.Transport;
-using Gateway.Oci;
 using Gateway.Upstream;
 
 namespace Gateway.PullThrough;

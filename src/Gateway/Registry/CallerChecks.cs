@@ -1,5 +1,4 @@
 using Gateway.Access;
-using Gateway.Oci;
 using Gateway.Repositories;
 using static Microsoft.AspNetCore.Http.StatusCodes;
 

@@ -1,5 +1,4 @@
 using Gateway.Access;
-using Gateway.Oci;
 using Gateway.Repositories;
 using Gateway.WebConsole;
 using Microsoft.AspNetCore.Http.Features;

@@ -1,6 +1,5 @@
 using Gateway.Access;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Repositories;
 using Microsoft.AspNetCore.Http.Features;
 using static Microsoft.AspNetCore.Http.StatusCodes;

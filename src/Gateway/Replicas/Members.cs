@@ -4,7 +4,6 @@ using System.IO.Hashing;
 using System.Text;
 using System.Text.Json;
 using Gateway.Configuration;
-using Gateway.Oci;
 
 namespace Gateway.Replicas;
 

@@ -7,7 +7,6 @@ using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Gateway.Configuration;
-using Gateway.Oci;
 
 namespace Gateway.Replicas;
 

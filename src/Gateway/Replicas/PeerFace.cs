@@ -1,6 +1,5 @@
 using System.Globalization;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.PullThrough;
 using Gateway.Storage;
 using Gateway.Transport;

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Replicas;
 
 /// <summary>The requests between replicas. The version in each path rises when an older replica could not read the answer.</summary>

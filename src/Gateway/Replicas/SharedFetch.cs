@@ -1,4 +1,3 @@
-using Gateway.Oci;
 using Gateway.PullThrough;
 
 namespace Gateway.Replicas;

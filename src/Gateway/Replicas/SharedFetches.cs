@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Gateway.Oci;
 using Gateway.PullThrough;
 
 namespace Gateway.Replicas;

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using Gateway.Oci;
 using Gateway.PullThrough;
 
 namespace Gateway.Replicas;

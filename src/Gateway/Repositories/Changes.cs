@@ -1,5 +1,4 @@
 using Gateway.Access;
-using Gateway.Oci;
 using Gateway.Storage;
 
 namespace Gateway.Repositories;

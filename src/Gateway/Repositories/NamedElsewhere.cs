@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using BitFaster.Caching.Lru;
-using Gateway.Oci;
 using Gateway.Storage;
 
 namespace Gateway.Repositories;

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using BitFaster.Caching.Lru;
-using Gateway.Oci;
 
 namespace Gateway.Repositories;
 

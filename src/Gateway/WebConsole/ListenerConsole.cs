@@ -2,7 +2,6 @@ using System.Net;
 using System.Text;
 using Gateway.Access;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Operations;
 using Gateway.Operations.ReadModels;
 using Gateway.WebConsole.Pages;

@@ -2,7 +2,6 @@ using System.Formats.Asn1;
 using System.Globalization;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
-using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures.Keyless;
 

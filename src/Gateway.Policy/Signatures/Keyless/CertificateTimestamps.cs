@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using System.Formats.Asn1;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures.Keyless;
 

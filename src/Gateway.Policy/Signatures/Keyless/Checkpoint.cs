@@ -1,8 +1,6 @@
-using System.Collections.Immutable;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures.Keyless;
 

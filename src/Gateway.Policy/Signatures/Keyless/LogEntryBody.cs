@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures.Keyless;
 

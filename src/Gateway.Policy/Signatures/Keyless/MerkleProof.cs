@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Security.Cryptography;
 
 namespace Gateway.Policy.Signatures.Keyless;

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Policy.Signatures.Keyless;
 
 /// <summary>The validity of an item of a trusted root: a closed interval, as in protobuf-specs' TimeRange.</summary>

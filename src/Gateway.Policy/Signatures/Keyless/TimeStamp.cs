@@ -1,10 +1,8 @@
-using System.Collections.Immutable;
 using System.Formats.Asn1;
 using System.Numerics;
 using System.Security.Cryptography;
 using System.Security.Cryptography.Pkcs;
 using System.Security.Cryptography.X509Certificates;
-using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures.Keyless;
 

@@ -1,7 +1,5 @@
-using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
-using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures.Keyless;
 
@@ -33,9 +31,7 @@ internal static class TransparencyLog
     private const long MaxIndex = (1L << 53) - 1;
 
     /// <summary>Checks all entries of a signature.</summary>
-    /// <param name="material">The signature with its entries.</param>
     /// <param name="signer">The signer, in DER: its certificate, or a key as SubjectPublicKeyInfo.</param>
-    /// <param name="mode">What is required.</param>
     /// <param name="known">The trusted logs; an empty list matters only for <see cref="TlogMode.Require"/>.</param>
     public static LogCheck Check(SignatureMaterial material, ReadOnlySpan<byte> signer, TlogMode mode, IReadOnlyCollection<PinnedLog> known)
     {

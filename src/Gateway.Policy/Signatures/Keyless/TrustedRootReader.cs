@@ -1,7 +1,5 @@
-using System.Collections.Immutable;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures.Keyless;
 

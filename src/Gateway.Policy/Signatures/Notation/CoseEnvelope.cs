@@ -1,6 +1,4 @@
-using System.Collections.Immutable;
 using System.Formats.Cbor;
-using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures.Notation;
 

@@ -1,7 +1,5 @@
 using System.Buffers.Text;
-using System.Collections.Immutable;
 using System.Text;
-using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures.Notation;
 

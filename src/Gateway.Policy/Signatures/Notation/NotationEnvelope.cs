@@ -1,6 +1,3 @@
-using System.Collections.Immutable;
-using Gateway.Oci;
-
 namespace Gateway.Policy.Signatures.Notation;
 
 /// <summary>The signed attributes of a Notation signature.</summary>

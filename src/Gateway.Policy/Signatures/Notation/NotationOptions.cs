@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Gateway.Policy.Signatures.Keyless;
 
 namespace Gateway.Policy.Signatures.Notation;

@@ -1,7 +1,5 @@
-using System.Collections.Immutable;
 using System.Security.Cryptography;
 using System.Text;
-using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures.Notation;
 

@@ -2,7 +2,6 @@ using System.Formats.Asn1;
 using System.Security.Cryptography;
 using System.Security.Cryptography.Pkcs;
 using System.Security.Cryptography.X509Certificates;
-using Gateway.Oci;
 using Gateway.Policy.Signatures.Keyless;
 
 namespace Gateway.Policy.Signatures.Notation;
@@ -20,7 +19,6 @@ internal static class NotationVerifier
     /// <param name="material">The signature with its chain, time stamps and attributes.</param>
     /// <param name="authority">The authority; it must be one by Notation.</param>
     /// <param name="store">The trust store that the authority names.</param>
-    /// <param name="now">The time of the check.</param>
     public static Checked Verify(SignatureMaterial material, AuthorityOptions authority, NotationStoreOptions store, DateTimeOffset now)
     {
         var expected = authority.Notation

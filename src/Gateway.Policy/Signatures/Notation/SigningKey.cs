@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
@@ -9,7 +8,6 @@ namespace Gateway.Policy.Signatures.Notation;
 /// select another.
 /// </summary>
 /// <param name="Algorithm">The scheme by its name in JWS (RFC 7518 §3.1).</param>
-/// <param name="Key">The key.</param>
 internal sealed record SigningKey(string Algorithm, VerificationKey Key)
 {
     /// <summary>The supported schemes; <c>none</c> and schemes with a shared secret are not among them.</summary>

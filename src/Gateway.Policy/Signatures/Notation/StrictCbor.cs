@@ -1,6 +1,5 @@
 using System.Formats.Cbor;
 using System.Text;
-using Gateway.Oci;
 
 namespace Gateway.Policy.Signatures.Notation;
 

@@ -1,6 +1,4 @@
-using System.Collections.Immutable;
 using System.Security.Cryptography;
-using Gateway.Oci;
 using Gateway.Policy.Signatures.Keyless;
 
 namespace Gateway.Policy.Signatures.Notation;

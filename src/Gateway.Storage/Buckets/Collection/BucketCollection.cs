@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>Another gateway goes on with the collection. The message is for the operator.</summary>

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 

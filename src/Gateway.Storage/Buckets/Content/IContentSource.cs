@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>Where a local copy of some content comes from: one reader's access to a store on another machine.</summary>

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
-using Gateway.Oci;
 using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Storage;

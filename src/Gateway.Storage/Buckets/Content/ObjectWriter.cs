@@ -1,4 +1,3 @@
-using Gateway.Oci;
 using Microsoft.Win32.SafeHandles;
 
 namespace Gateway.Storage;

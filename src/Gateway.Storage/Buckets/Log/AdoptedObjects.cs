@@ -1,5 +1,4 @@
 using System.Text;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 
@@ -7,9 +6,7 @@ namespace Gateway.Storage;
 /// Reads the objects of one repository that is adopted. An object that can never be read is skipped and reported, because it must not
 /// keep the others away. A store that does not answer fails the adoption, which is tried again.
 /// </summary>
-/// <param name="bucket">The bucket.</param>
 /// <param name="prefix">See <see cref="SharedStore.Prefix"/>.</param>
-/// <param name="name">The name of the repository.</param>
 internal sealed class AdoptedObjects(IBucket bucket, string prefix, string name)
 {
     /// <summary>Lines of a report. Chosen: an operator reads no more, and the report says how many there were.</summary>

@@ -1,5 +1,4 @@
 using System.Text;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 
@@ -17,7 +16,6 @@ internal sealed class LinkMirror(IBucket bucket, string prefix)
     private readonly Root _layout = new($"{prefix}docker/registry/v2", Lifetime.Pushed);
 
     /// <summary>Writes and removes the links of these records, which are in their order. Doing it again has the same result.</summary>
-    /// <param name="name">The name of the repository.</param>
     public async Task WriteAsync(string name, IReadOnlyCollection<LogRecord> records, CancellationToken cancellationToken)
     {
         // Of each object, the last record that concerns it counts.

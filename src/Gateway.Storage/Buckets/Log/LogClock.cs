@@ -1,7 +1,6 @@
 namespace Gateway.Storage;
 
 /// <summary>The time, the ids and the pauses of a log; a model replaces them.</summary>
-/// <param name="Time">The clock.</param>
 internal sealed record LogClock(TimeProvider Time)
 {
     /// <summary>The longest pause: long enough for a store that asks for fewer requests. Chosen.</summary>

@@ -13,8 +13,6 @@ internal sealed class LogPartMissingException(string key) : IOException($"expect
 
 /// <summary>The objects of one repository's log in the bucket: the head and the parts with older records.</summary>
 /// <param name="prefix">Precedes the keys of everything in the bucket; empty or with a slash at its end.</param>
-/// <param name="name">The name of the repository.</param>
-/// <param name="newId">Makes random ids.</param>
 internal sealed class LogObjects(IBucket bucket, string prefix, string name, Func<Guid> newId)
 {
     /// <summary>The name of the repository.</summary>

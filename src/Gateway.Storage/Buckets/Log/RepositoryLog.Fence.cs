@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>What a log does so that no change links content that a collection of the bucket removes.</summary>

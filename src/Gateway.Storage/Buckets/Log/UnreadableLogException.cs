@@ -7,8 +7,6 @@ namespace Gateway.Storage;
 internal sealed class UnreadableLogException : IOException
 {
     /// <summary>A damaged object.</summary>
-    /// <param name="repository">The name of the repository.</param>
-    /// <param name="key">The key of the object.</param>
     public UnreadableLogException(string repository, string key, InvalidDataException damage)
         : base(
             $"the log of {repository} in the bucket is damaged ({key}: {damage.Message}); restore this object from a version or a "
@@ -18,8 +16,6 @@ internal sealed class UnreadableLogException : IOException
         ForClients = $"the log of {repository} in the bucket of this registry is damaged; run gateway doctor";
 
     /// <summary>An object that a newer version of the gateway wrote.</summary>
-    /// <param name="repository">The name of the repository.</param>
-    /// <param name="key">The key of the object.</param>
     public UnreadableLogException(string repository, string key, NewerRecordException newer)
         : base($"a newer version of the gateway wrote the log of {repository} in the bucket ({key}: {newer.Message})", newer) =>
         ForClients = $"a newer version of the gateway wrote the log of {repository}; upgrade this gateway";

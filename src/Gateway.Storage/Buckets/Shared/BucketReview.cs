@@ -1,5 +1,4 @@
 using System.Text;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 
@@ -215,7 +214,6 @@ public static class BucketReview
 }
 
 /// <summary>What a review found.</summary>
-/// <param name="Compared">Repositories that were compared.</param>
 /// <param name="All">Repositories that have a log.</param>
 /// <param name="Foreign">Tags and manifests in distribution's layout that no gateway stored.</param>
 /// <param name="ForeignExamples">Some of them, as references.</param>

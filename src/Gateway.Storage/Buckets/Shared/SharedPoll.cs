@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using System.Threading.Channels;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 

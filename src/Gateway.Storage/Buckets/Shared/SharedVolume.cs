@@ -9,7 +9,6 @@ public static class SharedVolume
     /// is refused with an <see cref="IOException"/>, and one that does not answer is opened without writes.
     /// </summary>
     /// <param name="path">The volume's folder, which this gateway has for itself.</param>
-    /// <param name="s3">How to reach the bucket.</param>
     /// <param name="redirects">Whether clients are sent to the bucket for large blobs.</param>
     /// <param name="staleFor">How long the last known state is served while the bucket does not answer.</param>
     /// <param name="collects">Whether this gateway removes content that nothing needs.</param>

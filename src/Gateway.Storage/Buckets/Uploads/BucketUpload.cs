@@ -1,5 +1,4 @@
 using System.Buffers;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 

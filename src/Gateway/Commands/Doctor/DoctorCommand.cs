@@ -4,7 +4,6 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Gateway.Commands.Clients;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Repositories;
 
 namespace Gateway.Commands.Doctor;

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Policy.Media;
 using Gateway.Repositories;

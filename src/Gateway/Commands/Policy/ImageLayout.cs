@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Text.Json;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Policy.Signatures;
 

@@ -1,4 +1,3 @@
-using Gateway.Oci;
 using Gateway.Policy;
 
 namespace Gateway.Commands.Policy;

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography.X509Certificates;
-using Gateway.Oci;
 using Gateway.Policy.Signatures;
 using Gateway.Policy.Signatures.Notation;
 

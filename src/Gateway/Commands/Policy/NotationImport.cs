@@ -1,5 +1,4 @@
 using Gateway.Configuration;
-using Gateway.Oci;
 
 namespace Gateway.Commands.Policy;
 

@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
 using Gateway.Configuration;
-using Gateway.Oci;
 
 namespace Gateway.Commands.Policy;
 

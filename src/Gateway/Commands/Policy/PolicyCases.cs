@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Policy;
 
 namespace Gateway.Commands.Policy;

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Operations;
 using Gateway.Policy;
 

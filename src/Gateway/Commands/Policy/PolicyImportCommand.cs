@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Gateway.Configuration;
-using Gateway.Oci;
 
 namespace Gateway.Commands.Policy;
 

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Policy;
 
 namespace Gateway.Commands.Policy;

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Globalization;
-using Gateway.Oci;
 using Gateway.Policy;
 
 namespace Gateway.Configuration;

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Text;
-using Gateway.Oci;
 using Gateway.Policy.Signatures;
 using Gateway.Policy.Signatures.Keyless;
 using Gateway.Policy.Signatures.Notation;

@@ -1,5 +1,4 @@
 using Gateway.Fronting;
-using Gateway.Oci;
 using Gateway.Repositories;
 
 namespace Gateway.Operations;

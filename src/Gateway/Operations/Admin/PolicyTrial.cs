@@ -2,7 +2,6 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using Gateway.Access;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Repositories;
 using Gateway.Storage;

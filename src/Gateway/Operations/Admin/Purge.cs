@@ -1,5 +1,4 @@
 using System.Text.Json.Serialization;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Repositories;
 using Gateway.Storage;

@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using Gateway.Access;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Repositories;
 using Gateway.Storage;
 

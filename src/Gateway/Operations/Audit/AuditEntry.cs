@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
 using Gateway.Access;
-using Gateway.Oci;
 
 namespace Gateway.Operations;
 

@@ -1,7 +1,6 @@
 using System.Diagnostics.Metrics;
 using Gateway.Access;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Storage;
 using Gateway.Transport;
 

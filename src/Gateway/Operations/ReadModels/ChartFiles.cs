@@ -1,7 +1,6 @@
 using System.Formats.Tar;
 using System.IO.Compression;
 using System.Text;
-using Gateway.Oci;
 using Gateway.Repositories;
 using Gateway.Storage;
 

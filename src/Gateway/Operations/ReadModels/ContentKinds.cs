@@ -1,4 +1,3 @@
-using Gateway.Oci;
 using Gateway.Policy.Signatures;
 
 namespace Gateway.Operations.ReadModels;

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Gateway.Oci;
 using Gateway.Storage;
 
 namespace Gateway.Operations.ReadModels;

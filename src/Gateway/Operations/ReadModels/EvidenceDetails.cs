@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using Gateway.Oci;
 using Gateway.Policy.Signatures;
 using Gateway.Repositories;
 

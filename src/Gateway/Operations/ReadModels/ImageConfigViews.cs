@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Repositories;
 

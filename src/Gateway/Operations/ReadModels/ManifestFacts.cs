@@ -1,6 +1,5 @@
 using System.Text.Json;
 using BitFaster.Caching.Lru;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Repositories;
 using Gateway.Storage;

@@ -1,6 +1,5 @@
 using BitFaster.Caching.Lru;
 using Gateway.Access;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Repositories;
 using Gateway.Storage;

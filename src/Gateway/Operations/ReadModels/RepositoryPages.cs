@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using BitFaster.Caching.Lru;
-using Gateway.Oci;
 using Gateway.Repositories;
 using Gateway.Storage;
 

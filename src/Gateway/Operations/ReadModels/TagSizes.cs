@@ -1,4 +1,3 @@
-using Gateway.Oci;
 using Gateway.Repositories;
 
 namespace Gateway.Operations.ReadModels;

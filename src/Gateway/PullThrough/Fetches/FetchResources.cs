@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using Gateway.Oci;
 using Gateway.Storage;
 
 namespace Gateway.PullThrough;

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Gateway.Oci;
 using Gateway.Storage;
 
 namespace Gateway.PullThrough;

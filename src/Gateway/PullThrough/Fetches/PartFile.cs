@@ -1,5 +1,4 @@
 using System.Buffers;
-using Gateway.Oci;
 using Gateway.Storage;
 using Microsoft.Win32.SafeHandles;
 

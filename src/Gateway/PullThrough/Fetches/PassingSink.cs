@@ -1,4 +1,3 @@
-using Gateway.Oci;
 using Gateway.Storage;
 using Gateway.Transport;
 

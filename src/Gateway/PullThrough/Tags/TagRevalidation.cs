@@ -1,6 +1,5 @@
 using System.IO.Enumeration;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Storage;
 using Gateway.Upstream;
 

@@ -4,7 +4,6 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Gateway.Access;
 using Gateway.Configuration;
-using Gateway.Oci;
 
 namespace Gateway.Registry;
 

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Gateway.Access;
-using Gateway.Oci;
 using Gateway.Operations;
 using Gateway.Policy;
 using Gateway.Repositories;

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Gateway.Access;
-using Gateway.Oci;
 using Gateway.Repositories;
 using Gateway.Storage;
 using static Microsoft.AspNetCore.Http.StatusCodes;

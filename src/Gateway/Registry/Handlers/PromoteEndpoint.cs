@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Gateway.Access;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Repositories;
 using static Microsoft.AspNetCore.Http.StatusCodes;
 

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Gateway.Oci;
 using Gateway.Repositories;
 using Gateway.Storage;
 using static Microsoft.AspNetCore.Http.StatusCodes;

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Repositories;
 using Gateway.Storage;
 using static Microsoft.AspNetCore.Http.StatusCodes;

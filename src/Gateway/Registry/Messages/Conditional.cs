@@ -1,4 +1,3 @@
-using Gateway.Oci;
 using Microsoft.Extensions.Primitives;
 
 namespace Gateway.Registry;

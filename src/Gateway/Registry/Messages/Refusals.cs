@@ -1,7 +1,6 @@
 using System.Globalization;
 using Gateway.Access;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Repositories;
 
 namespace Gateway.Registry;

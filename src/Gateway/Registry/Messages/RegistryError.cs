@@ -1,6 +1,5 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Gateway.Oci;
 using Gateway.Repositories;
 using static Microsoft.AspNetCore.Http.StatusCodes;
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Gateway.Oci;
 using Gateway.Repositories;
 using static Microsoft.AspNetCore.Http.StatusCodes;
 

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Globalization;
-using Gateway.Oci;
 using Gateway.Repositories;
 
 namespace Gateway.Registry;

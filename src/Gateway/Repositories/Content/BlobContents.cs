@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using BitFaster.Caching.Lru;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Policy.Media;
 using Gateway.Storage;

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using BitFaster.Caching.Lru;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Policy.Media;
 using Gateway.Storage;

@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
 

@@ -1,5 +1,4 @@
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Storage;
 
 namespace Gateway.Repositories;

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Repositories;
 
 /// <summary>An image as workloads name it: <c>nginx</c>, <c>ghcr.io/org/app:1</c>, <c>registry:5000/app@sha256:…</c>.</summary>

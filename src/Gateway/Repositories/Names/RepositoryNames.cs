@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
 using Gateway.Configuration;
-using Gateway.Oci;
 using RouteOptions = Gateway.Configuration.RouteOptions;
 
 namespace Gateway.Repositories;

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Repositories;
 
 /// <summary>A reference as people write it: <c>repository:tag</c>, <c>repository@digest</c>, or a repository alone.</summary>

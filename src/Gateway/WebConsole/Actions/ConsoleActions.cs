@@ -1,5 +1,4 @@
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Operations;
 using Gateway.Operations.ReadModels;
 using Gateway.Repositories;

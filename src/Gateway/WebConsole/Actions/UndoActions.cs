@@ -1,4 +1,3 @@
-using Gateway.Oci;
 using Gateway.Operations;
 using static Microsoft.AspNetCore.Http.StatusCodes;
 
