@@ -110,10 +110,13 @@ internal sealed class ExternalIssuers
             ValidAlgorithms = Algorithms,
             IssuerSigningKeys = keys,
             RequireSignedTokens = true,
+            IgnoreTrailingSlashWhenValidatingAudience = false,
             // The lifetime is checked below, by the gateway's clock.
             ValidateLifetime = false,
             RequireExpirationTime = false,
         });
+        // RFC 7515, 4.1.11: refused by whoever does not know what it lists.
+        if (token.TryGetHeaderValue("crit", out object _)) return "expected no crit in its header, got one";
         return result.IsValid ? ProblemOfTime(token) : result.Exception switch
         {
             SecurityTokenInvalidAudienceException => $"expected aud {issuer.Audience}, got {Shown(string.Join(", ", token.Audiences))}",

@@ -74,6 +74,9 @@ public sealed class ExternalIssuerTests
         Assert.Contains(
             "expected aud registry.example.com, got other.example.com",
             await RefusalAsync(rig, rig.Token(main, ("aud", "other.example.com"))));
+        Assert.Contains(
+            "expected aud registry.example.com, got registry.example.com/",
+            await RefusalAsync(rig, rig.Token(main, ("aud", "registry.example.com/"))));
         Assert.Contains("it expired at", await RefusalAsync(rig, rig.Token(main, ("exp", now - 61))));
         Assert.Contains("it is not valid before", await RefusalAsync(rig, rig.Token(main, ("nbf", now + 61))));
         Assert.Contains("expected exp, got none", await RefusalAsync(rig, rig.Token(main, ("exp", null))));
@@ -83,6 +86,17 @@ public sealed class ExternalIssuerTests
         Assert.Contains(
             "no issuer of access.issuers made it", await RefusalAsync(rig, rig.Token(main, ("iss", "https://evil.example.com"))));
         Assert.Contains("no issuer of access.issuers made it", await RefusalAsync(rig, rig.Token(main, ("iss", IssuerRig.Url + "/"))));
+    }
+
+    [Fact]
+    public async Task Claim_of_yes_or_no_can_be_required()
+    {
+        using var rig = new IssuerRig(issuer => issuer with { Actor = "email", Require = issuer.Require.Add("email_verified", "true") });
+        (string, object?) email = ("email", "ann@example.com");
+
+        Assert.IsType<Identity.Known>(await rig.Access.IdentifyAsync($"Bearer {rig.Token(email, ("email_verified", true))}"));
+        await RefusalAsync(rig, rig.Token(email, ("email_verified", false)));
+        await RefusalAsync(rig, rig.Token(email));
     }
 
     [Fact]
@@ -98,6 +112,15 @@ public sealed class ExternalIssuerTests
         Assert.Contains(", got", await RefusalAsync(rig, rig.Unsigned(embedded, rig.Sign(stranger).Split('.')[2])));
         await RefusalAsync(rig, rig.Unsigned("""{"alg":"none"}"""));
         await RefusalAsync(rig, rig.Sign(new SymmetricSecurityKey(rig.PublicKey) { KeyId = "first" }));
+    }
+
+    /// <summary>RFC 7515, 4.1.11: who does not know what a signer declares critical must refuse the token.</summary>
+    [Fact]
+    public async Task Token_with_a_critical_header_is_refused()
+    {
+        using var rig = new IssuerRig();
+
+        Assert.Contains("expected no crit in its header", await RefusalAsync(rig, rig.TokenWithHeader("crit", new[] { "exp" })));
     }
 
     [Fact]

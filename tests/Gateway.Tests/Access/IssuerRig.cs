@@ -46,6 +46,10 @@ internal sealed class IssuerRig : IDisposable
         new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }
             .CreateToken(Payload(claims), new SigningCredentials(key, key is SymmetricSecurityKey ? "HS256" : "ES256"));
 
+    /// <summary>A token with one more parameter of the header, signed by the issuer.</summary>
+    public string TokenWithHeader(string name, object value) => new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }
+        .CreateToken(Payload([]), new SigningCredentials(_key, "ES256"), new Dictionary<string, object> { [name] = value });
+
     /// <summary>A token with this header and nothing of a signature but what is given.</summary>
     public string Unsigned(string header, string signature = "") =>
         $"{Base64UrlEncoder.Encode(header)}.{Base64UrlEncoder.Encode(Payload([]))}.{signature}";
