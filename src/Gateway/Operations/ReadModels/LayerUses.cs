@@ -84,7 +84,7 @@ internal sealed class LayerUses(StoredGates gates, KnownRepositories known, Else
         {
             cancellationToken.ThrowIfCancellationRequested();
             if (examined++ >= LeastExamined && Stopwatch.GetElapsedTime(begun) > Time)
-                return (rows, _places.Hide(last!), $"{examined - 1} repositories were asked; the next page asks further.");
+                return (rows, _places.Hide(last!), "Not all repositories were asked; the next page asks further.");
             if (await HadAsync(viewer, each, layers, cancellationToken) is { Count: > 0 } had)
             {
                 if (rows.Count == Rows) return (rows, rows[^1].Repository, null);

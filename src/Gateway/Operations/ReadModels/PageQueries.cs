@@ -1,4 +1,5 @@
 using System.Globalization;
+using Gateway.Oci;
 
 namespace Gateway.Operations.ReadModels;
 
@@ -17,8 +18,9 @@ internal static class PageQueries
         Number(query, "olderThan", 100_000), Text(query, "search"), Text(query, "last"),
         Number(query, "n", TagPages.MostRows) ?? TagPages.Rows, OneOf(query, "sort", "own") ?? "name");
 
-    /// <summary>The part of names above a level of the tree; null for the top.</summary>
-    public static string? Under(IQueryCollection query) => Text(query, "under")?.Trim('/') is { Length: > 0 } under ? under : null;
+    /// <summary>The part of names above a level of the tree; null for the top, and for text that no name has.</summary>
+    public static string? Under(IQueryCollection query) =>
+        RepositoryName.TryParse(Text(query, "under")?.Trim('/'), out RepositoryName under) ? under.Value : null;
 
     /// <summary>The question about the policy; null when none is asked.</summary>
     public static PolicyQuestion? Trial(IQueryCollection query) => Text(query, "reference") is { } reference
