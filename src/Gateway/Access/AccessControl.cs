@@ -23,9 +23,9 @@ internal sealed class AccessControl
     /// <summary>Bearer token of clients without credentials that want to be anonymous (Homebrew).</summary>
     private const string NoToken = "QQ==";
 
-    // No repository has such a name. A pattern that matches one matches every name of as many components, so a set of patterns that covers
-    // all of these covers every repository.
-    private static readonly string[] EveryDepth = ["-", "-/-", "-/-/-", "-/-/-/-/-/-/-/-"];
+    // No name and no pattern has a space. A pattern that matches one of these matches every name of as many components, so a set of
+    // patterns that covers all of them covers every repository.
+    private static readonly string[] EveryDepth = [" ", " / ", " / / ", " / / / / / / / "];
 
     private static readonly Identity.Wrong CertificateEnded = new("the client certificate has expired; connect with a valid one");
 
@@ -142,6 +142,12 @@ internal sealed class AccessControl
     public bool MayAdminister(Identity identity) =>
         !IsOpen && identity is Identity.Known known
         && Array.TrueForAll(EveryDepth, name => RightsOf(known, name).HasFlag(AccessActions.Admin));
+
+    /// <summary>
+    /// Whether an actor has rights of its own. Everyone at a public issuer can get a token for this gateway; rules name few of them.
+    /// </summary>
+    public bool IsNamed(Identity.Known who) =>
+        IsOpen || who.Issuer is null || _options!.Rules.Any(rule => Names(rule.Actors.Remove(Caller.Anonymous), who));
 
     /// <summary>When an identity token ends by its <c>exp</c>, unchecked; null for any other text.</summary>
     public DateTimeOffset? EndOf(string token) => _issuers.EndOf(token);

@@ -106,6 +106,11 @@ internal sealed class ListenerConsole(
             await AskAsync(context, asked, Status401Unauthorized, "Wrong account or password.");
             return;
         }
+        if (!asked.Access.IsNamed(known))
+        {
+            await AskAsync(context, asked, Status403Forbidden, $"No rule of access names {known.Actor}. Ask the operator for rights.");
+            return;
+        }
         if (asked.Access.ProofOf(known) is not { } proof)
         {
             await AskAsync(context, asked, Status401Unauthorized, "The account was removed meanwhile.");

@@ -57,13 +57,15 @@ internal sealed class Sessions(TimeProvider clock)
         return session;
     }
 
-    /// <summary>Opens a session. Where there are too many, the ones that were used least recently end.</summary>
+    /// <summary>
+    /// Opens a session. Where there are too many on the operator port, or on the listeners, those there that were used least recently end.
+    /// </summary>
     public Session Open(string account, Identity? identity, string? proof, TimeSpan longest)
     {
         var now = clock.GetUtcNow();
         var session = new Session(Secret(), account, Secret(), now) { Identity = identity, Proof = proof, Ends = now + longest };
         Trim(_sessions.Values.Where(each => each.Account == account), MostOfAccount - 1);
-        Trim(_sessions.Values, Most - 1);
+        Trim(_sessions.Values.Where(each => each.Identity is null == identity is null), Most - 1);
         _sessions[session.Id] = session;
         return session;
     }

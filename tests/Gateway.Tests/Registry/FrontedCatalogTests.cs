@@ -86,6 +86,19 @@ public sealed class FrontedCatalogTests : IAsyncLifetime
         Assert.Equal((["corp/a", "corp/a-b", "corp/secret/x"], null, null), await ListAsync(rig, "", ci), Same);
     }
 
+    [Fact]
+    public async Task Warning_that_names_the_upstream_is_not_for_identity_tokens_that_no_rule_names()
+    {
+        using var issuer = new IssuerRig();
+        _corp.When(r => r.IsCatalog).Respond(404);
+        await using var rig = await StartAsync(
+            access: issuer.Access.Options with { Rules = [new(["@builders"], ["corp/a"], AccessActions.Pull)] });
+
+        var stranger = ("Authorization", $"Bearer {issuer.Token(("sub", "repo:evil/app"))}");
+        Assert.Null((await ListAsync(rig, "", stranger)).Warning);
+        Assert.NotNull((await ListAsync(rig, "", ("Authorization", $"Bearer {issuer.Token()}"))).Warning);
+    }
+
     [Theory]
     [InlineData(404)]
     [InlineData(405)]

@@ -131,6 +131,7 @@ public sealed class ConsoleBoundsTests
     [InlineData(false, "*/*/*")]
     [InlineData(false, "*", "*/*", "*/*/*")]
     [InlineData(false, "*/**")]
+    [InlineData(false, "**-**")]
     [InlineData(true, "**")]
     public void Administrator_of_the_gateway_has_the_right_in_names_of_every_depth(bool expected, params string[] patterns)
     {
@@ -170,6 +171,18 @@ public sealed class ConsoleBoundsTests
 
         Assert.DoesNotContain("policy explain", hostile + stage, StringComparison.Ordinal);
         Assert.Contains("gateway policy explain team/app:v1 --stage pull", good, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Command_of_the_tree_has_no_text_that_is_no_name()
+    {
+        await using var rig = await GatewayRig.StartAsync();
+
+        var hostile = await rig.Client.GetStringAsync(new Uri(rig.Operator, "/tree?under=team%27;id;%27"));
+        var good = await rig.Client.GetStringAsync(new Uri(rig.Operator, "/tree?under=team/a-b/"));
+
+        Assert.DoesNotContain(";id;", hostile, StringComparison.Ordinal);
+        Assert.Contains("gateway repos &#x27;team/a-b/**&#x27;", good, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,5 +1,7 @@
+using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Tests.Access;
+using Gateway.WebConsole;
 using Xunit;
 
 namespace Gateway.Tests.WebConsole;
@@ -111,6 +113,39 @@ public sealed partial class ListenerConsoleTests
             await Task.Delay(100, late.Token);
         }
         Assert.InRange(DateTimeOffset.UtcNow, ends.AddSeconds(-2), DateTimeOffset.MaxValue);
+    }
+
+    /// <summary>Anyone with a repository at a public issuer can request a token with the gateway's audience.</summary>
+    [Fact]
+    public async Task Identity_token_whose_actor_no_rule_names_opens_no_session()
+    {
+        using var issuer = new IssuerRig();
+        await using var rig = await GatewayRig.StartAsync(options => Configure(options) with
+        {
+            Access = issuer.Access.Options with
+            {
+                Rules =
+                [
+                    new(["@builders"], ["team/**"], AccessActions.Pull), new(["anonymous", "*"], ["public/**"], AccessActions.Pull),
+                ],
+            },
+        });
+        using var person = new Person(rig.Url);
+
+        Assert.Equal(403, await person.LogInAsync("oidc", issuer.Token(("sub", "repo:evil/app:ref:refs/heads/main"))));
+        Assert.Empty(person.Cookies);
+        Assert.Equal(303, await person.LogInAsync("oidc", issuer.Token()));
+    }
+
+    [Fact]
+    public void Sessions_on_listeners_do_not_end_those_of_the_operator_port()
+    {
+        var sessions = new Sessions(TimeProvider.System);
+        var own = sessions.Open("operator", null, "token", Sessions.Longest);
+
+        for (var i = 0; i < 1100; i++) sessions.Open($"ci:{i}", new Identity.Known($"ci:{i}"), "proof", Sessions.Longest);
+
+        Assert.NotNull(sessions.Find(own.Id));
     }
 
     [Fact]

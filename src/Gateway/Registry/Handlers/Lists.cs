@@ -32,7 +32,7 @@ internal static class Lists
             ? (new([], More: false), [])
             : await x.Snapshot.Router.CatalogAsync(CallerOf, x.Target.Query.Last, wanted, x.Aborted);
         // Callers without rights must not learn which registries are behind the gateway.
-        if (x.Snapshot.Access.IsOpen || x.Identity is Identity.Known)
+        if (x.Snapshot.Access.IsOpen || (x.Identity is Identity.Known known && x.Snapshot.Access.IsNamed(known)))
         {
             foreach (var warning in warnings) Warnings.Add(x.Response.Headers, warning);
         }
