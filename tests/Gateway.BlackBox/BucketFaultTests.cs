@@ -17,6 +17,11 @@ namespace Gateway.BlackBox;
 /// </remarks>
 public sealed class BucketFaultTests(S3Servers servers)
 {
+    /// <summary>Long enough for faults, kills and long pauses to overlap; in a run of 300, six rests.</summary>
+    private const int FaultsOfPart = 50;
+
+    private static int ShareOf(int all, int part, int parts) => (all * (part + 1) / parts) - (all * part / parts);
+
     private static int Variable(string name, int usual) =>
         int.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out var given) ? given : usual;
 
@@ -37,7 +42,15 @@ public sealed class BucketFaultTests(S3Servers servers)
         var run = new FaultRun(set, load, disturbances, running, seed);
         try
         {
-            await Task.WhenAll(run.FaultAsync(faults), run.KillAsync(kills, pause));
+            // After each part, while the load goes on, what is cold is fetched once for all gateways.
+            var parts = 1 + (faults / FaultsOfPart);
+            for (var part = 0; part < parts; part++)
+            {
+                await Task.WhenAll(run.FaultAsync(ShareOf(faults, part, parts)), run.KillAsync(ShareOf(kills, part, parts), pause));
+                if (running.IsCompleted) break;
+                await set.SharedAsync();
+                await load.FetchOnceAsync();
+            }
         }
         finally
         {

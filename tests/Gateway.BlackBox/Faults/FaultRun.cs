@@ -12,6 +12,8 @@ internal sealed class FaultRun(FaultySet set, MixedLoad load, Disturbances distu
     // Of a kill. Ten minutes are below the 15 at which stores refuse requests.
     private static readonly string[] Clocks = ["+10m", "-10m"];
 
+    private readonly Random _faults = new(seed);
+    private readonly Random _kills = new(seed + 1);
     private readonly ConcurrentDictionary<string, int> _counts = [];
     private readonly SemaphoreSlim[] _turns = [.. Enumerable.Range(0, BucketSet.Count).Select(_ => new SemaphoreSlim(1))];
 
@@ -20,7 +22,7 @@ internal sealed class FaultRun(FaultySet set, MixedLoad load, Disturbances distu
     /// <summary>Faults between gateways, store, Redis and each other.</summary>
     public async Task FaultAsync(int count)
     {
-        var random = new Random(seed);
+        var random = _faults;
         for (var i = 0; i < count && !running.IsCompleted; i++)
         {
             var time = TimeSpan.FromMilliseconds(random.Next(100, 1500));
@@ -98,7 +100,7 @@ internal sealed class FaultRun(FaultySet set, MixedLoad load, Disturbances distu
     /// <param name="pause">The longest pause.</param>
     public async Task KillAsync(int count, TimeSpan pause)
     {
-        var random = new Random(seed + 1);
+        var random = _kills;
         var pauses = new List<Task>();
         for (var i = 0; i < count && !running.IsCompleted; i++)
         {

@@ -111,8 +111,11 @@ internal sealed class FaultySet : IAsyncDisposable
             ? assembly
             : null;
 
-    /// <summary>A client with the account.</summary>
-    public static RawClient Pusher(string host) => new(host, RawClient.Basic("ci", Password));
+    /// <summary>
+    /// A client with the account. Each request has a connection of its own: on one that was used before and closes without an answer,
+    /// as when a gateway is killed, .NET sends the request again, and a DELETE that was carried out would get 404.
+    /// </summary>
+    public static RawClient Pusher(string host) => new(host, RawClient.Basic("ci", Password), keepAlive: TimeSpan.Zero);
 
     private string ConfigurationOf(int i, string? addresses) => $$"""
         upstreams: { corp: { url: "{{Upstream.Url.ToString().TrimEnd('/')}}", referrers: on-demand } }

@@ -61,10 +61,11 @@ internal sealed partial class MixedLoad
     /// </summary>
     public async Task FetchOnceAsync()
     {
-        var (seeds, inRow) = (int.MaxValue, 0);
+        var inRow = 0;
         await Eventually.TrueAsync(
-            async () => (inRow = await FetchAsync(Interlocked.Decrement(ref seeds)) == 1 ? inRow + 1 : 0) >= 4,
+            async () => (inRow = await FetchAsync(Interlocked.Decrement(ref _coldSeeds)) == 1 ? inRow + 1 : 0) >= 4,
             () => $"four times in a row one fetch for all gateways\n{set.Bucket.Log}");
+        Interlocked.Add(ref _fetchesOnce, inRow);
     }
 
     private async Task FetchAsync(Random random, CancellationToken stop)
@@ -81,7 +82,7 @@ internal sealed partial class MixedLoad
                 _againInRow = count == 1 ? 0 : _againInRow + 1;
                 Assert.True(
                     _againInRow < 3, $"expected one fetch for all gateways, got {count}, the third time in a row\n{set.Bucket.Log}");
-                if (count == 1) _fetchesOnce++;
+                if (count == 1) Interlocked.Increment(ref _fetchesOnce);
             }
             await Task.Delay(random.Next(200), CancellationToken.None); // a client that pulls again and again
         }

@@ -23,6 +23,8 @@ internal sealed partial class MixedLoad(FaultySet set, Disturbances disturbances
     private int _collections;
     private int _fetches;
     private int _fetchesOnce;
+    // Of contents that no other client of the load makes.
+    private int _coldSeeds = int.MaxValue;
     // Cold blobs in a row that were fetched more than once.
     private int _againInRow;
 
@@ -164,8 +166,6 @@ internal sealed partial class MixedLoad(FaultySet set, Disturbances disturbances
         var mayBeAbsent = tag.Allows(TagFacts.Absent);
         tag.Try(TagFacts.Absent);
         using var deleted = await raw.DeleteAsync($"/v2/{tag.Repository}/manifests/{reference}");
-        // A proxy whose gateway was killed closes the connection without an answer, and the client's HTTP library sends a DELETE again.
-        mayBeAbsent |= !disturbances.IsCalm;
         if (deleted.StatusCode != HttpStatusCode.NotFound || !mayBeAbsent) await RawClient.ExpectAsync(deleted, HttpStatusCode.Accepted);
         Acknowledge(tag, TagFacts.Absent);
         await SeesAsync(tag, random);

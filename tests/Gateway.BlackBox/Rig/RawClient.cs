@@ -8,9 +8,12 @@ namespace Gateway.BlackBox.Rig;
 /// <summary>Speaks the distribution protocol directly, when a test needs requests that no client sends, or many concurrent ones.</summary>
 /// <param name="host">The registry's address, host:port.</param>
 /// <param name="login">The account of every request; null for none.</param>
-internal sealed class RawClient(string host, AuthenticationHeaderValue? login = null) : IDisposable
+internal sealed class RawClient(string host, AuthenticationHeaderValue? login = null, TimeSpan? keepAlive = null) : IDisposable
 {
-    private readonly HttpClient _http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false })
+    private readonly HttpClient _http = new(new SocketsHttpHandler
+    {
+        AllowAutoRedirect = false, UseProxy = false, PooledConnectionLifetime = keepAlive ?? Timeout.InfiniteTimeSpan,
+    })
     {
         DefaultRequestHeaders = { Authorization = login },
         BaseAddress = new Uri($"http://{host}"),
