@@ -62,7 +62,7 @@ public sealed class BucketSurroundingsTests(S3Servers servers)
                 gc: { every: off, grace: 1s }
                 """,
             Shared = servers.CephAsync, Ready = "/token", Collects = true,
-            Environment = i => clocks[i] is { } clock ? FaultRun.Clock(clock) : null,
+            Environment = i => clocks[i] is { } clock ? WrongClock.By(clock) : null,
         });
         for (var i = 0; i < BucketSet.Count; i++)
         {

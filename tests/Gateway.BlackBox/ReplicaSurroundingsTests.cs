@@ -45,7 +45,7 @@ public sealed class ReplicaSurroundingsTests
         await using var set = await ReplicaSet.StartAsync(new ReplicaPlan
         {
             Certificates = i => authorities[i == 2 ? 1 : 0],
-            Environment = i => i == 1 ? Clock("+10m") : null,
+            Environment = i => i == 1 ? WrongClock.By("+10m") : null,
         });
 
         var digest = await set.PullFromPeersAsync(2 * MiB, 0, 1);
@@ -101,9 +101,4 @@ public sealed class ReplicaSurroundingsTests
         await set.PullFromPeersAsync(MiB, 0, 1);
         return "";
     }
-
-    private static Dictionary<string, string> Clock(string offset) => new()
-    {
-        ["LD_PRELOAD"] = RigFolder.Program("libfaketime.so.1"), ["FAKETIME"] = offset, ["FAKETIME_DONT_FAKE_MONOTONIC"] = "1",
-    };
 }

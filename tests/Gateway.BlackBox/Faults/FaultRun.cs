@@ -156,11 +156,5 @@ internal sealed class FaultRun(FaultySet set, MixedLoad load, Disturbances distu
         });
     }
 
-    /// <summary>The environment of a program whose clock is wrong by this much.</summary>
-    public static IReadOnlyDictionary<string, string> Clock(string offset) => new Dictionary<string, string>
-    {
-        ["LD_PRELOAD"] = RigFolder.Program("libfaketime.so.1"), ["FAKETIME"] = offset, ["FAKETIME_DONT_FAKE_MONOTONIC"] = "1",
-    };
-
-    private static string[] Skewed(string offset) => ["env", .. Clock(offset).Select(each => $"{each.Key}={each.Value}")];
+    private static string[] Skewed(string offset) => ["env", .. WrongClock.By(offset).Select(each => $"{each.Key}={each.Value}")];
 }
