@@ -71,15 +71,28 @@ internal sealed class BucketRows(Settings settings, Peers peers) : IDisposable
     private void Herd(Series series, bool isPushed)
     {
         Start();
+        string[] servers = [Series.Gateway, One];
+        var pull = ColdPull("warm-up", Settings.HerdWarmUp.Mib, isPushed);
+        for (var i = 0; i < settings.Rounds(Settings.HerdWarmUp.Pulls); i++)
+        {
+            foreach (var server in servers) pull(server);
+        }
+        pull = ColdPull("herd", settings.BucketMib.Herd, isPushed);
+        Row.Alternate(series, [.. servers.Select(server => new Turn(
+            server, settings.Rounds(3), () => pull(server), IsWarmedUp: !settings.IsQuick))]);
+        NotePeak(series, Of(Series.Gateway));
+    }
+
+    /// <summary>A pull by a herd from one or three of the gateways, none of which has a copy.</summary>
+    private Func<string, Sample> ColdPull(string name, int mib, bool isPushed)
+    {
         // Content that is in the bucket already is not fetched from an upstream.
-        var blob = BlobOf(isPushed ? "herd" : "upstream", settings.BucketMib.Herd);
+        var blob = BlobOf(isPushed ? name : $"{name}-upstream", mib);
         var (manifest, digest) = (Requests.Manifest((blob.Digest, blob.Length)), "");
-        if (isPushed) Push(_gateways[0].Port, "herd", manifest, blob);
+        if (isPushed) Push(_gateways[0].Port, name, manifest, blob);
         else digest = PutUpstream(blob, manifest);
         var repository = isPushed ? Repository : "fast/bench/app";
-        Row.Alternate(series, [.. ((string[])[Series.Gateway, One]).Select(server => new Turn(
-            server, settings.Rounds(3), () => Pull(server), IsWarmedUp: !settings.IsQuick))]);
-        NotePeak(series, Of(Series.Gateway));
+        return Pull;
 
         Sample Pull(string server)
         {
@@ -87,7 +100,7 @@ internal sealed class BucketRows(Settings settings, Peers peers) : IDisposable
             foreach (var (_, _, at) in Of(server)) Requests.Purge(at, blob.Digest);
             // As each client does; and under a policy a gateway has no blob of an upstream that is not part of an admitted image.
             foreach (var (_, port, _) in Of(server))
-                Requests.Check(server, port, $"/v2/{repository}/manifests/{(isPushed ? "herd" : digest)}", Requests.DigestOf(manifest));
+                Requests.Check(server, port, $"/v2/{repository}/manifests/{(isPushed ? name : digest)}", Requests.DigestOf(manifest));
             var log = peers.LogLength;
             var sample = Loads.Pull(
                 [.. Of(server).Select(each => (each.Server, each.Port))], $"/v2/{repository}/blobs/{blob.Digest}", settings.Herd);

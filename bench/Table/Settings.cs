@@ -35,6 +35,15 @@ internal sealed class Settings
     public string Layouts { get; } = Environment.GetEnvironmentVariable("GATEWAY_BENCH_LAYOUTS")
         ?? Path.Combine(Path.GetTempPath(), "gateway-bench-layouts");
 
+    /// <summary>
+    /// Cold pulls of a gateway before the first one that counts, and the size of their blob. The runtime compiles a method again after 30
+    /// calls, and once more after another 30; some are called once a pull (docs/performance.md, "cold, first byte").
+    /// </summary>
+    public static (int Pulls, int Mib) WarmUp => (64, 16);
+
+    /// <summary>The same for a herd, whose 50 clients call them often enough.</summary>
+    public static (int Pulls, int Mib) HerdWarmUp => (16, 16);
+
     public int Rounds(int full) => IsQuick ? 1 : full;
 
     /// <summary>Sizes in MiB of the large, the middle, and the herd's blob.</summary>
