@@ -32,10 +32,14 @@ internal static class HoldsCommand
     {
         var reference = new Argument<string>("REFERENCE") { Description = "repository:tag." };
         var reason = new Option<string>("--reason") { Description = "Why; it is written to the audit log.", Required = true };
-        return AdminCommand.Create(verb, description, [reference, reason], async call =>
+        var digest = new Option<string?>("--digest")
+        {
+            Description = "What is held, as the list says: refuses if another push has replaced it since.",
+        };
+        return AdminCommand.Create(verb, description, [reference, digest, reason], async call =>
         {
             var result = await call.PostAsync(
-                $"holds/{verb}", new(call.Value(reference), call.Value(reason)!), AdminJson.Default.HoldRequest,
+                $"holds/{verb}", new(call.Value(reference), call.Value(reason)!, call.Value(digest)), AdminJson.Default.HoldRequest,
                 AdminJson.Default.HoldResult);
             return await call.WriteResultAsync(
                 result, AdminJson.Default.HoldResult, result.Problem,

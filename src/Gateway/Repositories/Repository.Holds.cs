@@ -45,12 +45,14 @@ internal sealed partial class Repository
     /// <summary>
     /// Releases a held push although the policy holds it, with the manifests below an index. Rules that refuse it still refuse it.
     /// </summary>
+    /// <param name="digest">The manifest that the caller has looked at; null when that does not matter.</param>
     /// <param name="reason">Why, in one line; it is noted with the manifest.</param>
     public async ValueTask<Answer<HeldPush>> ReleaseHeldAsync(
-        Caller caller, TagName tag, string reason, CancellationToken cancellationToken)
+        Caller caller, TagName tag, Digest? digest, string reason, CancellationToken cancellationToken)
     {
         if (RefuseChange<HeldPush>(caller, AccessActions.Admin) is { } refusal) return refusal;
         if (HeldAt(tag) is not { } held) return new Answer<HeldPush>.Absent(CacheHandling.Local);
+        if (RefuseOther(held, digest) is { } other) return other;
         if (await backing.ReadLinkedAsync(held.Digest, cancellationToken) is not { } manifest)
             return new Answer<HeldPush>.Absent(CacheHandling.Local);
         if (!backing.IsBuiltIn)
@@ -75,15 +77,25 @@ internal sealed partial class Repository
     }
 
     /// <summary>Ends the hold of a held push without releasing it. Its manifest stays until a collection removes it.</summary>
-    public async ValueTask<Answer<HeldPush>> DropHeldAsync(Caller caller, TagName tag, CancellationToken cancellationToken)
+    /// <param name="digest">The manifest that the caller has looked at; null when that does not matter.</param>
+    public async ValueTask<Answer<HeldPush>> DropHeldAsync(
+        Caller caller, TagName tag, Digest? digest, CancellationToken cancellationToken)
     {
         if (RefuseChange<HeldPush>(caller, AccessActions.Delete) is { } refusal) return refusal;
         if (HeldAt(tag) is not { } held) return new Answer<HeldPush>.Absent(CacheHandling.Local);
+        if (RefuseOther(held, digest) is { } other) return other;
         return await Changes.WriteAsync<HeldPush>(async () =>
             await backing.CommitAsync(Changes.Expire(held, backing.LiveOf(tag)).By(caller), cancellationToken) is CommitResult.Committed
                 ? new Answer<HeldPush>.Found(held, CacheHandling.Local)
                 : new Answer<HeldPush>.Superseded());
     }
+
+    // A pusher can replace a held push at any moment: nobody decides about a push that they did not see.
+    private Answer<HeldPush>.Invalid? RefuseOther(HeldPush held, Digest? seen) => seen is not { } digest || digest == held.Digest
+        ? null
+        : new(
+            RegistryErrorCode.DENIED,
+            $"expected the held push of {Name}:{held.Tag} to be {digest}, got {held.Digest}, which replaced it; look at that one");
 
     private HeldPush? HeldAt(TagName tag) =>
         backing.HeldPushes().Where(held => held.Tag.Equals(tag) && held.Expires > clock.GetUtcNow()).MaxBy(static held => held.Sequence);

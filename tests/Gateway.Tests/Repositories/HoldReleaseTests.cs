@@ -19,7 +19,7 @@ public sealed class HoldReleaseTests : HoldCases
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
 
-        var answer = await _rig.Repository.ReleaseHeldAsync(Chief, Tag, "the key is lost", default);
+        var answer = await _rig.Repository.ReleaseHeldAsync(Chief, Tag, null, "the key is lost", default);
 
         Assert.Equal(digest, Assert.IsType<Answer<HeldPush>.Found>(answer).Value.Digest);
         Assert.Equal((digest.ToString(), digest.ToString()), (await PullerSees("v1"), await PullerSees(digest.ToString())));
@@ -51,7 +51,7 @@ public sealed class HoldReleaseTests : HoldCases
     public async Task Release_survives_a_restart(bool kill)
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
-        await _rig.Repository.ReleaseHeldAsync(Chief, Tag, "tested by hand", default);
+        await _rig.Repository.ReleaseHeldAsync(Chief, Tag, null, "tested by hand", default);
 
         await _rig.RestartAsync(kill);
 
@@ -62,7 +62,7 @@ public sealed class HoldReleaseTests : HoldCases
     public async Task Release_is_for_one_manifest_and_ends_with_it()
     {
         var (digest, _) = await _rig.PushAsync("v1", "one");
-        await _rig.Repository.ReleaseHeldAsync(Chief, Tag, "tested by hand", default);
+        await _rig.Repository.ReleaseHeldAsync(Chief, Tag, null, "tested by hand", default);
         await _rig.PushAsync("v2", "two");
         Assert.Equal("Hidden", await PullerSees("v2"));
 
@@ -76,11 +76,26 @@ public sealed class HoldReleaseTests : HoldCases
     public async Task Release_does_not_lift_a_rule_that_refuses()
     {
         await _rig.PushAsync("v1", "one");
-        await _rig.Repository.ReleaseHeldAsync(Chief, Tag, "tested by hand", default);
+        await _rig.Repository.ReleaseHeldAsync(Chief, Tag, null, "tested by hand", default);
 
         _rig.Reload(_rig.Policy! with { Rules = [HoldRig.Rule(OnMissing.Deny)] });
 
         Assert.Equal("Hidden", await PullerSees("v1"));
+    }
+
+    [Fact]
+    public async Task Push_that_replaced_the_one_that_was_looked_at_is_neither_released_nor_dropped()
+    {
+        var (seen, _) = await _rig.PushAsync("v1", "one");
+        var (swapped, _) = await _rig.PushAsync("v1", "two");
+
+        var answer = await _rig.Repository.ReleaseHeldAsync(Chief, Tag, seen, "tested by hand", default);
+
+        Assert.Contains($"got {swapped}", Assert.IsType<Answer<HeldPush>.Invalid>(answer).Message, StringComparison.Ordinal);
+        Assert.IsType<Answer<HeldPush>.Invalid>(await _rig.Repository.DropHeldAsync(Chief, Tag, seen, default));
+        Assert.Equal(("Hidden", swapped.ToString()), (await PullerSees("v1"), await PusherSees("v1")));
+        Assert.Null(_rig.Volume.Pushed(_rig.Repository.Name).ReleaseOf(swapped));
+        Assert.IsType<Answer<HeldPush>.Found>(await _rig.Repository.ReleaseHeldAsync(Chief, Tag, swapped, "tested by hand", default));
     }
 
     [Fact]
@@ -90,10 +105,10 @@ public sealed class HoldReleaseTests : HoldCases
         await _rig.SignAsync(live);
         await _rig.PushAsync("v1", "two");
 
-        Assert.IsType<Answer<HeldPush>.Found>(await _rig.Repository.DropHeldAsync(Chief, Tag, default));
+        Assert.IsType<Answer<HeldPush>.Found>(await _rig.Repository.DropHeldAsync(Chief, Tag, null, default));
 
         Assert.Equal((live.ToString(), live.ToString()), (await PullerSees("v1"), await PusherSees("v1")));
-        Assert.IsType<Answer<HeldPush>.Absent>(await _rig.Repository.DropHeldAsync(Chief, Tag, default));
+        Assert.IsType<Answer<HeldPush>.Absent>(await _rig.Repository.DropHeldAsync(Chief, Tag, null, default));
     }
 
     [Fact]
@@ -102,10 +117,10 @@ public sealed class HoldReleaseTests : HoldCases
         await _rig.PushAsync("v1", "one");
 
         var pusher = new Caller("ci", AccessActions.Pull | AccessActions.Push);
-        Assert.IsType<Answer<HeldPush>.Invalid>(await _rig.Repository.ReleaseHeldAsync(pusher, Tag, "please", default));
+        Assert.IsType<Answer<HeldPush>.Invalid>(await _rig.Repository.ReleaseHeldAsync(pusher, Tag, null, "please", default));
         Assert.IsType<Answer<HeldPush>.Invalid>(
-            await _rig.Repository.ReleaseHeldAsync(pusher with { Rights = AccessActions.All }, Tag, "please", default));
-        Assert.IsType<Answer<HeldPush>.Invalid>(await _rig.Repository.DropHeldAsync(pusher, Tag, default));
+            await _rig.Repository.ReleaseHeldAsync(pusher with { Rights = AccessActions.All }, Tag, null, "please", default));
+        Assert.IsType<Answer<HeldPush>.Invalid>(await _rig.Repository.DropHeldAsync(pusher, Tag, null, default));
         Assert.Equal("Hidden", await PullerSees("v1"));
     }
 }

@@ -87,8 +87,11 @@ public sealed partial class ListenerConsoleTests
         _rig.Client.DefaultRequestHeaders.Authorization = new("Basic", login);
         try
         {
-            await PutAsync("live", "live");
-            var fields = new Dictionary<string, string> { ["repository"] = Graph, ["tag"] = "live", ["reason"] = "tested by hand" };
+            var live = await PutAsync("live", "live");
+            var fields = new Dictionary<string, string>
+            {
+                ["repository"] = Graph, ["tag"] = "live", ["digest"] = live.ToString(), ["reason"] = "tested by hand",
+            };
             Assert.Equal(200, await chief.PostAsync("/holds/release", fields));
             var image = await PutAsync("v1", "held");
             var child = await PutAsync("child", "child");

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using System.Text.RegularExpressions;
 using Gateway.Testing;
 using Gateway.Tests.Web;
 using Xunit;
@@ -166,7 +167,35 @@ public sealed partial class ListenerConsoleTests
         var hold = new Dictionary<string, string> { ["repository"] = new('x', 20_000), ["tag"] = "v1", ["reason"] = "tested" };
 
         Assert.Equal(400, await chief.PostAsync("/holds/release", hold));
-        hold = new() { ["repository"] = "held/app", ["tag"] = "v1", ["reason"] = new('x', 20_000) };
+        hold = new()
+        {
+            ["repository"] = "held/app", ["tag"] = "v1", ["digest"] = $"sha256:{new string('a', 64)}", ["reason"] = new('x', 20_000),
+        };
         Assert.Equal(400, await chief.PostAsync("/holds/drop", hold));
     }
+
+    [Fact]
+    public async Task Held_push_is_ended_only_if_it_is_the_one_that_the_page_showed()
+    {
+        using var chief = new Person(_rig.Url);
+        await chief.LogInAsync("chief", Password);
+        var hold = await HoldAsync(chief);
+        var other = new Dictionary<string, string>(hold) { ["digest"] = $"sha256:{new string('0', 64)}" };
+
+        Assert.Equal(409, await chief.PostAsync("/holds/release", other));
+        Assert.Equal(409, await chief.PostAsync("/holds/drop", other));
+        other.Remove("digest");
+        Assert.Equal(400, await chief.PostAsync("/holds/release", other));
+        Assert.Equal(200, await chief.PostAsync("/holds/release", hold));
+    }
+
+    // What the form on the page of the held push sends.
+    private static async Task<Dictionary<string, string>> HoldAsync(Person person) => new()
+    {
+        ["repository"] = "held/app", ["tag"] = "v1", ["reason"] = "tested by hand",
+        ["digest"] = HeldDigest().Match(await person.ReadAsync("/hold?repository=held/app&tag=v1")).Groups[1].Value,
+    };
+
+    [GeneratedRegex("name=\"digest\" value=\"(sha256:[0-9a-f]{64})\"")]
+    private static partial Regex HeldDigest();
 }

@@ -139,7 +139,7 @@ public sealed partial class ListenerConsoleTests : IAsyncLifetime
         await puller.LogInAsync("puller", Password);
         await pusher.LogInAsync("pusher", Password);
         await chief.LogInAsync("chief", Password);
-        var hold = new Dictionary<string, string> { ["repository"] = "held/app", ["tag"] = "v1", ["reason"] = "tested by hand" };
+        var hold = await HoldAsync(chief);
 
         Assert.Equal(409, await pusher.PostAsync("/holds/release", hold));
         Assert.Equal(409, await puller.PostAsync("/holds/drop", hold));

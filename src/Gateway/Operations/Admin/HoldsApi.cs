@@ -8,7 +8,8 @@ namespace Gateway.Operations;
 
 /// <param name="Reference"><c>repository:tag</c>.</param>
 /// <param name="Reason">Why, in one line; it is in the audit log, and noted with a released manifest.</param>
-internal sealed record HoldRequest(string Reference, string Reason);
+/// <param name="Digest">The manifest that must still be held; null when that does not matter.</param>
+internal sealed record HoldRequest(string Reference, string Reason, string? Digest = null);
 
 /// <param name="Digest">The manifest of the held push.</param>
 /// <param name="Problem">Why nothing was done; null if it was.</param>
@@ -50,12 +51,15 @@ internal sealed class HoldsApi(ICurrent<RepositoryRouter> current)
             return new(request.Reference, null, $"expected repository:tag, got '{Printable.Line(request.Reference, 120)}'");
         if (string.IsNullOrWhiteSpace(request.Reason) || request.Reason.Length > MaxReason)
             return new(request.Reference, null, $"expected a reason of 1 to {MaxReason} characters, got {request.Reason.Length}");
+        if (request.Digest is { } written && !Digest.TryParse(written, out _))
+            return new(request.Reference, null, $"expected a digest such as sha256:…, got '{Printable.Line(written, 120)}'");
+        Digest? held = request.Digest is { } known ? Digest.Parse(known) : null;
         if (current.Value.Route(name) is not { Repository: { } repository, CanonicalName: var canonical })
             return new(request.Reference, null, $"no repository {name}; run gateway repos to list repositories");
         var caller = callerOf(canonical);
         var answer = isRelease
-            ? await repository.ReleaseHeldAsync(caller, tag, request.Reason, cancellationToken)
-            : await repository.DropHeldAsync(caller, tag, cancellationToken);
+            ? await repository.ReleaseHeldAsync(caller, tag, held, request.Reason, cancellationToken)
+            : await repository.DropHeldAsync(caller, tag, held, cancellationToken);
         return answer switch
         {
             Answer<HeldPush>.Found { Value.Digest: var digest } => new(request.Reference, digest.ToString(), null),

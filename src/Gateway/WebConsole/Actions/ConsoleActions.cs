@@ -85,16 +85,18 @@ internal sealed class ConsoleActions(
 
     private async Task EndHoldAsync(HttpContext context, Visitor visitor, Form form, bool isRelease)
     {
-        var (repository, tag, reason) = (form["repository"], form["tag"], form["reason"]);
-        if (!RepositoryName.TryParse(repository, out _) || !TagName.TryParse(tag, out _) || reason.Length > HoldsApi.MaxReason)
+        var (repository, tag, digest, reason) = (form["repository"], form["tag"], form["digest"], form["reason"]);
+        // The page sends the digest that it shows: a push that replaced it since is not the one that the person decided about.
+        if (!RepositoryName.TryParse(repository, out _) || !TagName.TryParse(tag, out _) || !Digest.TryParse(digest, out _)
+            || reason.Length > HoldsApi.MaxReason)
         {
             await answers.SayAsync(context, visitor.Visit, Status400BadRequest, "Not done", [new(false,
-                $"Expected a repository, a tag, and a reason of at most {HoldsApi.MaxReason} characters, got something else.")],
+                $"Expected a repository, a tag, a digest, and a reason of at most {HoldsApi.MaxReason} characters, got something else.")],
                 new(visitor.Visit.To("/holds"), "Held pushes"));
             return;
         }
         var reference = $"{repository}:{tag}";
-        var result = await holds.EndAsync(visitor.Viewer.In, new(reference, reason), isRelease, context.RequestAborted);
+        var result = await holds.EndAsync(visitor.Viewer.In, new(reference, reason, digest), isRelease, context.RequestAborted);
         answers.Tell(
             context, visitor, isRelease ? "release" : "drop", result.Problem is null, repository, tag, result.Digest ?? "",
             result.Problem is null ? reason : $"{reason}: {result.Problem}");
