@@ -78,6 +78,41 @@ public sealed class PromotionTests : IAsyncLifetime
         Assert.True(await _rig.SeesBlobAsync(HoldRig.Puller, HoldRig.LayerOf("one")));
     }
 
+    /// <remarks>An administrator of the source decides about the source only (docs/console.md, "Held pushes").</remarks>
+    [Fact]
+    public async Task Release_by_hand_in_the_source_does_not_lift_the_rules_of_the_target()
+    {
+        var held = HoldRig.Rule(OnMissing.Quarantine);
+        _rig.Reload(_rig.Policy! with { Rules = [held with { Id = "stage", Repositories = ["stage/**"] }, held] });
+        var (digest, _) = await _rig.PushAsync("v1", "one", Stage);
+        var chief = new Caller("chief", AccessActions.All | AccessActions.Admin);
+        Assert.IsType<Answer<HeldPush>.Found>(await Stage.ReleaseHeldAsync(chief, V1, digest, "tested by hand", default));
+
+        var refused = Assert.IsType<Answer<PushedManifest>.Refused>(await PromoteAsync(digest));
+
+        Assert.Contains(refused.Decision.Verdict.Reasons, r => r.Code == ReasonCodes.SigNone);
+        Assert.Equal("Absent", await _rig.SeenAsync(HoldRig.Puller, "v1"));
+        Assert.Equal("Absent", await _rig.SeenAsync(HoldRig.Puller, digest.ToString()));
+    }
+
+    /// <remarks>The index stays in the source, so its signature would admit the image only until the next evaluation.</remarks>
+    [Fact]
+    public async Task Signature_of_an_index_that_is_not_promoted_does_not_admit_its_image()
+    {
+        var (child, _) = await _rig.PushAsync(null, "one", Stage);
+        var index = GateRig.Index(new Descriptor(
+            MediaTypes.OciManifest, child, _rig.Volume.Pushed(Stage.Name).ReadManifest(child)!.Bytes.Length));
+        await HoldRig.PutAsync(Stage, "v1", index, MediaTypes.OciIndex);
+        await _rig.SignAsync(Digest.Of(index), null, Stage);
+
+        Assert.IsType<Answer<PushedManifest>.Refused>(await PromoteAsync(child));
+        await _rig.SignAsync(child, null, Stage);
+        Assert.IsType<Answer<PushedManifest>.Found>(await PromoteAsync(child));
+
+        await _rig.RestartAsync(kill: false);
+        Assert.Equal(child.ToString(), await _rig.SeenAsync(HoldRig.Puller, "v1"));
+    }
+
     [Fact]
     public async Task Caller_without_pull_at_the_source_or_push_at_the_target_promotes_nothing()
     {

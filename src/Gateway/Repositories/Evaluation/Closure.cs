@@ -48,8 +48,11 @@ internal sealed class Closure
 
     public StoredManifest Manifest { get; }
 
-    /// <summary>The release of the manifest by an operator; null when there is none.</summary>
-    public ManifestRelease? Release => _backing.ReleaseOf(Manifest.Digest);
+    /// <summary>
+    /// The release of the manifest by an operator; null when there is none. A release in the source of a promotion is about the source
+    /// alone.
+    /// </summary>
+    public ManifestRelease? Release => _bindings.ReleaseOf(Manifest.Digest);
 
     /// <summary>See <see cref="PolicyInput.EvidenceFrom"/>.</summary>
     public RepositoryName? EvidenceFrom { get; set; }
@@ -232,6 +235,8 @@ internal sealed class Closure
     /// <summary>The indexes that name the manifest, and the indexes above those, up to the depth that the policy allows.</summary>
     private async ValueTask<ImmutableArray<(Digest, Manifest)>> ReadAboveAsync(CancellationToken cancellationToken)
     {
+        // A promotion leaves the indexes above in the source: what they admit would be refused at the next evaluation.
+        if (!ReferenceEquals(_backing, _bindings)) return [];
         var found = ImmutableArray.CreateBuilder<(Digest, Manifest)>();
         HashSet<Digest> seen = [.. Named];
         List<Digest> level = [.. Named];
