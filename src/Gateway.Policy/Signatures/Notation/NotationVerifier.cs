@@ -74,10 +74,15 @@ internal static class NotationVerifier
         if (!key.Verify(material.SignedBytes.Span, material.Signature.Span))
             throw Bad("the signature is not over this content by the key of the signing certificate");
         if (SigningChain.ProblemOf(chain) is { } wrong) throw Bad(wrong);
-        if (chain.Find(certificate => store.Revoked.Contains(Thumbprint(certificate))) is { } revoked)
+        if (RevokedIn(chain, store) is { } revoked)
             throw new RefusedException(
                 ReasonCodes.SigKeyRevoked, $"{Printable.Quote(revoked.Subject)} ({Thumbprint(revoked)[..12]}) is listed as revoked");
     }
+
+    private static X509Certificate2? RevokedIn(List<X509Certificate2> chain, NotationStoreOptions store) => store.Revoked.IsEmpty
+        ? null
+        : chain.Where((one, i) => SigningChain.ThumbprintsOf(one, chain[Math.Min(i + 1, chain.Count - 1)]).Any(store.Revoked.Contains))
+            .FirstOrDefault();
 
     // Runs every check, in the order of the notation tool. Problems that are only noted are part of the verdict.
     private static Checked Evaluate(Question question)

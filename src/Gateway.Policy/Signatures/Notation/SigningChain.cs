@@ -1,4 +1,5 @@
 using System.Formats.Asn1;
+using System.Numerics;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
@@ -82,6 +83,7 @@ internal static class SigningChain
         var (key, problem) = VerificationKey.Of(issuer);
         if (key is null) return $"is issued by {who}, whose key cannot be used: {problem}";
         var signed = Signed.Read(certificate.RawDataMemory);
+        if (!signed.StatesOneAlgorithm) return "states two signature algorithms";
         if (SchemeOf(signed.Algorithm) is not var (kind, hash))
             return $"is signed by {signed.Algorithm}, expected ECDSA, RSA (PKCS #1 v1.5) or Ed25519 with SHA-256, SHA-384 or SHA-512";
         return kind == key.Algorithm && key.Verify(signed.Content.Span, signed.Signature, hash) ? null : $"is not signed by {who}";
@@ -102,15 +104,62 @@ internal static class SigningChain
         _ => null,
     };
 
-    // Certificate, RFC 5280 §4.1: what is signed, by which scheme, and the signature.
-    private readonly record struct Signed(ReadOnlyMemory<byte> Content, string Algorithm, byte[] Signature)
+    /// <summary>
+    /// SHA-256 of a certificate in lower-case hex, in each form that it can have. Anyone can replace s by n - s in an ECDSA signature of
+    /// its issuer: the certificate stays valid, and its hash changes. All other bytes of a chain without problems are signed.
+    /// </summary>
+    public static IEnumerable<string> ThumbprintsOf(X509Certificate2 certificate, X509Certificate2 issuer)
     {
+        yield return Convert.ToHexStringLower(SHA256.HashData(certificate.RawDataMemory.Span));
+        using var key = issuer.GetECDsaPublicKey();
+        if (key is null) yield break;
+        var order = new BigInteger(key.ExportExplicitParameters(false).Curve.Order, isUnsigned: true, isBigEndian: true);
+        yield return Convert.ToHexStringLower(SHA256.HashData(Signed.Read(certificate.RawDataMemory).Mirrored(order)));
+    }
+
+    // Certificate, RFC 5280 §4.1: what is signed, by which scheme, and the signature.
+    private readonly record struct Signed(ReadOnlyMemory<byte> Content, ReadOnlyMemory<byte> Scheme, byte[] Signature)
+    {
+        public string Algorithm => new AsnReader(Scheme, AsnEncodingRules.DER).ReadSequence().ReadObjectIdentifier();
+
+        // RFC 5280 §4.1.1.2: the scheme beside the signature is the one in what is signed.
+        public bool StatesOneAlgorithm
+        {
+            get
+            {
+                var content = new AsnReader(Content, AsnEncodingRules.DER).ReadSequence();
+                if (content.PeekTag().TagClass == TagClass.ContextSpecific) content.ReadEncodedValue(); // the version
+                content.ReadEncodedValue(); // the serial number
+                return content.ReadEncodedValue().Span.SequenceEqual(Scheme.Span);
+            }
+        }
+
         public static Signed Read(ReadOnlyMemory<byte> der)
         {
             var certificate = new AsnReader(der, AsnEncodingRules.DER).ReadSequence();
-            var content = certificate.ReadEncodedValue();
-            var algorithm = certificate.ReadSequence().ReadObjectIdentifier();
-            return new(content, algorithm, certificate.ReadBitString(out _));
+            var (content, scheme) = (certificate.ReadEncodedValue(), certificate.ReadEncodedValue());
+            var signature = certificate.ReadBitString(out var unused);
+            certificate.ThrowIfNotEmpty();
+            return unused == 0 ? new(content, scheme, signature) : throw new AsnContentException("expected whole bytes, got bits");
+        }
+
+        public byte[] Mirrored(BigInteger order)
+        {
+            var numbers = new AsnReader(Signature, AsnEncodingRules.DER).ReadSequence();
+            var writer = new AsnWriter(AsnEncodingRules.DER);
+            using (writer.PushSequence())
+            {
+                writer.WriteEncodedValue(Content.Span);
+                writer.WriteEncodedValue(Scheme.Span);
+                var signature = new AsnWriter(AsnEncodingRules.DER);
+                using (signature.PushSequence())
+                {
+                    signature.WriteInteger(numbers.ReadInteger());
+                    signature.WriteInteger(order - numbers.ReadInteger());
+                }
+                writer.WriteBitString(signature.Encode());
+            }
+            return writer.Encode();
         }
     }
 }

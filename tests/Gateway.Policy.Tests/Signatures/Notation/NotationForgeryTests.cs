@@ -149,6 +149,9 @@ public sealed class NotationForgeryTests
             ReasonCodes.SigNoTrusted, "names a revocation service", new() { NamesCrl = true }),
         ["revoked leaf"] = () => Revoked(Notary.Leaf),
         ["revoked intermediate"] = () => Revoked(Notary.Between),
+        ["revoked leaf with the other signature of its issuer"] = () => Revoked(Notary.Leaf, Remade.OtherSignature(Notary.Leaf)),
+        ["certificate of two algorithms"] = () => Chain(
+            "two signature algorithms", Remade.OtherAlgorithm(Notary.Leaf), Notary.Between, Notary.Root),
     }.ToImmutableSortedDictionary();
 
     public static TheoryData<string> Names => [.. Forgeries.Keys];
@@ -208,11 +211,12 @@ public sealed class NotationForgeryTests
         return new(Evidence(notary.Envelope(headers)), notary.Trust(), code, why);
     }
 
-    private static Forged Revoked(X509Certificate2 certificate)
+    private static Forged Revoked(X509Certificate2 certificate, X509Certificate2? leaf = null)
     {
         var hex = Convert.ToHexStringLower(SHA256.HashData(certificate.RawData));
         return new(
-            Evidence(Notary.Envelope()), Notary.Trust(store: Notary.Store with { Revoked = [hex] }), ReasonCodes.SigKeyRevoked, hex[..12]);
+            Evidence(Notary.Envelope(null, null, leaf ?? Notary.Leaf, Notary.Between, Notary.Root)),
+            Notary.Trust(store: Notary.Store with { Revoked = [hex] }), ReasonCodes.SigKeyRevoked, "is listed as revoked");
     }
 
     // Signed as written, because JSON objects of .NET cannot contain a key twice.
