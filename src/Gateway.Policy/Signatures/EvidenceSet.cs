@@ -66,16 +66,22 @@ internal sealed class EvidenceSet
         return new(evidence.Key, found.ToImmutable(), isTruncated);
     }
 
-    // A signer with cosign 2 writes all earlier signatures again: each counts once, from when it was first seen.
+    // A signer with cosign 2 writes all earlier signatures again: each counts once, from when it was first seen. A copy that could not be
+    // read stands for none.
     private static List<EvidenceLayer> Distinct(IEnumerable<Evidence> evidence)
     {
         var layers = new List<EvidenceLayer>();
         var places = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var layer in evidence.SelectMany(EvidenceLayer.Of).OrderBy(static layer => layer.Position))
         {
-            if (places.TryAdd(layer.Content, layers.Count)) layers.Add(layer);
-            else if (layers[places[layer.Content]] is var same && layer.FirstSeen < same.FirstSeen)
-                layers[places[layer.Content]] = same with { FirstSeen = layer.FirstSeen };
+            if (places.TryAdd(layer.Content, layers.Count))
+            {
+                layers.Add(layer);
+                continue;
+            }
+            var same = layers[places[layer.Content]];
+            var first = layer.FirstSeen < same.FirstSeen ? layer.FirstSeen : same.FirstSeen;
+            layers[places[layer.Content]] = (same.Bytes is null ? layer : same) with { FirstSeen = first };
         }
         return layers;
     }

@@ -67,6 +67,17 @@ public sealed class EvidenceBudgetTests
     }
 
     [Fact]
+    public void Copy_of_a_signature_whose_layer_is_not_here_does_not_hide_the_signature()
+    {
+        var signature = SimpleSigning(Release);
+        var genuine = Tagged(Now.AddDays(-1), SimpleSigning(Stranger), signature);
+        var copy = Tagged(signature) with { Blobs = ImmutableDictionary<Digest, ReadOnlyMemory<byte>>.Empty };
+
+        Assert.True(Ask(Trust, copy, genuine).IsSatisfied);
+        Assert.True(Ask(Trust, genuine, copy).IsSatisfied);
+    }
+
+    [Fact]
     public void Missing_layer_is_reported_as_missing()
     {
         var evidence = Tagged(SimpleSigning(Release)) with { Blobs = ImmutableDictionary<Digest, ReadOnlyMemory<byte>>.Empty };

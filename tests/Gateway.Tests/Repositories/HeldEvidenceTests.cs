@@ -1,3 +1,5 @@
+using System.Text;
+using System.Text.Json.Nodes;
 using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Repositories;
@@ -9,6 +11,32 @@ namespace Gateway.Tests.Repositories;
 /// <summary>Evidence about held content: it is stored, and can be deleted only when nothing rests on it.</summary>
 public sealed class HeldEvidenceTests : HoldCases
 {
+    /// <remarks>The copy lists the layer first under a type that contains no signature. Anyone who may push can write it.</remarks>
+    [Fact]
+    public async Task Evidence_that_lists_a_layer_under_two_types_does_not_hide_the_signature_in_it()
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        await _rig.SignAsync(digest, _rig.WrongKey);
+        var own = JsonNode.Parse((await HoldRig.SignatureAsync(digest, _rig.Key, null, _rig.Repository)).Manifest)!;
+        var other = JsonNode.Parse((await HoldRig.SignatureAsync(digest, _rig.WrongKey, null, _rig.Repository)).Manifest)!;
+        var layer = own["layers"]![0]!;
+        var tag = $"sha256-{digest.Hex}.sig";
+        own["layers"] = new JsonArray(other["layers"]![0]!.DeepClone(), other["layers"]![0]!.DeepClone(), layer.DeepClone());
+        own["layers"]![1]!["annotations"]!["org.example"] = "second";
+        Assert.Equal(["v1"], Ok(await HoldRig.PutAsync(_rig.Repository, tag, Bytes(own))).Value.Promoted.Select(t => t.Value));
+        Assert.Equal(digest.ToString(), await PullerSees("v1"));
+
+        var costume = layer.DeepClone();
+        costume["mediaType"] = "text/spdx";
+        other["layers"] = new JsonArray(costume, layer.DeepClone());
+        Ok(await HoldRig.PutAsync(_rig.Repository, tag, Bytes(other)));
+        await _rig.RestartAsync(kill: false);
+
+        Assert.Equal(digest.ToString(), await PullerSees("v1"));
+
+        static byte[] Bytes(JsonNode manifest) => Encoding.UTF8.GetBytes(manifest.ToJsonString());
+    }
+
     [Fact]
     public async Task Junk_pushed_to_a_signature_tag_does_not_hide_the_signature()
     {

@@ -93,10 +93,10 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
     {
         var blobs = ImmutableDictionary.CreateBuilder<Digest, ReadOnlyMemory<byte>>();
         var isWhole = true;
-        foreach (var layer in manifest.Layers.DistinctBy(l => l.Digest).Take(EvidenceBudget.MaxSignatures))
+        var signed = manifest.Layers.Where(static layer => EvidenceTypes.HoldsSignature(layer.MediaType)).DistinctBy(static l => l.Digest);
+        foreach (var layer in signed.Take(EvidenceBudget.MaxSignatures))
         {
             var most = (int)Math.Min(EvidenceBudget.MaxBytesOf(layer), remaining);
-            if (EvidenceBudget.MaxBytesOf(layer) == 0) continue;
             isWhole &= layer.Size <= most;
             if (layer.Size > most || await ReadBlobAsync(layer.Digest, most, cancellationToken) is not { } bytes) continue;
             remaining -= bytes.Length;
