@@ -55,7 +55,13 @@ public sealed class PolicyEngine
 
     /// <summary>The facts that the rules need for this input. The facts of the input itself can be absent.</summary>
     public FactKinds Needs(PolicyInput input) =>
-        _rules.Aggregate(FactKinds.None, (needs, rule) => needs | rule.Needs(input));
+        _rules.Aggregate(_rules.Any(rule => HasExcepted(rule, input)) ? FactKinds.Above : FactKinds.None, (needs, rule) =>
+            needs | rule.Needs(input));
+
+    // An exception for an index is also one for what is below it, because clients request that by digest.
+    private bool HasExcepted(Rule rule, PolicyInput input) =>
+        _exceptions.Any(e => e.Rule == rule.Options.Id && !e.Digests.IsEmpty && Glob.IsMatch(e.Repositories, input.Repository.Value))
+        && rule.IsAsked(input);
 
     /// <summary>Evaluates one manifest with everything below it.</summary>
     public Verdict Evaluate(PolicyInput input)

@@ -96,6 +96,7 @@ internal sealed record RuleEvaluation(
         private static bool Covers(ExceptionOptions exception, Finding finding, RuleOptions rule, PolicyInput input) =>
             exception.Rule == rule.Id
             && Glob.IsMatch(exception.Repositories, input.Repository.Value)
-            && (exception.Digests.IsEmpty || exception.Digests.Contains(input.Digest) || exception.Digests.Contains(finding.Child));
+            && (exception.Digests.IsEmpty || exception.Digests.Contains(input.Digest) || exception.Digests.Contains(finding.Child)
+                || input.Facts.Above.Any(index => exception.Digests.Contains(index.Digest)));
     }
 }

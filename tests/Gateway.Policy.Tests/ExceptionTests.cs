@@ -74,6 +74,21 @@ public sealed class ExceptionTests
         Assert.True(Evaluate(Exception with { Digests = [input.Digest] }, input).Admits);
     }
 
+    /// <remarks>A client pulls the index by its tag, and then an image of it by digest.</remarks>
+    [Fact]
+    public void Exception_for_an_index_lets_clients_pull_what_is_below_it()
+    {
+        var index = Index(Wasm, Sif);
+        var pulled = Input(Wasm).With(facts => facts with { Above = [(DigestOf(index), index)] });
+        var exception = Exception with { Digests = [DigestOf(index)] };
+        var policy = PolicyOf(Types(), new RuleOptions { Id = "types", Require = new() { ArtifactTypes = true } });
+
+        Assert.True(Evaluate(exception, pulled).Admits);
+        Assert.False(Evaluate(exception).Admits);
+        Assert.Equal(FactKinds.Above, new PolicyEngine(policy with { Exceptions = [exception] }).Needs(pulled));
+        Assert.Equal(FactKinds.None, new PolicyEngine(policy with { Exceptions = [Exception] }).Needs(pulled));
+    }
+
     [Fact]
     public void Exception_lifts_an_implied_rule_and_never_the_limits_of_documents()
     {

@@ -45,13 +45,20 @@ internal sealed class EvidenceRequirement(WantedEvidence wanted) : IRequirement
     public void Check(Evaluation evaluation)
     {
         var input = evaluation.Input;
-        Digest[] images = evaluation.Manifest.IsIndex
-            ? [.. ImagesBelow.Of(input, evaluation.Digest, evaluation.Manifest).Select(static image => image.Digest)]
-            : [];
-        var check = Coverage.Check(wanted.Coverage, evaluation.Digest, images, IndexesAbove(evaluation), digest => Ask(evaluation, digest));
+        ListedImage[] images =
+            evaluation.Manifest.IsIndex ? [.. ImagesBelow.Of(input, evaluation.Digest, evaluation.Manifest)] : [];
+        var later = wanted.Coverage is IndexCoverage.Children or IndexCoverage.Both ? images.Where(IsLater).ToDictionary(ByDigest) : [];
+        var check = Coverage.Check(
+            wanted.Coverage, evaluation.Digest, [.. images.Select(ByDigest)], IndexesAbove(evaluation),
+            digest => later.ContainsKey(digest) ? new(null, "evaluated when it is requested", []) : Ask(evaluation, digest));
         evaluation.ChangesAt(wanted.StaleAt);
         if (check.Code is { } code) evaluation.Findings.Add(Missing(code, check, evaluation));
     }
+
+    private static Digest ByDigest(ListedImage image) => image.Digest;
+
+    // An upstream's image that nobody has requested: a request for it is evaluated by itself, as for every other requirement.
+    private static bool IsLater(ListedImage image) => !image.IsHere && MediaTypes.IsManifest(image.Entry!.MediaType);
 
     /// <summary>The indexes of the repository that name the manifest.</summary>
     public static Digest[] IndexesAbove(Evaluation evaluation)

@@ -121,6 +121,26 @@ public sealed class EvidenceTests
         Assert.Equal(admitted, Engine(Covering(coverage)).Evaluate(Having(Question(index, Amd, Arm), evidence)).Admits);
     }
 
+    /// <remarks>The index of an upstream, whose images come when clients ask for them.</remarks>
+    [Theory]
+    [InlineData(IndexCoverage.Children, "amd", true)]
+    [InlineData(IndexCoverage.Children, "", true)]
+    [InlineData(IndexCoverage.Children, "arm", false)]
+    [InlineData(IndexCoverage.Both, "index amd", true)]
+    [InlineData(IndexCoverage.Both, "amd", false)]
+    [InlineData(IndexCoverage.Either, "amd", false)]
+    public void Image_that_is_not_here_yet_is_evaluated_when_it_comes(IndexCoverage coverage, string whose, bool admitted)
+    {
+        var platform = new Platform("linux", "amd64", null);
+        var index = Index(Amd, Arm);
+        index = index with { Children = [.. index.Children.Select(entry => entry with { Platform = platform })] };
+        var all = new Dictionary<string, Manifest> { ["index"] = index, ["amd"] = Amd, ["arm"] = Arm };
+        var evidence = whose.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(name => (all[name], SignatureOf(all[name], Key)));
+        var here = whose.Length == 0 ? Question(index) : Question(index, Amd);
+
+        Assert.Equal(admitted, Engine(Covering(coverage)).Evaluate(Having(here, [.. evidence])).Admits);
+    }
+
     [Fact]
     public void Fix_for_unsigned_images_of_an_index_signs_all_of_them()
     {
