@@ -65,6 +65,19 @@ public sealed class TimeStampTests
     }
 
     [Fact]
+    public void Other_certificates_in_a_time_stamp_are_not_checked_in_place_of_its_own()
+    {
+        var root = Pinning(Sigstore.Stamper.Root.RawData);
+        var coder = new TestStamper(
+            TestSigstore.Issued.AddYears(-1), TimeSpan.FromDays(400), [Certificates.CodeSigning], Sigstore.Stamper.Root);
+        var stranger = new TestStamper(TestSigstore.Issued.AddYears(-1), TimeSpan.FromDays(400));
+
+        Assert.Null(Verify(coder.Stamp(Content, TestSigstore.Signed, also: Sigstore.Stamper.Certificate), root: root).Time);
+        Assert.Null(Verify(stranger.Stamp(Content, TestSigstore.Signed, also: Sigstore.Stamper.Certificate), root: root).Time);
+        Assert.NotNull(Verify(Sigstore.Stamper.Stamp(Content, TestSigstore.Signed, also: stranger.Certificate), root: root).Time);
+    }
+
+    [Fact]
     public void Time_stamp_outside_the_validity_of_its_certificate_is_refused()
     {
         var brief = new TestStamper(TestSigstore.Issued.AddDays(-2), TimeSpan.FromDays(1));

@@ -29,7 +29,9 @@ internal sealed class TestStamper
     public X509Certificate2 Certificate { get; }
 
     /// <summary>A TimeStampResp over the bytes.</summary>
-    public byte[] Stamp(byte[] content, DateTimeOffset time, bool embed = true, int status = 0, bool sha1 = false)
+    /// <param name="also">A further certificate in the stamp, which nobody signed to be there.</param>
+    public byte[] Stamp(
+        byte[] content, DateTimeOffset time, bool embed = true, int status = 0, bool sha1 = false, X509Certificate2? also = null)
     {
         var cms = new SignedCms(new ContentInfo(new Oid("1.2.840.113549.1.9.16.1.4"), Info(content, time, sha1)));
         var signer = new CmsSigner(Certificate)
@@ -39,6 +41,7 @@ internal sealed class TestStamper
         };
         signer.SignedAttributes.Add(new AsnEncodedData(new Oid("1.2.840.113549.1.9.16.2.47"), SigningCertificate()));
         cms.ComputeSignature(signer);
+        if (also is not null) cms.AddCertificate(also);
         var writer = new AsnWriter(AsnEncodingRules.DER);
         using (writer.PushSequence())
         {
