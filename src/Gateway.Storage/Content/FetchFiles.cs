@@ -7,7 +7,8 @@ namespace Gateway.Storage;
 
 /// <summary>
 /// <c>gateway/fetches/</c>: the growing files of running fetches. A fetch can resume from the part of an interrupted one, as far as the
-/// part is contiguous. If bytes were written after a gap, a plan beside the part records its contiguous length.
+/// part is contiguous. If bytes were written after a gap, a plan beside the part records its contiguous length. Copies of content in a
+/// bucket have files of their own: what an upstream sends never gets into a copy that was checked.
 /// </summary>
 public sealed class FetchFiles
 {
@@ -17,7 +18,9 @@ public sealed class FetchFiles
     private readonly Eviction _eviction;
     private readonly ContentFiles _cached;
     private readonly Durability _durability;
-    private readonly ConcurrentDictionary<Digest, FetchFile> _open = new();
+
+    // By path. While readers still hold the file of a fetch that has ended, the next fetch opens the same path.
+    private readonly ConcurrentDictionary<string, FetchFile> _open = new(StringComparer.Ordinal);
 
     internal FetchFiles(
         string folder, CacheRoom room, VolumeHealth health, Eviction eviction, ContentFiles cached, Durability durability) =>
@@ -25,32 +28,35 @@ public sealed class FetchFiles
 
     /// <summary>
     /// Opens the part of this digest, new or from an interrupted fetch. Null when there is no room for <paramref name="size"/> bytes, if
-    /// the size is known. At most one part is open per digest and kind of caller; the caller ensures that.
+    /// the size is known. One fetch of a digest writes at a time; the caller ensures that.
     /// </summary>
-    public FetchFile? Open(Digest digest, long? size)
+    public FetchFile? Open(Digest digest, long? size) => Open(digest, PartOf(digest), size, EarlierLength(digest));
+
+    /// <summary>
+    /// Opens the file of a copy from a bucket, new or from an interrupted copy; null as <see cref="Open(Digest, long?)"/>, and while a
+    /// fetch from an upstream brings the same bytes: a pushed repository and an upstream's can be asked for the same digest.
+    /// </summary>
+    internal FetchFile? OpenBeside(Digest digest, long size)
     {
-        var path = PartOf(digest);
-        var earlier = EarlierLength(digest);
+        if (_open.ContainsKey(PartOf(digest))) return null;
+        Disk.RemoveLink(CopyOf(digest));
+        return Open(digest, CopyOf(digest), size, Disk.LengthOf(CopyOf(digest)) ?? 0);
+    }
+
+    private FetchFile? Open(Digest digest, string path, long? size, long earlier)
+    {
         if (!HasRoomFor(size ?? 0, earlier)) return null;
         try
         {
             var handle = File.OpenHandle(
                 path, earlier > 0 ? FileMode.Open : FileMode.Create, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-            var file = new FetchFile(this, digest, handle, earlier);
-            _open[digest] = file;
-            return file;
+            return _open[path] = new FetchFile(this, digest, path, handle, earlier);
         }
         catch (IOException e) when (Posix.SaysFull(e))
         {
             return null;
         }
     }
-
-    /// <summary>
-    /// Opens the part of a digest as <see cref="Open"/> does; null also while a fetch from an upstream has it open: a pushed repository and
-    /// an upstream's can be asked for the same digest.
-    /// </summary>
-    internal FetchFile? OpenBeside(Digest digest, long size) => _open.ContainsKey(digest) ? null : Open(digest, size);
 
     /// <summary>
     /// Whether content of this size can be stored now. Evicts cached content if too few bytes are free and that frees enough.
@@ -82,7 +88,7 @@ public sealed class FetchFiles
     {
         foreach (var part in Disk.FilesIn(_folder))
         {
-            var isOpen = _open.Keys.Any(d => part.StartsWith(Stem(d), StringComparison.Ordinal));
+            var isOpen = _open.Values.Any(file => part.StartsWith(Stem(file.Digest), StringComparison.Ordinal));
             if (!isOpen && Disk.Find(part) is { Written: var written } && written < now.AddDays(-1)) File.Delete(part);
         }
     }
@@ -90,43 +96,50 @@ public sealed class FetchFiles
     /// <summary>Moves a flushed part into the cached root. Throws <see cref="IOException"/> when no room can be made for it.</summary>
     internal void Publish(FetchFile file, long length)
     {
-        _eviction.Publish(file.Digest, length, () => _cached.Take(PartOf(file.Digest), file.Digest));
+        _eviction.Publish(file.Digest, length, () => _cached.Take(file.Path, file.Digest));
     }
 
-    internal void Discard(Digest digest)
+    internal void Discard(FetchFile file) => Discard(file.Digest, file.Path);
+
+    private void Discard(Digest digest, string path)
     {
-        File.Delete(PartOf(digest));
-        File.Delete(PlanOf(digest));
+        File.Delete(path);
+        if (path == PartOf(digest)) File.Delete(PlanOf(digest));
     }
 
-    internal void Reserve(FetchFile file, long size) => Posix.Reserve(file.Handle, PartOf(file.Digest), size);
+    internal static void Reserve(FetchFile file, long size) => Posix.Reserve(file.Handle, file.Path, size);
 
-    internal void Flush(FetchFile file) => _durability.Flush(file.Handle, PartOf(file.Digest));
+    internal void Flush(FetchFile file) => _durability.Flush(file.Handle, file.Path);
 
-    /// <summary>Bytes of a part that no running fetch uses; 0 when there is none.</summary>
-    public long LengthOf(Digest digest) => _open.ContainsKey(digest) ? 0 : Disk.LengthOf(PartOf(digest)) ?? 0;
+    /// <summary>Bytes of a part and of a copy that nothing writes now; 0 when there is none.</summary>
+    public long LengthOf(Digest digest) => Unused(digest).Sum(static path => Disk.LengthOf(path) ?? 0);
 
-    /// <summary>Purges a part that no running fetch uses, for the operator.</summary>
+    /// <summary>Purges a part and a copy that nothing writes now, for the operator.</summary>
     public void Remove(Digest digest)
     {
-        if (!_open.ContainsKey(digest)) Discard(digest);
+        foreach (var path in Unused(digest)) Discard(digest, path);
     }
+
+    private IEnumerable<string> Unused(Digest digest) =>
+        ((string[])[PartOf(digest), CopyOf(digest)]).Where(path => !_open.ContainsKey(path));
 
     internal SafeFileHandle OpenPlan(Digest digest) => File.OpenHandle(PlanOf(digest), FileMode.Create, FileAccess.ReadWrite);
 
     internal void ForgetPlan(Digest digest) => File.Delete(PlanOf(digest));
 
-    internal void Closed(FetchFile file) => _open.TryRemove(new(file.Digest, file));
+    internal void Closed(FetchFile file) => _open.TryRemove(new(file.Path, file));
 
     private string Stem(Digest digest) => $"{_folder}/{digest.AlgorithmName}-{digest.Hex}.";
 
     private string PartOf(Digest digest) => Stem(digest) + "part";
 
+    private string CopyOf(Digest digest) => Stem(digest) + "copy";
+
     private string PlanOf(Digest digest) => Stem(digest) + "plan";
 }
 
 /// <summary>One growing file. It has one writer, and many concurrent readers of the bytes that are already written.</summary>
-public sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle handle, long earlierLength) : IAsyncDisposable
+public sealed class FetchFile(FetchFiles files, Digest digest, string path, SafeFileHandle handle, long earlierLength) : IAsyncDisposable
 {
     /// <summary>
     /// Bytes per piece of writeback behind the writer. It keeps the flush at the end short, so that the flush delays no other request
@@ -139,6 +152,9 @@ public sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle ha
 
     /// <summary>The digest of the content that is fetched.</summary>
     public Digest Digest { get; } = digest;
+
+    /// <summary>The path of the file.</summary>
+    internal string Path { get; } = path;
 
     /// <summary>The handle for reads by <see cref="RandomAccess"/> and by sendfile.</summary>
     public SafeFileHandle Handle { get; } = handle;
@@ -157,7 +173,7 @@ public sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle ha
         {
             try
             {
-                files.Reserve(this, size);
+                FetchFiles.Reserve(this, size);
             }
             catch (IOException e)
             {
@@ -232,7 +248,7 @@ public sealed class FetchFile(FetchFiles files, Digest digest, SafeFileHandle ha
     }
 
     /// <summary>Removes the part because its content is wrong. Readers that hold the handle can still read it.</summary>
-    public void Discard() => files.Discard(Digest);
+    public void Discard() => files.Discard(this);
 
     /// <summary>
     /// Closes the file when its last reader does. A part that is neither published nor discarded stays for a later fetch.

@@ -70,6 +70,28 @@ public sealed partial class LocalCopyTests
     }
 
     [Fact]
+    public async Task Upstream_that_sends_wrong_bytes_of_the_same_digest_changes_no_copy_that_was_checked()
+    {
+        var opens = 0;
+        _choose = call => call.Verb != BucketVerb.Open ? Fault.None : Interlocked.Increment(ref opens) switch
+        {
+            1 => Fault.Cut,
+            2 => Fault.Delayed,
+            _ => Fault.None,
+        };
+        var reading = ReadAsync(0);
+        await UntilAsync(() => opens == 2, "the copy asks for the rest");
+        // The bucket did not say that it has the content, so an upstream that vouches for it is asked too.
+        await using var fetch = _rig.Volume.Fetches.Open(Blob, Bytes.Length)!;
+        fetch.Write(0, new byte[Bytes.Length]);
+        _gate.SetResult();
+        Assert.Equal(Bytes, await reading);
+        await CopiedAsync();
+        fetch.Write(0, new byte[Bytes.Length]);
+        Assert.Equal(Bytes, await File.ReadAllBytesAsync(Copy));
+    }
+
+    [Fact]
     public async Task Answer_says_whether_a_blob_came_from_the_bucket()
     {
         var repository = _rig.Volume.Pushed(VolumeRig.Name);
