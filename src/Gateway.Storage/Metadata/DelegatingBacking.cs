@@ -26,7 +26,7 @@ public abstract class DelegatingBacking(IBacking inner) : IBacking
     public virtual ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken) =>
         inner.OpenBlobAsync(digest, use, cancellationToken);
 
-    public ValueTask<Uri?> RedirectAsync(Digest digest, CancellationToken cancellationToken) =>
+    public virtual ValueTask<Uri?> RedirectAsync(Digest digest, CancellationToken cancellationToken) =>
         inner.RedirectAsync(digest, cancellationToken);
 
     public virtual void Requested(Digest digest, Result<StoredManifest> result) => inner.Requested(digest, result);

@@ -115,4 +115,70 @@ public sealed class SharedOutageTests : IAsyncLifetime
         Assert.Contains("a flush failed", refused.Message, StringComparison.Ordinal);
         Assert.Equal(kept, await VolumeRig.LiveAsync(unchanged, "v1"));
     }
+
+
+    [Fact]
+    public async Task Push_of_another_gateway_is_seen_at_once_by_one_whose_own_push_was_not_stored()
+    {
+        var refuses = false;
+        var here = await ReplicaAsync(
+            new FaultyBucket(_bucket, call => refuses && call is { Verb: BucketVerb.Put, Key: "gateway/heads/team/app/_head" }
+                ? Fault.Unavailable
+                : Fault.None),
+            new AdvancedClock());
+        var there = Of(await ReplicaAsync());
+        var digest = await VolumeRig.PushAsync(there, "v1", "text");
+        Assert.Equal(digest, await VolumeRig.LiveAsync(Of(here), "v1"));
+        refuses = true;
+        await Assert.ThrowsAsync<StoreReadOnlyException>(
+            () => Of(here).CommitAsync(new([new Operation.SetLive(TagName.Parse("v2"), digest)]), default).AsTask());
+
+        var newer = await VolumeRig.PushAsync(there, "v1", "newer");
+
+        var found = Assert.IsType<Result<TagState>.Found>(await Of(here).ResolveAsync(TagName.Parse("v1"), default));
+        Assert.Equal((newer, ForwardReason.None), (found.Value.Live, found.Handling.Forward));
+    }
+
+
+    [Fact]
+    public async Task Large_blob_that_the_disk_has_is_sent_by_the_gateway_and_not_redirected_while_the_bucket_is_away()
+    {
+        var (isAway, clock) = (false, new AdvancedClock());
+        var faulty = new FaultyBucket(_bucket, _ => isAway ? Fault.Unavailable : Fault.None);
+        var rig = await VolumeRig.OpenAsync(
+            clock, copies => new BucketContents(faulty, "", copies, TimeProvider.System) { Redirects = true },
+            new SharedStore(faulty, "", TimeSpan.FromMinutes(10)));
+        _rigs.Add(rig);
+        var digest = await VolumeRig.PushBlobAsync(Of(rig), new byte[5 << 20]);
+        Assert.NotNull(await Of(rig).RedirectAsync(digest, default));
+        await Patience.UntilAsync(
+            () => Task.FromResult(File.Exists(rig.Volume.CachedRoot.Data(digest))), () => "the pushed blob is on the disk");
+        isAway = true;
+        clock.Advance(TimeSpan.FromSeconds(2));
+
+        var found = Assert.IsType<Result<IContent>.Found>(await Of(rig).OpenBlobAsync(digest, BlobUse.Whole, default));
+        await using var content = found.Value;
+
+        Assert.Null(await Of(rig).RedirectAsync(digest, default));
+        // What the gateway remembers of the bucket is a minute old at most.
+        (rig.Volume.Content.Of(Lifetime.Pushed) as BucketContents)!.Forget();
+        Assert.Null(await rig.Volume.Pushed(VolumeRig.Name).RedirectAsync(digest, default));
+    }
+
+
+    /// <summary>As a repository whose state was not in memory any more.</summary>
+    [Fact]
+    public async Task Repository_that_was_not_used_since_the_start_is_served_when_the_bucket_goes_away_after_a_list()
+    {
+        var isAway = false;
+        var rig = await ReplicaAsync(new FaultyBucket(_bucket, _ => isAway ? Fault.Unavailable : Fault.None), new AdvancedClock());
+        var digest = await VolumeRig.PushAsync(Of(rig), "v1", "text");
+        await rig.RestartAsync();
+        await rig.Volume.Repositories.ListAgainAsync(default);
+        isAway = true;
+
+        var stale = Assert.IsType<Result<TagState>.Found>(await Of(rig).ResolveAsync(TagName.Parse("v1"), default));
+
+        Assert.Equal((digest, ForwardReason.Stale), (stale.Value.Live, stale.Handling.Forward));
+    }
 }

@@ -107,13 +107,22 @@ internal sealed partial class BucketContents : IContentStore
 
     /// <summary>
     /// An address of large content, for a client without credentials; null for content that the gateway sends itself, as what it does not
-    /// find.
+    /// find, and what its disk may have while the bucket does not answer.
     /// </summary>
     /// <param name="size">See <see cref="FindAsync"/>.</param>
-    public async ValueTask<Uri?> RedirectAsync(Digest digest, long size, CancellationToken cancellationToken) =>
-        await FindAsync(digest, size, cancellationToken) >= RedirectedFrom
-            ? await _bucket.SignAsync(Data(digest), RedirectedFor, "application/octet-stream", cancellationToken)
-            : null;
+    public async ValueTask<Uri?> RedirectAsync(Digest digest, long size, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await FindAsync(digest, size, cancellationToken) >= RedirectedFrom
+                ? await _bucket.SignAsync(Data(digest), RedirectedFor, "application/octet-stream", cancellationToken)
+                : null;
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
 
     /// <summary>What the bucket has under a digest; null when nothing. Absence is never believed without asking.</summary>
     private async ValueTask<ObjectFacts?> FactsAsync(Digest digest, CancellationToken cancellationToken)

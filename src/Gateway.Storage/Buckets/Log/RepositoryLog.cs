@@ -26,11 +26,9 @@ internal sealed partial class RepositoryLog(LogObjects objects, ILogState state,
     private TaskCompletionSource? _readers;
     private bool _isRunning;
     private long _validatedAt;
-    private long _listedAt;
     private Failed? _failure;
 
     private sealed record Failed(Exception Why, long At);
-
     private sealed record Pending(Guid Id, Change Change, TaskCompletionSource<CommitResult> Done);
 
     /// <summary>Keeps distribution's layout up to date; null for no such layout.</summary>
@@ -42,6 +40,9 @@ internal sealed partial class RepositoryLog(LogObjects objects, ILogState state,
     /// <summary>Is called after changes of this replica were made; must return at once. Null for nothing.</summary>
     public Action? Made { get; init; }
 
+    /// <summary>When the list began that last showed a head with this ETag, as a time stamp; 0 when none did. Null without lists.</summary>
+    public Func<string?, long>? ListedAt { get; init; }
+
     /// <summary>How long ago the read began that last showed the copy to be up to date; null when none did.</summary>
     public TimeSpan? SinceValidated =>
         Volatile.Read(ref _validatedAt) is var at && at == 0 ? null : clock.Time.GetElapsedTime(at);
@@ -51,7 +52,7 @@ internal sealed partial class RepositoryLog(LogObjects objects, ILogState state,
     /// older than that, so it says only that the copy can be served while the bucket is away.
     /// </summary>
     public TimeSpan? SinceKnown =>
-        Math.Max(Volatile.Read(ref _validatedAt), Volatile.Read(ref _listedAt)) is var at && at == 0 ? null : clock.Time.GetElapsedTime(at);
+        Math.Max(Volatile.Read(ref _validatedAt), ListedAt?.Invoke(ETag) ?? 0) is var at && at == 0 ? null : clock.Time.GetElapsedTime(at);
 
     /// <summary>Whether the last read failed, however long ago.</summary>
     public bool IsInDoubt => Volatile.Read(ref _failure) is not null;
@@ -98,9 +99,6 @@ internal sealed partial class RepositoryLog(LogObjects objects, ILogState state,
     /// <summary>Notes that a read failed, or took too long.</summary>
     public void Doubt(Exception why) => Volatile.Write(ref _failure, new(why, clock.Time.GetTimestamp()));
 
-    /// <summary>Notes that a list, which began at this time stamp, has the head that is applied here.</summary>
-    public void Listed(long began) => Volatile.Write(ref _listedAt, began);
-
     private void Start()
     {
         if (_isRunning) return;
@@ -133,10 +131,11 @@ internal sealed partial class RepositoryLog(LogObjects objects, ILogState state,
     /// <summary>Validates for the readers, then makes the changes. Returns the head that is known afterwards.</summary>
     private async Task<KnownHead?> TurnAsync(TaskCompletionSource? readers, List<Pending> changes, KnownHead? known)
     {
+        var isRead = false;
         try
         {
             if (readers is not null || known is null) known = await RefreshAsync(known, isHeadNeeded: changes.Count > 0);
-            _failure = null;
+            (_failure, isRead) = (null, true);
             readers?.TrySetResult();
             if (changes.Count == 0) return known;
             var began = clock.Time.GetTimestamp();
@@ -146,7 +145,8 @@ internal sealed partial class RepositoryLog(LogObjects objects, ILogState state,
         }
         catch (Exception e)
         {
-            Doubt(e);
+            // A write that was refused, or is not known to be done, says nothing about reads.
+            if (!isRead || e is CopyUnwrittenException or not (StoreReadOnlyException or BucketException { IsDenied: true })) Doubt(e);
             readers?.TrySetException(e);
             // Each request reports it.
             _ = readers?.Task.Exception;

@@ -22,6 +22,7 @@ internal sealed class SharedLogs(
     private readonly LinkMirror _mirror = new(shared.Bucket, shared.Prefix);
     private readonly ConcurrentDictionary<Task, bool> _writing = [];
     private CollectionGate? _gate;
+    private volatile ListedHeads? _listed;
 
     /// <summary>Keeps what this gateway uses from the collections of all gateways.</summary>
     public CollectionGate Gate => LazyInitializer.EnsureInitialized(ref _gate, () => new(Collections, uses.IsNoted, forget))!;
@@ -33,6 +34,11 @@ internal sealed class SharedLogs(
 
     /// <summary>Receives the name of each repository that this gateway has changed; must return at once. Null for nothing.</summary>
     public Action<string>? Changed { get; set; }
+
+    /// <summary>
+    /// Notes the last list of all heads. It is kept here and not by each log: a log that is not in use is not in memory.
+    /// </summary>
+    public void Listed(ListedHeads heads) => _listed = heads;
 
     public RepositoryLog Of(StoredRepository repository) => repository.State.LogOrMake(() => Make(repository));
 
@@ -54,6 +60,9 @@ internal sealed class SharedLogs(
             Gate = Gate,
             Mirror = new(_mirror, objects, Started, logger),
             Made = () => Changed?.Invoke(repository.Path),
+            ListedAt = etag => _listed is { } heads && etag is not null && heads.ETags.GetValueOrDefault(repository.Path) == etag
+                ? heads.Began
+                : 0,
             Adopt = async () =>
             {
                 // Content can be copied to the bucket, or distribution can store some, at any time.
@@ -103,3 +112,8 @@ internal sealed class SharedLogs(
         }
     }
 }
+
+/// <summary>A list of all heads.</summary>
+/// <param name="ETags">By the name of the repository.</param>
+/// <param name="Began">The time stamp at which it began.</param>
+internal sealed record ListedHeads(IReadOnlyDictionary<string, string> ETags, long Began);

@@ -130,13 +130,14 @@ internal sealed class SharedPoll : IAsyncDisposable
     {
         var began = _clock.GetTimestamp();
         var heads = LogObjects.HeadsPrefix(Shared.Prefix);
-        var changed = new List<(RepositoryName Name, string ETag)>();
+        var (listed, changed) = (new Dictionary<string, string>(StringComparer.Ordinal), new List<(RepositoryName Name, string ETag)>());
         await foreach (var found in Shared.Bucket.ListAsync(heads, null, cancellationToken))
         {
             if (!RepositoryName.TryParse(LogObjects.NameOf(found.Key, Shared.Prefix), out var name)) continue;
+            listed[name.Value] = found.Facts.ETag;
             if (_seen.GetValueOrDefault(name.Value) != found.Facts.ETag) changed.Add((name, found.Facts.ETag));
-            else if (_logs.Of(_repositories.Pushed(name)) is var log && log.ETag == found.Facts.ETag) log.Listed(began);
         }
+        _logs.Listed(new(listed, began));
         var failed = new ConcurrentDictionary<string, Exception>(StringComparer.Ordinal);
         if (await TryLookAsync(cancellationToken) is { } unread) failed[""] = unread;
         await Parallel.ForEachAsync(

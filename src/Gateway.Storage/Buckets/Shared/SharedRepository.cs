@@ -56,6 +56,10 @@ internal sealed class SharedRepository(StoredRepository inner, RepositoryLog log
             ? HeadAsync(digest, use, cancellationToken)
             : AskAsync(Recent, () => inner.OpenBlobAsync(digest, use, cancellationToken), cancellationToken);
 
+    // While the bucket does not answer, the disk of this gateway may have the blob.
+    public override ValueTask<Uri?> RedirectAsync(Digest digest, CancellationToken cancellationToken) =>
+        log.IsInDoubt ? default : inner.RedirectAsync(digest, cancellationToken);
+
     // A pusher relies on the answer for the grace time.
     private async ValueTask<Result<IContent>> HeadAsync(Digest digest, BlobUse use, CancellationToken cancellationToken)
     {
