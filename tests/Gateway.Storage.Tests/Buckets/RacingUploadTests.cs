@@ -99,4 +99,32 @@ public sealed class RacingUploadTests : IAsyncLifetime
         await _two.Volume.Uploads.PlaceAsync(upload.Id, digest, default);
         Assert.Equal(bytes, (await _bucket.ReadAsync(DataOf(digest), 1 << 20, null, default)).Bytes.ToArray());
     }
+
+
+    [Fact]
+    public async Task Chunks_of_a_long_upload_are_removed_many_at_a_time_while_the_client_waits()
+    {
+        const int Part = 128 * 1024;
+        var memory = new MemoryBucket(minPart: 2048);
+        var (gate, removing) = (new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), 0);
+        var slow = new FaultyBucket(
+            memory,
+            call =>
+            {
+                if (call.Verb != BucketVerb.Delete || call.Key.EndsWith("/session", StringComparison.Ordinal)) return Fault.None;
+                Interlocked.Increment(ref removing);
+                return Fault.Delayed;
+            },
+            () => new(gate.Task));
+        await using var rig = await VolumeRig.OpenAsync(
+            openPushed: copies => new BucketContents(slow, "", copies, TimeProvider.System, partBytes: Part));
+
+        var pushing = VolumeRig.PushBlobAsync(rig.Volume.Pushed(VolumeRig.Name), new byte[12 * Part]);
+        await Patience.UntilAsync(
+            () => Task.FromResult(Volatile.Read(ref removing) >= 10), () => $"10 removals at the same time, got {removing}");
+        gate.SetResult();
+
+        await pushing;
+        Assert.DoesNotContain(memory.Keys, key => key.Contains("uploads", StringComparison.Ordinal));
+    }
 }

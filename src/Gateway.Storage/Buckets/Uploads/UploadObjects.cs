@@ -12,6 +12,12 @@ internal sealed class UploadObjects(IBucket bucket, string prefix, PartBuffers b
     /// <summary>Sessions whose record stays in memory; the bucket is asked whether it is the current one. Some KiB each.</summary>
     private const int MaxKnown = 1024;
 
+    /// <summary>
+    /// Chunks that are removed at the same time: the client waits for the end of its upload, which has one for each 8 MiB. Chosen: a store
+    /// answers this many small requests at once without delay.
+    /// </summary>
+    private const int AtOnce = 16;
+
     /// <summary>How often a write without an answer is sent again; the bucket's client has retried before.</summary>
     private const int MaxTries = 4;
 
@@ -145,7 +151,8 @@ internal sealed class UploadObjects(IBucket bucket, string prefix, PartBuffers b
     /// <summary>Removes chunks that no record names any more.</summary>
     public async ValueTask DeleteAsync(string id, IEnumerable<UploadChunk> chunks, CancellationToken cancellationToken) =>
         await Parallel.ForEachAsync(
-            chunks, cancellationToken, async (chunk, token) => await bucket.DeleteAsync(ChunkOf(id, chunk), token));
+            chunks, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken },
+            async (chunk, token) => await bucket.DeleteAsync(ChunkOf(id, chunk), token));
 
     /// <summary>The ids of all sessions, and of chunks without one. Local files of other sessions are removed.</summary>
     public async IAsyncEnumerable<string> ListAsync(
