@@ -61,4 +61,23 @@ public sealed class S3AnswerTests : IDisposable
         Assert.True(denied.IsDenied);
         Assert.Single(store.Requests, request => request.StartsWith("PUT", StringComparison.Ordinal));
     }
+
+
+    /// <summary>S3 sends the status before it has joined the parts.</summary>
+    [Fact]
+    public async Task Completion_that_fails_after_the_status_was_sent_is_repeated_and_then_fails()
+    {
+        await using var store = new ScriptedStore(request => request.ErrorAsync(200, "InternalError"));
+        using var bucket = Open(store);
+        await Assert.ThrowsAsync<BucketException>(async () => await bucket.CompleteMultipartAsync("a", "id", [(1, "\"e\"")], default));
+        Assert.InRange(store.Requests.Count, 2, 4);
+    }
+
+    [Fact]
+    public async Task Copy_of_a_part_that_fails_after_the_status_was_sent_fails()
+    {
+        await using var store = new ScriptedStore(request => request.ErrorAsync(200, "InternalError"));
+        using var bucket = Open(store);
+        await Assert.ThrowsAsync<BucketException>(async () => await bucket.CopyPartAsync("a", "id", 1, "b", default));
+    }
 }

@@ -133,4 +133,21 @@ public sealed class SharedCollectionTests : IAsyncLifetime
         Assert.Equal([digest], report.Restored.Select(static restored => restored.Digest));
         Assert.IsType<Result<StoredManifest>.Found>(await Of(_one).ReadManifestAsync(digest, default));
     }
+
+
+    [Theory]
+    [InlineData(10)]
+    [InlineData(2 << 20)]
+    public async Task Damaged_state_of_a_collection_is_named_with_the_remedy(int length)
+    {
+        var bucket = new MemoryBucket();
+        var objects = new CollectionObjects(bucket, "gw/", new LogClock(TimeProvider.System));
+        await bucket.PutAsync(objects.Key, new byte[length], PutCondition.None, default);
+
+        var e = await Assert.ThrowsAsync<IOException>(async () => await objects.ReadAsync(default, default));
+
+        Assert.EndsWith(
+            "; restore gw/gateway/gc/state from a version of the bucket, or remove it while no collection runs", e.Message,
+            StringComparison.Ordinal);
+    }
 }

@@ -28,8 +28,15 @@ internal sealed class CollectionObjects(IBucket bucket, string prefix, LogClock 
     /// <param name="known">What the caller has; returned when it is unchanged.</param>
     public async ValueTask<KnownState> ReadAsync(KnownState known, CancellationToken cancellationToken)
     {
-        var read = await bucket.ReadAsync(Key, CollectionState.MaxBytes, known.ETag, cancellationToken);
-        return read.IsUnchanged ? known : read.ETag is null ? default : new(read.ETag, CollectionState.Parse(read.Bytes.Span));
+        try
+        {
+            var read = await bucket.ReadAsync(Key, CollectionState.MaxBytes, known.ETag, cancellationToken);
+            return read.IsUnchanged ? known : read.ETag is null ? default : new(read.ETag, CollectionState.Parse(read.Bytes.Span));
+        }
+        catch (InvalidDataException e)
+        {
+            throw new IOException($"{e.Message}; restore {Key} from a version of the bucket, or remove it while no collection runs", e);
+        }
     }
 
     /// <summary>

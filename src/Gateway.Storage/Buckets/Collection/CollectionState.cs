@@ -45,7 +45,10 @@ internal sealed record CollectionState(
     /// <summary>This state with more digests that stay.</summary>
     public CollectionState Sparing(IEnumerable<int> indexes) => this with { Spared = [.. Spared.Concat(indexes).Distinct().Order()] };
 
-    /// <summary>The state of an object. Throws <see cref="NewerRecordException"/> for one that this version cannot have written.</summary>
+    /// <summary>
+    /// The state of an object. Throws <see cref="NewerRecordException"/> for one that a newer version wrote, and
+    /// <see cref="InvalidDataException"/> for one that no version wrote.
+    /// </summary>
     public static CollectionState Parse(ReadOnlySpan<byte> bytes)
     {
         CollectionState? state;
@@ -55,7 +58,7 @@ internal sealed record CollectionState(
         }
         catch (JsonException e)
         {
-            throw new IOException($"expected the state of a collection in the bucket, got other bytes ({e.Message})", e);
+            throw new InvalidDataException($"expected the state of a collection in the bucket, got other bytes ({e.Message})", e);
         }
         return state is { Format: 1 }
             ? state

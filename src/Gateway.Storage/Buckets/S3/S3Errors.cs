@@ -18,7 +18,9 @@ internal static class S3Errors
         AmazonServiceException answered when answered.StatusCode != 0 => (int)answered.StatusCode is 408 or 429 or >= 500
             || answered.ErrorCode is "SlowDown" or "RequestTimeout" or "OperationAborted" or "RequestLimitExceeded"
             // Ceph answers so to a read beside a write of the same object.
-            or "ConcurrentModification",
+            or "ConcurrentModification"
+            // S3 answers 200 before it has joined or copied the parts of an upload, and can fail then.
+            or "InternalError",
         _ when Innermost(failure) is AuthenticationException => false, // the store's certificate
         AmazonClientException => false, // no credentials, or no region
         _ => true,
@@ -68,7 +70,7 @@ internal static class S3Errors
         (400 or 501, "InvalidRequest" or "NotImplemented" or "XAmzContentSHA256Mismatch") when options.Checksums == S3Checksums.On =>
             "set storage.s3.checksums to auto or off if the store supports no checksums",
         (507 or 403, "QuotaExceeded") => "raise the bucket's quota",
-        (429 or >= 500, _) => "the store is overloaded or has a fault; the gateway tries again with later requests",
+        (429 or >= 500, _) or (_, "InternalError") => "the store is overloaded or has a fault; the gateway tries again with later requests",
         _ => "look up the code in the documentation of the store",
     };
 
