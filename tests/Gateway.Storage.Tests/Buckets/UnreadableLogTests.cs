@@ -198,4 +198,44 @@ public sealed class UnreadableLogTests : IAsyncLifetime
         Assert.Equal(digest, await VolumeRig.LiveAsync(Of(here), "v1"));
         await VolumeRig.PushAsync(Of(here), "v2", "more");
     }
+
+
+    /// <summary>As docs/buckets.md says.</summary>
+    [Fact]
+    public async Task What_only_a_log_had_is_adopted_from_the_notes_of_a_gateway_that_were_copied_to_the_bucket()
+    {
+        var (here, held) = (await ReplicaAsync(), TagName.Parse("held"));
+        var digest = await VolumeRig.PushAsync(Of(here), "v1", "text");
+        await Of(here).CommitAsync(
+            new([
+                new Operation.Hold(held, digest, "ci", DateTimeOffset.UnixEpoch.AddYears(200), "a signature"),
+                new Operation.Release(digest, "ann", "checked by hand"), new Operation.AddEvidence(digest, Digest.Of("a signature"u8)),
+                new Operation.Seen(digest, DateTimeOffset.UnixEpoch),
+            ]),
+            default);
+        await here.Volume.Logs!.DisposeAsync();
+        await ReplaceAsync(Head, "text"u8.ToArray());
+
+        var notes = Path.Combine(here.Path, "gateway/shared/v2/repositories/team/app/_gateway");
+        Assert.Equal("3", File.ReadLines(Path.Combine(notes, "position")).First());
+        foreach (var file in Directory.EnumerateFiles(notes, "*", SearchOption.AllDirectories))
+        {
+            var key = $"docker/registry/v2/repositories/team/app/_gateway{file[notes.Length..]}";
+            await ReplaceAsync(key, await File.ReadAllBytesAsync(file));
+        }
+        await _bucket.DeleteAsync(Head, default);
+
+        await here.RestartAsync();
+        foreach (var rig in (VolumeRig[])[here, await ReplicaAsync()])
+        {
+            Assert.Equal(digest, await VolumeRig.LiveAsync(Of(rig), "v1"));
+            var copy = rig.Volume.Pushed(VolumeRig.Name);
+            Assert.Equal((held, digest), (Assert.Single(copy.HeldPushes()).Tag, copy.HeldPushes()[0].Digest));
+            Assert.Equal("ann", copy.ReleaseOf(digest)?.Actor);
+            Assert.Equal(DateTimeOffset.UnixEpoch, copy.FirstSeen(digest));
+            var evidence = Assert.IsType<Result<IReadOnlyList<Digest>>.Found>(await Of(rig).EvidenceAsync(digest, default));
+            Assert.Contains(Digest.Of("a signature"u8), evidence.Value);
+            await VolumeRig.PushAsync(Of(rig), "v2", "more");
+        }
+    }
 }

@@ -10,8 +10,7 @@ internal sealed class UnreadableLogException : IOException
     public UnreadableLogException(string repository, string key, InvalidDataException damage)
         : base(
             $"the log of {repository} in the bucket is damaged ({key}: {damage.Message}); restore this object from a version or a "
-            + "backup of the bucket; if there is none, stop all gateways and remove the repository's head, so that the repository is "
-            + "adopted again",
+            + "backup of the bucket; if there is none, docs/buckets.md says how the repository is adopted again without it",
             damage) =>
         ForClients = $"the log of {repository} in the bucket of this registry is damaged; run gateway doctor";
 
