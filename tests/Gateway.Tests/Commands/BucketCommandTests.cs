@@ -1,4 +1,5 @@
 using Gateway.Commands;
+using Gateway.Commands.Doctor;
 using Xunit;
 
 [assembly: AssemblyFixture(typeof(S3Servers))]
@@ -130,5 +131,45 @@ public sealed class BucketCommandTests(S3Servers servers) : IDisposable
         using var error = new StringWriter();
         var code = await CommandLine.RunAsync([command, "--config", file], output, error);
         return (code, output.ToString(), error.ToString());
+    }
+
+
+    [Theory]
+    [InlineData("http://127.0.0.1:9000", null, "which each client takes for itself")]
+    [InlineData("http://localhost:9000", null, "which each client takes for itself")]
+    [InlineData("http://minio:9000", null, "a name without a domain, which only machines near the store resolve")]
+    [InlineData("http://minio.storage.svc:9000", null, "which only pods of its cluster resolve, and nodes do not")]
+    [InlineData("https://minio.storage.svc.cluster.local", null, "which only pods of its cluster resolve, and nodes do not")]
+    [InlineData("https://registry.example:9000", "https://registry.example", "which is also the gateways' name: clients send their token ")]
+    [InlineData("https://s3.example", "https://registry.example", null)]
+    [InlineData("https://10.0.0.7:9000", null, null)]
+    [InlineData("https://svc.example", null, null)]
+    public void Address_of_a_store_that_clients_cannot_use_is_found(string endpoint, string? gateways, string? why)
+    {
+        var found = BucketChecks.WhyNotForClients(new(endpoint), gateways is null ? null : new(gateways));
+        if (why is null) Assert.Null(found);
+        else Assert.StartsWith(why, found);
+    }
+
+    [Theory]
+    [InlineData("signed", true)]
+    [InlineData("off", false)]
+    public async Task Redirect_to_an_address_that_clients_cannot_use_is_named_where_clients_are_redirected(string redirect, bool isFound)
+    {
+        var file = Write(new("http://127.0.0.1:1"), "images");
+        File.WriteAllText(Path.Combine(_folder.FullName, "key"), new string('k', 64));
+        await File.AppendAllTextAsync(
+            file,
+            $$"""
+
+                redirect: {{redirect}}
+            access: { tokenKeyFile: key, rules: [ { actors: [anonymous], repositories: ["**"], actions: [pull] } ] }
+            """);
+
+        var (_, _, error) = await RunAsync("verify", file);
+
+        Assert.Equal(isFound, error.Contains(
+            "warning: storage.s3: images at http://127.0.0.1:1: storage.s3.redirect sends clients to 127.0.0.1 for large blobs, which ",
+            StringComparison.Ordinal));
     }
 }

@@ -33,6 +33,14 @@ internal static class BucketChecks
                 "BUCKET_CLOCK", about, $"the clock of this machine is {report.Skew.TotalSeconds:0} s ahead of the store's",
                 "set the clock by NTP; stores refuse requests from 15 minutes on"));
         }
+        // Without accounts, every client may push, and gets the bytes from the gateway.
+        if (options is { Access: not null, Storage.S3: { RedirectsSigned: true, Endpoint: { } endpoint } }
+            && WhyNotForClients(endpoint, options.PublicUrl) is { } why)
+        {
+            found.Add(Finding.Warning(
+                "REDIRECT_ADDRESS", about, $"storage.s3.redirect sends clients to {endpoint.Host} for large blobs, {why}",
+                "write a name that every client resolves, and that is not the gateways', in storage.s3.endpoint, or set redirect to off"));
+        }
         if (options is { Access: not null, TokenKeyFile: null })
         {
             found.Add(Finding.Warning(
@@ -40,6 +48,19 @@ internal static class BucketChecks
                 "for more than one gateway, add access.tokenKeyFile with the same secret on each"));
         }
         return found;
+    }
+
+    /// <summary>Why clients on other machines cannot use the address of a store; null when nothing speaks against it.</summary>
+    /// <param name="gateways">The address by which clients reach the gateways; null when it is not known.</param>
+    internal static string? WhyNotForClients(Uri endpoint, Uri? gateways)
+    {
+        var name = endpoint.IdnHost;
+        if (endpoint.IsLoopback || name.EndsWith(".localhost", StringComparison.Ordinal)) return "which each client takes for itself";
+        if (gateways?.IdnHost == name) return "which is also the gateways' name: clients send their token along, and the store refuses it";
+        if (endpoint.HostNameType != UriHostNameType.Dns) return null;
+        return !name.Contains('.', StringComparison.Ordinal) ? "a name without a domain, which only machines near the store resolve"
+            : name.Split('.') is [.., "svc"] or [.., "svc", "cluster", "local"] ? "which only pods of its cluster resolve, and nodes do not"
+            : null;
     }
 
     /// <summary>Compares the bucket with the logs of the gateways: it reads, and writes nothing.</summary>
