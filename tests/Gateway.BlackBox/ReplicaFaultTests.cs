@@ -65,6 +65,23 @@ public sealed class ReplicaFaultTests
     }
 
     [Fact]
+    public async Task Note_of_a_replica_that_has_left_is_not_followed()
+    {
+        await using var set = await ReplicaSet.StartAsync();
+        var digest = set.AddBlob(MiB);
+        await set.PullAsync(0, digest);
+        await Eventually.TrueAsync(
+            async () => (await set.Redis.EvalAsync($"redis.call('get', '{{gateway}}:fetch:{digest}')")).ToString().Contains(" has "),
+            () => set.Logs);
+        Assert.Equal(0, await set.Gateways[0].Server.StopAsync());
+        await Eventually.TrueAsync(async () => await set.MetricAsync(set.Gateways[1], "gateway_replica_members") == 2, () => set.Logs);
+
+        await set.PullAsync(1, digest);
+
+        Assert.Equal(0, await set.MetricAsync(set.Gateways[1], "gateway_replica_peer_failures_total", "\"stopped\""));
+    }
+
+    [Fact]
     public async Task Leader_that_hangs_is_replaced_and_follows_when_it_wakes_up()
     {
         await using var set = await ReplicaSet.StartAsync();

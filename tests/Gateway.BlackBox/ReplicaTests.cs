@@ -158,6 +158,21 @@ public sealed class ReplicaTests(ReplicaFixture fixture) : IClassFixture<Replica
     }
 
     [Fact]
+    public async Task Purge_by_a_replica_that_has_nothing_of_a_tag_makes_it_ask_the_upstream_for_the_tag()
+    {
+        var set = fixture.Set;
+        const string Tag = "purged";
+        set.Upstream.AddImage(ReplicaSet.Repository, Tag, Encoding.UTF8.GetBytes("the first layer"));
+        await set.ResolveAsync(0, Tag);
+        var newer = set.Upstream.AddImage(ReplicaSet.Repository, Tag, Encoding.UTF8.GetBytes("another layer"));
+
+        var told = await set.PostAsync(1, "/api/v1/purge", $$"""{"what":"corp/{{ReplicaSet.Repository}}:{{Tag}}"}""");
+        Assert.Contains("the other replicas purge what they have of it", told, StringComparison.Ordinal);
+
+        Assert.Equal(newer.Digest, await set.ResolveAsync(1, Tag));
+    }
+
+    [Fact]
     public async Task Page_and_metrics_show_the_members_who_leads_what_and_redis()
     {
         var set = fixture.Set;

@@ -25,7 +25,7 @@ internal sealed class Members(
 
     private static readonly TimeSpan BeatInterval = LeaseStore.Renewal;
 
-    // Chosen: a dead peer costs the fetches of three seconds one refused connection.
+    // Chosen: a dead or slow peer costs the looks of three seconds one refused connection, or one wait for its answer.
     private static readonly TimeSpan AvoidedFor = TimeSpan.FromSeconds(3);
 
     // Chosen: a damaged disk rarely has one wrong blob alone, and a replica whose upstream sent wrong bytes is needed again soon.
@@ -68,7 +68,9 @@ internal sealed class Members(
         """;
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<Uri, DateTimeOffset> _avoided = [];
+    private readonly Dictionary<Uri, long> _avoided = [];
+    private readonly Dictionary<Uri, long> _slow = [];
+    private readonly Dictionary<Uri, long> _answered = [];
     private readonly Dictionary<Uri, (Member Member, long At)> _seen = [];
     private ImmutableArray<Member> _beating = [];
     private ImmutableDictionary<string, ReplicaAbout> _about = ImmutableDictionary<string, ReplicaAbout>.Empty;
@@ -100,9 +102,35 @@ internal sealed class Members(
     /// <summary>Whether a replica beats in Redis, and does not refuse connections.</summary>
     public bool IsReachable(Uri url) => IsNotAvoided(url) && (redis is null || _beating.Any(each => each.Url == url));
 
-    /// <summary>The other replicas in the order in which this digest asks them, without those that did not answer just now.</summary>
+    /// <summary>
+    /// The other replicas in the order in which this digest asks them, without those that could not be reached just now.
+    /// </summary>
     public IEnumerable<Uri> OrderFor(Digest digest) => Others.Select(each => each.Url).Where(IsNotAvoided)
         .OrderBy(url => XxHash64.HashToUInt64(Encoding.UTF8.GetBytes($"{digest} {url}")));
+
+    /// <summary>Whether a replica was late some seconds ago, and has not answered since: who has another way does not ask it.</summary>
+    public bool IsSlow(Uri url)
+    {
+        lock (_gate) return _slow.TryGetValue(url, out var until) && clock.GetTimestamp() < until;
+    }
+
+    /// <summary>Records how a replica answered when it was asked.</summary>
+    /// <param name="asked">The time stamp of the request.</param>
+    /// <param name="failed">Whether the connection failed.</param>
+    public void Heard(Uri url, long asked, bool answered, bool failed)
+    {
+        if (failed) Avoid(url);
+        lock (_gate)
+        {
+            if (answered)
+            {
+                _answered[url] = clock.GetTimestamp();
+                _slow.Remove(url);
+            }
+            // Of many requests at one moment, one that is late does not mean that the replica is slow.
+            else if (!failed && _answered.GetValueOrDefault(url) <= asked) _slow[url] = In(AvoidedFor);
+        }
+    }
 
     /// <summary>Records that a replica could not be reached; it is not asked for some seconds unless Redis names it.</summary>
     public void Avoid(Uri url) => AvoidFor(url, AvoidedFor);
@@ -173,12 +201,15 @@ internal sealed class Members(
 
     private bool IsNotAvoided(Uri url)
     {
-        lock (_gate) return !_avoided.TryGetValue(url, out var until) || clock.GetUtcNow() > until;
+        lock (_gate) return !_avoided.TryGetValue(url, out var until) || clock.GetTimestamp() > until;
     }
+
+    // Not by the time of day, which can be set.
+    private long In(TimeSpan time) => clock.GetTimestamp() + (long)(time.TotalSeconds * clock.TimestampFrequency);
 
     private void AvoidFor(Uri url, TimeSpan time)
     {
-        var until = clock.GetUtcNow() + time;
+        var until = In(time);
         lock (_gate)
         {
             if (!_avoided.TryGetValue(url, out var earlier) || earlier < until) _avoided[url] = until;

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using BitFaster.Caching.Lru;
 using Gateway.Configuration;
 
@@ -50,6 +51,7 @@ internal sealed class News(
         """;
 
     private readonly ConcurrentLru<string, bool> _done = new(1000);
+    private readonly ConcurrentDictionary<string, Lazy<Task>> _hearing = new(StringComparer.Ordinal);
     private readonly Dictionary<string, int> _tries = [];
     private readonly long _startedAt = clock.GetTimestamp();
     private string? _last;
@@ -99,14 +101,26 @@ internal sealed class News(
         return [.. told.Where(each => each.Problem is not null).Select(each => each.Url.GetLeftPart(UriPartial.Authority))];
     }
 
-    /// <summary>Carries out a purge of another replica, once.</summary>
+    /// <summary>Carries out a purge of another replica, once, however often and by which way it is told.</summary>
     /// <param name="id">Of the news.</param>
-    public async Task HearAsync(string id, string what, CancellationToken cancellationToken)
+    /// <param name="stop">Ends the purge for all who wait for it.</param>
+    public Task HearAsync(string id, string what, CancellationToken stop) =>
+        _done.TryGet(id, out _) ? Task.CompletedTask : _hearing.GetOrAdd(id, _ => new(() => OnceAsync(id, what, stop))).Value;
+
+    private async Task OnceAsync(string id, string what, CancellationToken stop)
     {
-        if (_done.TryGet(id, out _)) return;
-        await Purge(what, cancellationToken);
-        _done.AddOrUpdate(id, true);
-        Log.Purged(logger, what);
+        // Others that hear of it must not wait for the first step.
+        await Task.Yield();
+        try
+        {
+            await Purge(what, stop);
+            _done.AddOrUpdate(id, true);
+            Log.Purged(logger, what);
+        }
+        finally
+        {
+            _hearing.TryRemove(id, out _);
+        }
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

@@ -96,12 +96,12 @@ internal sealed class PeerClient : IDisposable
     }
 
     /// <summary>
-    /// The manifests that, as a replica says, name some content. Empty also if it does not know the path, or did not answer in time. Throws
-    /// only if the caller cancels.
+    /// The manifests that, as a replica says, name some content. Empty also if it does not know the path; null if it did not answer in
+    /// time. Throws only if the caller cancels.
     /// </summary>
     /// <param name="target">Path and query (<see cref="PeerPaths.Naming"/>).</param>
     /// <returns><c>Failed</c> if the connection failed; false if the replica was only slow.</returns>
-    public async Task<(IReadOnlyList<Digest> Named, bool Failed)> NamingAsync(Uri peer, string target, CancellationToken cancellationToken)
+    public async Task<(IReadOnlyList<Digest>? Named, bool Failed)> NamingAsync(Uri peer, string target, CancellationToken cancellationToken)
     {
         using var limit = new CancellationTokenSource(ProbeDeadline, _clock);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
@@ -122,7 +122,7 @@ internal sealed class PeerClient : IDisposable
             // Whatever a peer does, the others are asked too.
             cancellationToken.ThrowIfCancellationRequested();
             ReplicaMetrics.PeerFailed("late");
-            return ([], e is not OperationCanceledException);
+            return (null, e is not OperationCanceledException);
         }
     }
 

@@ -52,7 +52,11 @@ internal sealed class PeerFace(
                 await response.WriteAsync(string.Join('\n', digests), end.Token);
             }
             else if (request.Path == PeerPaths.PurgePath && HttpMethods.IsPost(request.Method))
-                await news.HearAsync(request.Query["id"].ToString(), request.Query["what"].ToString(), end.Token);
+            {
+                // It goes on when the other replica does not wait any longer; that one tells it again.
+                await news.HearAsync(request.Query["id"].ToString(), request.Query["what"].ToString(), _stopping.Token)
+                    .WaitAsync(end.Token);
+            }
             else if (request.Path == PeerPaths.ChangedPath && HttpMethods.IsPost(request.Method) && changes.Hear is { } hear)
             {
                 foreach (var name in request.Query["name"].OfType<string>().Take(ChangeNews.MostNames)) hear(name);
@@ -69,7 +73,11 @@ internal sealed class PeerFace(
 
     private async Task ContentAsync(HttpContext context, Digest digest, CancellationToken cancellationToken)
     {
-        if (fetches.Find(digest) is { } shared && await ServingAsync(shared, context.Request.Method, cancellationToken) is { } serving)
+        using var deciding = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        // The asker of a HEAD waits for its probe alone; an answer that comes too late would count as none. A bucket can be silent.
+        var isHead = HttpMethods.IsHead(context.Request.Method);
+        if (isHead) deciding.CancelAfter(options.Timeout / 2);
+        if (fetches.Find(digest) is { } shared && await ServingAsync(shared, isHead, deciding.Token) is { } serving)
         {
             using var both = CancellationTokenSource.CreateLinkedTokenSource(serving, cancellationToken);
             if (!shared.Fetch.TryJoin(source: null))
@@ -87,7 +95,7 @@ internal sealed class PeerFace(
             }
             return;
         }
-        await using var content = await contents.OpenAsync(digest, -1, cancellationToken);
+        await using var content = await contents.OpenAsync(digest, -1, deciding.Token);
         if (content?.Length is not { } length)
         {
             context.Response.StatusCode = StatusCodes.Status404NotFound;
@@ -99,11 +107,10 @@ internal sealed class PeerFace(
         ReplicaMetrics.Sent(length - from);
     }
 
-    private async Task<CancellationToken?> ServingAsync(SharedFetch shared, string method, CancellationToken cancellationToken)
+    private static async Task<CancellationToken?> ServingAsync(SharedFetch shared, bool isHead, CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        // The asker of a HEAD waits for its probe alone; an answer that comes too late would count as none.
-        limit.CancelAfter(HttpMethods.IsHead(method) ? options.Timeout / 2 : DecidesWithin);
+        if (!isHead) limit.CancelAfter(DecidesWithin);
         return await shared.ServesAsync(limit.Token);
     }
 

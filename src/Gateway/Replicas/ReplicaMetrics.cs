@@ -45,8 +45,8 @@ internal static class ReplicaMetrics
 
     /// <param name="reason">
     /// stopped (closed, silent, or without the content), wrong (other bytes than the digest says), or refused (it does not accept this
-    /// replica's signature or certificate, or this replica does not accept its certificate), or late (it did not say in time whether it has
-    /// the content, or could not be reached).
+    /// replica's signature or certificate, or this replica does not accept its certificate), late (it did not say in time whether it has
+    /// the content, or could not be reached), or slow (it was not asked, because it was late some seconds ago).
     /// </param>
     public static void PeerFailed(string reason) => PeerFailures.Add(1, new KeyValuePair<string, object?>("reason", reason));
 

@@ -134,7 +134,7 @@ internal sealed class SharedFetch : IFetchTurn
     private async Task AskAsync(CancellationToken cancellationToken)
     {
         var distrusted = Lease.Distrusted;
-        if (_services.Leases is null || await _services.Leases.TakeAsync(Digest, distrusted) is not { } found)
+        if (_services.Leases is null || await TakeAsync(_services.Leases, distrusted) is not { } found)
         {
             var serving = await FindServingAsync(cancellationToken);
             Step(lease => lease.Silent(serving?.Url));
@@ -157,16 +157,21 @@ internal sealed class SharedFetch : IFetchTurn
         Step(lease => lease.Granted(found));
     }
 
+    // A note outlives its replica by minutes. One that has left would cost each blob that it had a wait for its machine.
+    private async Task<LeaseValue?> TakeAsync(LeaseStore leases, LeaseValue? distrusted)
+    {
+        var found = await leases.TakeAsync(Digest, distrusted);
+        return found is { IsNote: true } note && _services.Members.Others.All(each => each.Url != note.Url)
+            ? await leases.TakeAsync(Digest, note)
+            : found;
+    }
+
     /// <summary>The first replica, in the digest's own order, that has the content or fetches it; null for none.</summary>
     private async Task<(Uri Url, PeerOffer Offer)?> FindServingAsync(CancellationToken cancellationToken)
     {
-        Uri[] order = [.. _services.Members.OrderFor(Digest)];
-        var asked = await Task.WhenAll(order.Select(
-            url => _services.Peers.AskAsync(url, Digest, _services.Peers.ProbeDeadline, cancellationToken)));
         (Uri Url, PeerOffer Offer)? best = null;
-        foreach (var (url, (offer, _, failed)) in order.Zip(asked))
+        foreach (var (url, offer) in await _services.AskAsync(Digest, cancellationToken))
         {
-            if (failed) _services.Members.Avoid(url);
             if (offer is { } one && (best is null || (one.IsWhole && !best.Value.Offer.IsWhole))) best = (url, one);
         }
         return best;

@@ -31,13 +31,9 @@ internal sealed class SharedFetches(ReplicaServices services) : IFetchPeers, IDi
 
     public async ValueTask<byte[]?> FindSmallAsync(Digest digest, int most, CancellationToken cancellationToken)
     {
-        Uri[] order = [.. services.Members.OrderFor(digest)];
-        var asked = await Task.WhenAll(order.Select(
-            url => services.Peers.AskAsync(url, digest, services.Peers.ProbeDeadline, cancellationToken)));
-        foreach (var (url, word) in order.Zip(asked))
+        foreach (var (url, said) in await services.AskAsync(digest, cancellationToken))
         {
-            if (word.Failed) services.Members.Avoid(url);
-            if (word.Offer is not { IsWhole: true } offer || offer.Position > most) continue;
+            if (said is not { IsWhole: true } offer || offer.Position > most) continue;
             try
             {
                 using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -55,6 +51,7 @@ internal sealed class SharedFetches(ReplicaServices services) : IFetchPeers, IDi
             {
                 // The upstream has it too.
                 cancellationToken.ThrowIfCancellationRequested();
+                services.Members.Avoid(url);
                 ReplicaMetrics.PeerFailed("stopped");
             }
         }
@@ -71,11 +68,12 @@ internal sealed class SharedFetches(ReplicaServices services) : IFetchPeers, IDi
         }
         try
         {
-            Uri[] order = [.. services.Members.OrderFor(content)];
             var target = PeerPaths.Naming(content, source.Options.Urls[0], source.Name);
-            var asked = await Task.WhenAll(order.Select(url => services.Peers.NamingAsync(url, target, cancellationToken)));
-            foreach (var (url, _) in order.Zip(asked).Where(static each => each.Second.Failed)) services.Members.Avoid(url);
-            IReadOnlyList<Digest> named = [.. asked.SelectMany(static each => each.Named).Distinct().Take(NamedManifests.MostInAll)];
+            var asked = services.Members.OrderFor(content).Select(url => (
+                IsSlow: services.Members.IsSlow(url), Names: AskAsync(url, target, cancellationToken))).ToArray();
+            // No other source says it, so a replica that was slow lately is asked too; it is waited for if the others name nothing.
+            var named = await AllAsync(asked.Where(static each => !each.IsSlow).Select(static each => each.Names));
+            if (named.Count == 0) named = await AllAsync(asked.Select(static each => each.Names));
             ReplicaMetrics.Hint(named.Count > 0 ? "found" : "none");
             return named;
         }
@@ -83,6 +81,17 @@ internal sealed class SharedFetches(ReplicaServices services) : IFetchPeers, IDi
         {
             _naming.Release();
         }
+    }
+
+    private static async Task<IReadOnlyList<Digest>> AllAsync(IEnumerable<Task<IReadOnlyList<Digest>>> asked) =>
+        [.. (await Task.WhenAll(asked)).SelectMany(static each => each).Distinct().Take(NamedManifests.MostInAll)];
+
+    private async Task<IReadOnlyList<Digest>> AskAsync(Uri url, string target, CancellationToken cancellationToken)
+    {
+        var asked = services.Clock.GetTimestamp();
+        var (named, failed) = await services.Peers.NamingAsync(url, target, cancellationToken);
+        services.Members.Heard(url, asked, answered: named is not null, failed);
+        return named ?? [];
     }
 
     public IFetchTurn Begin(BlobFetch fetch)

@@ -20,7 +20,7 @@ internal sealed class UnconfirmedPurges(Members members, TimeProvider clock)
     // Chosen: an operator purges by hand, or a script some hundred images.
     private const int Most = 1000;
 
-    // Chosen: a replica that does not answer costs a request in this time for each purge.
+    // Chosen: a replica that does not answer costs a request in this time.
     private static readonly TimeSpan Again = TimeSpan.FromSeconds(10);
 
     // Chosen: a replica that is away for longer was removed, or has lost track of the news when it comes back.
@@ -55,18 +55,29 @@ internal sealed class UnconfirmedPurges(Members members, TimeProvider clock)
         }
     }
 
-    /// <summary>Removes what is confirmed or too old, and tells the rest again when it is time.</summary>
+    /// <summary>
+    /// Removes what is confirmed or too old, and tells the rest again when it is time. One replica does not wait for another one, and one
+    /// that does not confirm is told its other purges when it does.
+    /// </summary>
     /// <param name="tellAsync">Tells a purge again. Returns the entry of the stream, and whether the replica confirmed.</param>
     public async Task SettleAsync(Func<UnconfirmedPurge, Task<(string? Entry, bool IsConfirmed)>> tellAsync)
     {
         foreach (var purge in All)
         {
-            var now = clock.GetUtcNow();
-            if (now - purge.Since > Longest || HasReached(members.AboutOf(purge.Replica)?.News, purge.Entry)) Replace(purge, null);
-            else if (now - purge.ToldAt >= Again)
+            if (clock.GetUtcNow() - purge.Since > Longest || HasReached(members.AboutOf(purge.Replica)?.News, purge.Entry))
+                Replace(purge, null);
+        }
+        await Task.WhenAll(All.GroupBy(static purge => purge.Replica).Select(TellAsync));
+
+        async Task TellAsync(IGrouping<Uri, UnconfirmedPurge> ofReplica)
+        {
+            // The first one was told last: the others wait for it.
+            if (clock.GetUtcNow() - ofReplica.First().ToldAt < Again) return;
+            foreach (var purge in ofReplica)
             {
                 var (entry, isConfirmed) = await tellAsync(purge);
                 Replace(purge, isConfirmed ? null : purge with { Entry = entry, ToldAt = clock.GetUtcNow() });
+                if (!isConfirmed) return;
             }
         }
     }

@@ -117,9 +117,16 @@ internal sealed class AdminApi(
         if (await ReadAsync(context, AdminJson.Default.PurgeRequest) is not { } request) return;
         context.Features.Set(new AdminSubject(request.DryRun ? $"{request.What} (dry run)" : request.What));
         var result = await Purge.RunAsync(cached, current.Value, request, context.RequestAborted);
-        if (!request.DryRun && result.Purged.Count > 0) await memory.ForgetAsync();
+        // What another replica heard of a tag can be remembered here, although nothing of it is cached.
+        if (!request.DryRun && (result.Purged.Count > 0 || news is not null)) await memory.ForgetAsync();
         if (!request.DryRun && news is not null)
-            result = result with { Unconfirmed = await news.TellAsync(request.What, context.RequestAborted) };
+        {
+            result = result with
+            {
+                Unconfirmed = await news.TellAsync(request.What, context.RequestAborted),
+                Problem = result.Problem is { } none ? $"{none}; the other replicas purge what they have of it" : null,
+            };
+        }
         var status = result.Problem is null ? StatusCodes.Status200OK : StatusCodes.Status404NotFound;
         await WriteAsync(context, status, result, AdminJson.Default.PurgeResult);
     }
