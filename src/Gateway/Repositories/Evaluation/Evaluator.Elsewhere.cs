@@ -9,7 +9,7 @@ namespace Gateway.Repositories;
 /// <summary>
 /// What a verdict rests on, read before its evidence: the versions of the image's own repository and of all signature repositories.
 /// </summary>
-/// <param name="Own"><see cref="IBacking.Version"/> of the image's repository.</param>
+/// <param name="Own"><see cref="IRepositoryEvidence.Version"/> of the image's repository.</param>
 /// <param name="Elsewhere">
 /// The sum of the versions of all signature repositories. Versions only increase, so the sum is equal only when all are equal.
 /// </param>

@@ -57,7 +57,7 @@ internal sealed class VerdictCache
     }
 
     /// <param name="basis">The versions of now.</param>
-    /// <param name="lost"><see cref="IBacking.Lost"/> of the image's repository.</param>
+    /// <param name="lost"><see cref="IRepositoryEvidence.Lost"/> of the image's repository.</param>
     public Verdict? Find(VerdictKey key, Basis basis, long lost, DateTimeOffset now) =>
         _entries.TryGet(key, out var entry)
         && now < entry.Until
