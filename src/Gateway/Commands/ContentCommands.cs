@@ -17,7 +17,7 @@ internal static class ContentCommands
         return AdminCommand.Create("repos", "Lists the repositories that are stored, fronted or cached here.", [pattern], async call =>
         {
             var wanted = call.Value(pattern);
-            await foreach (var each in call.Gateway.ListAsync("repositories", AdminJson.Default.ListedRepository, call.CancellationToken))
+            await foreach (var each in call.Gateway.ListAsync(AdminCalls.Repositories, null, call.CancellationToken))
             {
                 if (!Glob.IsMatch(wanted, each.Name)) continue;
                 var line = each.Source is { } source ? $"{each.Name}  from {source}" : each.Name;
@@ -32,8 +32,8 @@ internal static class ContentCommands
         var repository = new Argument<string>("REPOSITORY") { Description = "The name that clients use, without the gateway's host." };
         return AdminCommand.Create("tags", "Lists the tags of a repository, including held ones.", [repository], async call =>
         {
-            var path = $"tags?repository={Uri.EscapeDataString(call.Value(repository))}";
-            await foreach (var each in call.Gateway.ListAsync(path, AdminJson.Default.ListedTag, call.CancellationToken))
+            var query = $"?repository={Uri.EscapeDataString(call.Value(repository))}";
+            await foreach (var each in call.Gateway.ListAsync(AdminCalls.Tags, query, call.CancellationToken))
                 await call.WriteAsync(each, AdminJson.Default.ListedTag, each.Tag);
             return 0;
         });
@@ -50,7 +50,7 @@ internal static class ContentCommands
         return AdminCommand.Create("delete", description, [reference, force], async call =>
         {
             var request = new DeleteRequest(call.Value(reference), call.Value(force));
-            var result = await call.PostAsync("delete", request, AdminJson.Default.DeleteRequest, AdminJson.Default.DeleteResult);
+            var result = await call.PostAsync(AdminCalls.Delete, request);
             return await call.WriteResultAsync(
                 result, AdminJson.Default.DeleteResult,
                 result.Problem is { } problem ? $"{request.Reference} was not deleted: {problem}" : null,

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Gateway.Operations;
 
 namespace Gateway.Commands;
 
@@ -17,9 +18,8 @@ internal sealed record GatewayCall(ParseResult Parsed, OperatorClient Gateway, b
     public T? Value<T>(Option<T> option) => Parsed.GetValue(option);
 
     /// <summary>Sends a request; see <see cref="OperatorClient.PostAsync"/>.</summary>
-    public Task<T> PostAsync<TRequest, T>(
-        string path, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<T> type) =>
-        Gateway.PostAsync(path, request, requestType, type, CancellationToken);
+    public Task<T> PostAsync<TRequest, T>(AdminWrite<TRequest, T> call, TRequest request) where TRequest : class =>
+        Gateway.PostAsync(call, request, CancellationToken);
 
     /// <summary>Writes one line: an item as JSON if the command line asks for it, otherwise the text.</summary>
     public Task WriteAsync<T>(T item, JsonTypeInfo<T> type, string text) =>

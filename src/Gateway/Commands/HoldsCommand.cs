@@ -13,22 +13,22 @@ internal static class HoldsCommand
         {
             for (string? last = null; ;)
             {
-                var path = last is null ? "pages/holds" : $"pages/holds?last={Uri.EscapeDataString(last)}";
-                var page = await call.Gateway.GetAsync(path, PageJson.Default.HoldPage, call.CancellationToken);
+                var query = last is null ? null : $"?last={Uri.EscapeDataString(last)}";
+                var page = await call.Gateway.GetAsync(AdminCalls.HoldPage, query, call.CancellationToken);
                 foreach (var row in page.Items) await call.WriteAsync(row, PageJson.Default.HoldRow, Line(row));
                 if (page.Next is null) return 0;
                 last = page.Next;
             }
         });
-        command.Add(End("release", "Makes a held push live although the policy holds it, and notes the reason."));
-        command.Add(End("drop", "Ends a held push without making it live."));
+        command.Add(End("release", "released", AdminCalls.Release, "Makes a held push live although the policy holds it, and notes the reason."));
+        command.Add(End("drop", "dropped", AdminCalls.Drop, "Ends a held push without making it live."));
         return command;
     }
 
     private static string Line(HoldRow row) =>
         $"{row.Repository}:{row.Tag}  {row.Digest}  by {row.Actor}, until {row.Expires.UtcDateTime:yyyy-MM-ddTHH:mmZ}: {row.Missing}";
 
-    private static Command End(string verb, string description)
+    private static Command End(string verb, string done, AdminWrite<HoldRequest, HoldResult> end, string description)
     {
         var reference = new Argument<string>("REFERENCE") { Description = "repository:tag." };
         var reason = new Option<string>("--reason") { Description = "Why; it is written to the audit log.", Required = true };
@@ -38,12 +38,10 @@ internal static class HoldsCommand
         };
         return AdminCommand.Create(verb, description, [reference, digest, reason], async call =>
         {
-            var result = await call.PostAsync(
-                $"holds/{verb}", new(call.Value(reference), call.Value(reason)!, call.Value(digest)), AdminJson.Default.HoldRequest,
-                AdminJson.Default.HoldResult);
+            var result = await call.PostAsync(end, new(call.Value(reference), call.Value(reason)!, call.Value(digest)));
             return await call.WriteResultAsync(
                 result, AdminJson.Default.HoldResult, result.Problem,
-                $"{(verb == "drop" ? "dropped" : "released")} {result.Reference} ({result.Digest})");
+                $"{done} {result.Reference} ({result.Digest})");
         });
     }
 }

@@ -75,45 +75,47 @@ internal sealed class OperatorClient : IDisposable
         return await answer.Content.ReadAsStringAsync(cancellationToken);
     }
 
+    /// <summary>Reads one value.</summary>
+    /// <param name="query">With its question mark; null for none.</param>
     /// <exception cref="HttpRequestException">There is no answer, or an unexpected one; the message can be shown to the user.</exception>
-    public async Task<T> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    public async Task<T> GetAsync<T>(AdminRead<T> call, string? query, CancellationToken cancellationToken)
     {
-        using var answer = await _client.GetAsync(AdminApi.Prefix + path, cancellationToken);
-        return await ReadAsync(answer, type, cancellationToken);
+        using var answer = await _client.GetAsync(call.Address + query, cancellationToken);
+        return await ReadAsync(answer, call.Type, cancellationToken);
     }
 
     /// <summary>Reads something that may not exist.</summary>
     /// <exception cref="HttpRequestException">As for <see cref="GetAsync"/>; for a 404, with the problem.</exception>
-    public async Task<T> FindAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    public async Task<T> FindAsync<T>(AdminRead<T> call, CancellationToken cancellationToken)
     {
-        using var answer = await _client.GetAsync(AdminApi.Prefix + path, cancellationToken);
+        using var answer = await _client.GetAsync(call.Address, cancellationToken);
         if (answer.StatusCode == System.Net.HttpStatusCode.NotFound)
             throw new HttpRequestException((await ReadAsync(answer, AdminJson.Default.AdminProblem, cancellationToken)).Problem);
-        return await ReadAsync(answer, type, cancellationToken);
+        return await ReadAsync(answer, call.Type, cancellationToken);
     }
 
     /// <exception cref="HttpRequestException">As for <see cref="GetAsync"/>; a 404 is an answer.</exception>
-    public async Task<T> PostAsync<TRequest, T>(
-        string path, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    public async Task<T> PostAsync<TRequest, T>(AdminWrite<TRequest, T> call, TRequest request, CancellationToken cancellationToken)
+        where TRequest : class
     {
-        using var answer = await _client.PostAsync(AdminApi.Prefix + path, JsonContent.Create(request, requestType), cancellationToken);
-        return await ReadAsync(answer, type, cancellationToken);
+        using var answer = await _client.PostAsync(call.Address, JsonContent.Create(request, call.Request), cancellationToken);
+        return await ReadAsync(answer, call.Type, cancellationToken);
     }
 
     /// <summary>Sends a request whose response arrives line by line.</summary>
     public IAsyncEnumerable<T> StreamAsync<TRequest, T>(
-        string path, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
-        LinesAsync(HttpMethod.Post, path, JsonContent.Create(request, requestType), type, cancellationToken);
+        AdminWrite<TRequest, T> call, TRequest request, CancellationToken cancellationToken) where TRequest : class =>
+        LinesAsync(HttpMethod.Post, call.Address, JsonContent.Create(request, call.Request), call.Type, cancellationToken);
 
     /// <summary>Reads a list whose response arrives line by line.</summary>
-    public IAsyncEnumerable<T> ListAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
-        LinesAsync(HttpMethod.Get, path, null, type, cancellationToken);
+    public IAsyncEnumerable<T> ListAsync<T>(AdminRead<T> call, string? query, CancellationToken cancellationToken) =>
+        LinesAsync(HttpMethod.Get, call.Address + query, null, call.Type, cancellationToken);
 
     private async IAsyncEnumerable<T> LinesAsync<T>(
-        HttpMethod method, string path, HttpContent? content, JsonTypeInfo<T> type,
+        HttpMethod method, string address, HttpContent? content, JsonTypeInfo<T> type,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        using var message = new HttpRequestMessage(method, AdminApi.Prefix + path) { Content = content };
+        using var message = new HttpRequestMessage(method, address) { Content = content };
         using var answer = await _client.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         if (!answer.IsSuccessStatusCode)
             throw new HttpRequestException((await ReadAsync(answer, AdminJson.Default.AdminProblem, cancellationToken)).Problem);

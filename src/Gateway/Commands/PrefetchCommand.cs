@@ -43,8 +43,7 @@ internal static class PrefetchCommand
         foreach (var some in images.Chunk(ImagePrefetch.MaxReferences))
         {
             var request = new PrefetchRequest(some, platforms);
-            await foreach (var each in call.Gateway.StreamAsync(
-                "prefetch", request, AdminJson.Default.PrefetchRequest, AdminJson.Default.PrefetchOutcome, call.CancellationToken))
+            await foreach (var each in call.Gateway.StreamAsync(AdminCalls.Prefetch, request, call.CancellationToken))
             {
                 if (each.Problem is null) done++;
                 (told, bytes) = (told + 1, bytes + each.Bytes);

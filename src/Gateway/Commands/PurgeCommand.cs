@@ -26,7 +26,7 @@ internal static class PurgeCommand
             return AdminCommand.RunAsync(
                 parsed, asked,
                 async gateway => await PrintAsync(invocation, parsed.GetValue(json), await gateway.PostAsync(
-                    "purge", request, AdminJson.Default.PurgeRequest, AdminJson.Default.PurgeResult, cancellationToken)),
+                    AdminCalls.Purge, request, cancellationToken)),
                 async (options, volume) => await PrintAsync(invocation, parsed.GetValue(json), await Purge.RunAsync(
                     volume.CachedRepositories, AdminCommand.NamesOnly(options, volume), request, cancellationToken)));
         });

@@ -16,9 +16,7 @@ internal static class RollbackCommand
         const string description = "Binds a tag to a manifest that its repository has; the policy decides as for a push.";
         return AdminCommand.Create("rollback", description, [reference, to], async call =>
         {
-            var result = await call.PostAsync(
-                "rollback", new(call.Value(reference), call.Value(to)!), AdminJson.Default.RollbackRequest,
-                AdminJson.Default.RollbackResult);
+            var result = await call.PostAsync(AdminCalls.Rollback, new(call.Value(reference), call.Value(to)!));
             return await call.WriteResultAsync(
                 result, AdminJson.Default.RollbackResult, result.Problem, result.State == "held"
                     ? $"{result.Reference}: the policy holds {result.Digest}, as it would a push; the tag stays as it is"

@@ -26,7 +26,7 @@ internal static class StatsCommand
             return AdminCommand.RunAsync(
                 parsed, asked,
                 async gateway => await PrintAsync(
-                    output, asJson, await gateway.GetAsync($"stats?top={count}", AdminJson.Default.Statistics, cancellationToken)),
+                    output, asJson, await gateway.GetAsync(AdminCalls.Stats, $"?top={count}", cancellationToken)),
                 (options, volume) => PrintAsync(output, asJson, new(
                     Statistics.CacheOf(volume.Eviction, volume.Health, options.Cache, 0), null, [],
                     Statistics.Top(

@@ -30,16 +30,21 @@ internal static class OperationsServices
             .AddSingleton<Deletions>().AddSingleton<Rollbacks>().AddSingleton<TrashPages>().AddSingleton<HoldPages>()
             .AddSingleton<OverviewPages>().AddSingleton<ActivityPages>().AddSingleton<PolicyPages>().AddSingleton<UpkeepPages>()
             .AddSingleton<ConfigurationPages>().AddSingleton<PolicyCompare>()
-            .AddSingleton<ReplicaPages>().AddSingleton<HoldsApi>().AddSingleton<RollbackApi>().AddSingleton<PagesApi>();
+            .AddSingleton<ReplicaPages>();
+        services.AddNoun<StatisticsApi>().AddNoun<StatusApi>().AddNoun<ContentApi>().AddNoun<PagesApi>().AddNoun<HoldsApi>()
+            .AddNoun<RollbackApi>().AddNoun<PolicyApi>().AddNoun<JobsApi>().AddNoun<TrashApi>();
         services.AddSingleton(given => ActivatorUtilities.CreateInstance<SavedSamples>(given, options));
         services.AddHostedService(static given => given.GetRequiredService<SavedSamples>());
         services.AddSingleton(given => ActivatorUtilities.CreateInstance<PullCounts>(given, options));
         services.AddHostedService(static given => given.GetRequiredService<PullCounts>());
         services.AddSingleton<OperatorPort>();
         services.AddSingleton<IJobKind, GcJob>().AddSingleton<IJobKind, ScrubJob>().AddSingleton<Jobs>();
-        services.AddSingleton<JobsApi>().AddSingleton<TrashApi>().AddHostedService(given => given.GetRequiredService<Jobs>());
-        return services.AddHostedService<ProcessMetrics>();
+        return services.AddHostedService(given => given.GetRequiredService<Jobs>()).AddHostedService<ProcessMetrics>();
     }
+
+    // The console does by some of them what a person asks for.
+    private static IServiceCollection AddNoun<T>(this IServiceCollection services) where T : class, IAdminNoun =>
+        services.AddSingleton<T>().AddSingleton<IAdminNoun>(static given => given.GetRequiredService<T>());
 
     private static Health HealthOf(IServiceProvider given)
     {

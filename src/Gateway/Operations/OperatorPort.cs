@@ -70,9 +70,7 @@ internal sealed class OperatorPort(
             await admin.AnswerAsync(context);
             return;
         }
-        var hasEvent = path is AdminApi.Prefix + "purge" or AdminApi.Prefix + "delete" or HoldsApi.ReleasePath or HoldsApi.DropPath
-            or RollbackApi.Path;
-        var (name, isTold) = (hasEvent ? path[(path.LastIndexOf('/') + 1)..] : "admin", false);
+        var (name, isTold) = (admin.EventOf(path), false);
         context.Response.OnStarting(() =>
         {
             if (context.Response.ContentLength is not null) TellAnswered();

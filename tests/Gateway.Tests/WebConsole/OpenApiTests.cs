@@ -1,5 +1,8 @@
+using System.Reflection;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Gateway.Operations;
 using Xunit;
 
 namespace Gateway.Tests.WebConsole;
@@ -15,19 +18,62 @@ public sealed class OpenApiTests
         var document = JsonNode.Parse(await rig.Client.GetStringAsync(new Uri(rig.Operator, "/api/v1/openapi.json")))!;
         (await rig.SendAsync("DELETE", $"/v2/team/app/manifests/{await rig.PushManifestAsync("team/app", "old")}")).Dispose();
         await rig.PushManifestAsync("team/app", "v1");
+        using var started = await rig.Client.PostAsync(
+            new Uri(rig.Operator, "/api/v1/gc"), new StringContent("{\"dryRun\":true}", Encoding.UTF8, "application/json"));
+        var job = (string)JsonNode.Parse(await started.Content.ReadAsStringAsync())!["id"]!;
         var query = $"?repository=team/app&reference=v1&tag=v1&digest={digest}";
 
         var asked = 0;
         foreach (var (path, methods) in document["paths"]!.AsObject())
         {
             if (methods!["get"] is not { } operation) continue;
-            var text = await rig.Client.GetStringAsync(new Uri(rig.Operator, path + query));
+            var text = await rig.Client.GetStringAsync(new Uri(rig.Operator, path.Replace("{id}", job, StringComparison.Ordinal) + query));
             var (type, content) = operation["responses"]!["200"]!["content"]!.AsObject().Single();
             string[] documents = type == "application/x-ndjson" ? text.Split('\n', StringSplitOptions.RemoveEmptyEntries) : [text];
             foreach (var each in documents) Check(document, content!["schema"]!, JsonNode.Parse(each), path);
             asked++;
         }
-        Assert.Equal(20, asked);
+        Assert.Equal(22, asked);
+    }
+
+    [Fact]
+    public async Task Document_has_every_call_of_the_table_and_each_is_answered()
+    {
+        await using var rig = await GatewayRig.StartAsync();
+        AdminCall[] calls =
+        [
+            .. typeof(AdminCalls).GetFields(BindingFlags.Public | BindingFlags.Static).Select(static field => (AdminCall)field.GetValue(null)!),
+        ];
+        var document = JsonNode.Parse(await rig.Client.GetStringAsync(new Uri(rig.Operator, AdminCalls.OpenApi.Address)))!;
+
+        Assert.Equal(
+            calls.Where(static call => call != AdminCalls.OpenApi).Select(static call => $"{call.Method} {call.Address}").Order(StringComparer.Ordinal),
+            document["paths"]!.AsObject().Select(static path => $"{path.Value!.AsObject().Single().Key.ToUpperInvariant()} {path.Key}").Order(StringComparer.Ordinal));
+        foreach (var call in calls)
+        {
+            using var other = await rig.Client.SendAsync(new(HttpMethod.Put, new Uri(rig.Operator, call.Address)));
+            var problem = (string)JsonNode.Parse(await other.Content.ReadAsStringAsync())!["problem"]!;
+            Assert.Equal((405, $"expected {call.Method} for {call.Path}"), ((int)other.StatusCode, problem));
+        }
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("nothing")]
+    [InlineData("pages/nothing")]
+    [InlineData("jobs/1/nothing")]
+    [InlineData("jobs/1/stop/")]
+    [InlineData("stats/")]
+    public async Task Unknown_path_is_answered_with_the_known_ones(string path)
+    {
+        await using var rig = await GatewayRig.StartAsync();
+
+        using var answer = await rig.Client.GetAsync(new Uri(rig.Operator, AdminApi.Prefix + path));
+
+        var problem = (string)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["problem"]!;
+        Assert.Equal(404, (int)answer.StatusCode);
+        Assert.StartsWith("unknown path; expected GET ", problem, StringComparison.Ordinal);
+        Assert.All((string[])["stats", "jobs/{id}", "pages/tags", "holds/release"], known => Assert.Contains(known, problem, StringComparison.Ordinal));
     }
 
     private static void Check(JsonNode document, JsonNode schema, JsonNode? value, string place)

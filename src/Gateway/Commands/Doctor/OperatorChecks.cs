@@ -23,11 +23,11 @@ internal static class OperatorChecks
         {
             var (isReady, says) = await gateway.ReadyAsync(cancellationToken);
             AddHealth(found, about, isReady, says);
-            var statistics = await gateway.GetAsync("stats?top=0", AdminJson.Default.Statistics, cancellationToken);
+            var statistics = await gateway.GetAsync(AdminCalls.Stats, "?top=0", cancellationToken);
             AddDisk(found, options, statistics.Cache);
             AddMetrics(found, about, await gateway.TextAsync("/metrics", cancellationToken));
             // The metrics are those of the process, and would name upstreams of other gateways in it.
-            AddUpstreams(found, (await gateway.GetAsync("pages/overview", PageJson.Default.OverviewPage, cancellationToken)).Upstreams);
+            AddUpstreams(found, (await gateway.GetAsync(AdminCalls.OverviewPage, null, cancellationToken)).Upstreams);
         }
         catch (HttpRequestException e)
         {

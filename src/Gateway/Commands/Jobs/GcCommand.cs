@@ -24,7 +24,7 @@ internal static class GcCommand
         return AdminCommand.Create("gc", "Removes content that nothing needs, while the gateway serves.", [dryRun, untagged], async call =>
         {
             var request = new GcRequest(call.Value(dryRun), call.Value(untagged));
-            var job = await call.PostAsync("gc", request, AdminJson.Default.GcRequest, AdminJson.Default.Job);
+            var job = await call.PostAsync(AdminCalls.Gc, request);
             return await JobFollower.FollowAsync(call, job, done => PrintAsync(call.Output, done));
         });
     }

@@ -85,7 +85,7 @@ internal static class JobFollower
             await Task.Delay(AskEvery, cancellationToken);
             try
             {
-                job = await gateway.GetAsync($"jobs/{job.Id}", AdminJson.Default.Job, cancellationToken);
+                job = await gateway.GetAsync(AdminCalls.Job.Of(job.Id), null, cancellationToken);
                 answeredAt = TimeProvider.System.GetTimestamp();
             }
             catch (HttpRequestException) when (TimeProvider.System.GetElapsedTime(answeredAt) < Patience)

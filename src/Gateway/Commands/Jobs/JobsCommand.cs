@@ -28,10 +28,10 @@ internal static class JobsCommand
 
     private static async Task<int> FollowAsync(GatewayCall call, string id, bool isStopped)
     {
-        var job = await call.Gateway.FindAsync($"jobs/{id}", AdminJson.Default.Job, call.CancellationToken);
+        var job = await call.Gateway.FindAsync(AdminCalls.Job.Of(id), call.CancellationToken);
         if (isStopped)
         {
-            job = await call.PostAsync($"jobs/{id}/stop", new GcRequest(), AdminJson.Default.GcRequest, AdminJson.Default.Job);
+            job = await call.PostAsync(AdminCalls.StopJob.Of(id), new());
             await call.WriteAsync(job, AdminJson.Default.Job, Line(job));
             return 0;
         }
@@ -48,7 +48,7 @@ internal static class JobsCommand
 
     private static async Task<int> ListAsync(GatewayCall call)
     {
-        await foreach (var job in call.Gateway.ListAsync("jobs", AdminJson.Default.Job, call.CancellationToken))
+        await foreach (var job in call.Gateway.ListAsync(AdminCalls.Jobs, null, call.CancellationToken))
             await call.WriteAsync(job, AdminJson.Default.Job, Line(job));
         return 0;
     }

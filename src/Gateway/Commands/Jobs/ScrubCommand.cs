@@ -10,7 +10,7 @@ internal static class ScrubCommand
     public static Command Create() =>
         AdminCommand.Create("scrub", "Reads everything that is stored, and reports what is damaged or missing.", [], async call =>
         {
-            var job = await call.PostAsync("scrub", new(), AdminJson.Default.EmptyRequest, AdminJson.Default.Job);
+            var job = await call.PostAsync(AdminCalls.Scrub, new());
             return await JobFollower.FollowAsync(call, job, done => PrintAsync(call.Output, done), IsWhole);
         });
 

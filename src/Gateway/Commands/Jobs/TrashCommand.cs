@@ -20,7 +20,7 @@ internal static class TrashCommand
         return AdminCommand.Create("list", description, [], async call =>
         {
             var (count, bytes) = (0L, 0L);
-            await foreach (var item in call.Gateway.ListAsync("trash", AdminJson.Default.TrashedItem, call.CancellationToken))
+            await foreach (var item in call.Gateway.ListAsync(AdminCalls.Trash, null, call.CancellationToken))
             {
                 (count, bytes) = (count + 1, bytes + item.Bytes);
                 if (call.AsJson || item.What is "manifest" or "tag")
@@ -47,8 +47,7 @@ internal static class TrashCommand
         const string description = "Brings back a manifest with its blobs and its evidence, without its tags.";
         return AdminCommand.Create("restore", description, [reference], async call =>
         {
-            var result = await call.PostAsync(
-                "trash/restore", new(call.Value(reference)), AdminJson.Default.RestoreRequest, AdminJson.Default.RestoreResult);
+            var result = await call.PostAsync(AdminCalls.Restore, new(call.Value(reference)));
             if (call.AsJson) await call.Output.WriteLineAsync(JsonSerializer.Serialize(result, AdminJson.Default.RestoreResult));
             else
             {
@@ -65,7 +64,7 @@ internal static class TrashCommand
 
     private static Command Empty() => AdminCommand.Create("empty", "Deletes everything in the trash now.", [], async call =>
     {
-        var result = await call.PostAsync("trash/empty", new(), AdminJson.Default.EmptyRequest, AdminJson.Default.EmptiedTrash);
+        var result = await call.PostAsync(AdminCalls.EmptyTrash, new());
         await call.WriteAsync(result, AdminJson.Default.EmptiedTrash, $"deleted {AdminCommand.Bytes(result.Bytes)}");
         return 0;
     });

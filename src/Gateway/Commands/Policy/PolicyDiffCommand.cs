@@ -32,8 +32,7 @@ internal static class PolicyDiffCommand
             return await AdminCommand.RunAsync(
                 parsed, asked,
                 gateway => PrintAsync(invocation, parsed.GetValue(json), gateway.StreamAsync(
-                    PolicyTrial.DiffPath, comparison, AdminJson.Default.PolicyComparison, AdminJson.Default.PolicyChange,
-                    cancellationToken)),
+                    AdminCalls.Diff, comparison, cancellationToken)),
                 (options, volume) => PrintAsync(
                     invocation, parsed.GetValue(json), AdminCommand.TrialOf(volume).DiffAsync(options, comparison, cancellationToken)),
                 PolicyExit.Error);

@@ -42,8 +42,7 @@ internal static class PolicyExplainCommand
             return await AdminCommand.RunAsync(
                 parsed, asked,
                 async gateway => await PrintAsync(invocation, parsed.GetValue(json), await gateway.PostAsync(
-                    PolicyTrial.ExplainPath, question, AdminJson.Default.PolicyQuestion, AdminJson.Default.PolicyExplained,
-                    cancellationToken)),
+                    AdminCalls.Explain, question, cancellationToken)),
                 async (options, volume) => await PrintAsync(
                     invocation, parsed.GetValue(json),
                     await AdminCommand.TrialOf(volume).ExplainAsync(options, question, cancellationToken)),

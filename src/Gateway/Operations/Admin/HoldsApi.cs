@@ -15,26 +15,22 @@ internal sealed record HoldRequest(string Reference, string Reason, string? Dige
 /// <param name="Problem">Why nothing was done; null if it was.</param>
 internal sealed record HoldResult(string Reference, string? Digest, string? Problem);
 
-/// <summary>Held pushes in the admin API: releasing and dropping them.</summary>
-internal sealed class HoldsApi(ICurrent<RepositoryRouter> current)
+/// <summary>Held pushes in the admin API: listing, releasing and dropping them.</summary>
+internal sealed class HoldsApi(ICurrent<RepositoryRouter> current, HoldPages page) : IAdminNoun
 {
-    public const string ReleasePath = AdminApi.Prefix + "holds/release";
-    public const string DropPath = AdminApi.Prefix + "holds/drop";
-
     /// <summary>Most characters of a reason.</summary>
     public const int MaxReason = 300;
 
-    /// <summary>The method and the answer for a path; null when the path is not one of held pushes.</summary>
-    public (string Method, Func<HttpContext, Task> Answer)? Find(string path) => path switch
-    {
-        ReleasePath => ("POST", context => AnswerAsync(context, isRelease: true)),
-        DropPath => ("POST", context => AnswerAsync(context, isRelease: false)),
-        _ => null,
-    };
+    public IEnumerable<AdminEndpoint> Endpoints =>
+    [
+        AdminCalls.HoldPage.By(async (query, stop) =>
+            await page.ReadAsync(Viewer.Operator, PageQueries.Text(query, "repository"), PageQueries.Text(query, "last"), stop)),
+        AdminCalls.Release.By((context, request) => AnswerAsync(context, request, isRelease: true)),
+        AdminCalls.Drop.By((context, request) => AnswerAsync(context, request, isRelease: false)),
+    ];
 
-    private async Task AnswerAsync(HttpContext context, bool isRelease)
+    private async Task AnswerAsync(HttpContext context, HoldRequest request, bool isRelease)
     {
-        if (await AdminApi.ReadAsync(context, AdminJson.Default.HoldRequest) is not { } request) return;
         context.Features.Set(new AdminSubject($"{request.Reference}: {request.Reason}"));
         var result = await EndAsync(Viewer.Operator.In, request, isRelease, context.RequestAborted);
         var status = result.Problem is null ? StatusCodes.Status200OK : StatusCodes.Status404NotFound;

@@ -17,9 +17,6 @@ namespace Gateway.Operations;
 internal sealed class PolicyTrial(
     StoredRouter routers, StoredRepositories stored, CachedRepositories cached, Decisions decisions)
 {
-    public const string ExplainPath = "policy/explain";
-    public const string DiffPath = "policy/diff";
-
     /// <summary>Names read from the catalog at a time; the catalog is locked meanwhile.</summary>
     private const int NamePage = 100;
 

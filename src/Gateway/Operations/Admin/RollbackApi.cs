@@ -18,20 +18,22 @@ internal sealed record RollbackRequest(string Reference, string Digest, string? 
 /// <param name="Problem">Why nothing was done; null if it was.</param>
 internal sealed record RollbackResult(string Reference, string Digest, string? State, string? Problem);
 
-/// <summary>Rollback of a tag in the admin API.</summary>
-internal sealed class RollbackApi(ICurrent<RepositoryRouter> current)
+/// <summary>Rollback of a tag in the admin API: its plan, and the rollback itself.</summary>
+internal sealed class RollbackApi(ICurrent<RepositoryRouter> current, Rollbacks plans) : IAdminNoun
 {
-    public const string Path = AdminApi.Prefix + "rollback";
-
     /// <summary>The value of <see cref="RollbackRequest.From"/> for a tag that must not be bound.</summary>
     public const string Unbound = "none";
 
-    /// <summary>The method and the answer for a path; null when the path is another one.</summary>
-    public (string Method, Func<HttpContext, Task> Answer)? Find(string path) => path == Path ? ("POST", AnswerAsync) : null;
+    public IEnumerable<AdminEndpoint> Endpoints =>
+    [
+        AdminCalls.RollbackPage.By((query, stop) => plans.PlanAsync(
+            Viewer.Operator, PageQueries.Named(query, "repository"), PageQueries.Named(query, "tag"), PageQueries.Named(query, "digest"),
+            stop)),
+        AdminCalls.Rollback.By(AnswerAsync),
+    ];
 
-    private async Task AnswerAsync(HttpContext context)
+    private async Task AnswerAsync(HttpContext context, RollbackRequest request)
     {
-        if (await AdminApi.ReadAsync(context, AdminJson.Default.RollbackRequest) is not { } request) return;
         context.Features.Set(new AdminSubject($"{request.Reference} to {request.Digest}"));
         var result = await RunAsync(Viewer.Operator.In, request, context.RequestAborted);
         var status = result.Problem is null ? StatusCodes.Status200OK : StatusCodes.Status409Conflict;

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Gateway.Configuration;
+using Gateway.Operations.ReadModels;
 
 namespace Gateway.Operations;
 
@@ -13,35 +14,26 @@ namespace Gateway.Operations;
 internal sealed record GcRequest(bool DryRun = false, string? Untagged = null);
 
 /// <summary>The jobs in the admin API: starting, following and stopping them.</summary>
-internal sealed class JobsApi(Jobs jobs)
+internal sealed class JobsApi(Jobs jobs, UpkeepPages page) : IAdminNoun
 {
-    private const string Path = AdminApi.Prefix + "jobs";
+    public IEnumerable<AdminEndpoint> Endpoints =>
+    [
+        AdminCalls.UpkeepPage.By((_, _) => new(page.Read())),
+        AdminCalls.Jobs.By(_ => jobs.All().ToAsyncEnumerable()),
+        new(AdminCalls.Job, ShowAsync),
+        new(AdminCalls.StopJob, StopAsync),
+        AdminCalls.Gc.By(CollectAsync),
+        AdminCalls.Scrub.By((context, request) =>
+            StartAsync(context, ScrubJob.Kind, request, AdminJson.Default.EmptyRequest, ScrubJob.Kind)),
+    ];
 
-    /// <summary>The method and the answer for a path; null when the path is not one of jobs.</summary>
-    public (string Method, Func<HttpContext, Task> Answer)? Find(string path) => path switch
-    {
-        Path => ("GET", ListAsync),
-        AdminApi.Prefix + "gc" => ("POST", CollectAsync),
-        AdminApi.Prefix + "scrub" => ("POST", ScrubAsync),
-        _ when path.StartsWith(Path + "/", StringComparison.Ordinal) => path[(Path.Length + 1)..].Split('/') switch
-        {
-            [var id] => ("GET", context => ShowAsync(context, id)),
-            [var id, "stop"] => ("POST", context => StopAsync(context, id)),
-            _ => null,
-        },
-        _ => null,
-    };
-
-    // A line of JSON for each job, the latest first.
-    private Task ListAsync(HttpContext context) =>
-        AdminApi.WriteLinesAsync(context, jobs.All().ToAsyncEnumerable(), AdminJson.Default.Job);
-
-    private Task ShowAsync(HttpContext context, string id) => jobs.Find(id) is { } job
+    private Task ShowAsync(HttpContext context) => jobs.Find(IdOf(context)) is { } job
         ? AdminApi.WriteAsync(context, StatusCodes.Status200OK, job, AdminJson.Default.Job)
         : UnknownAsync(context);
 
-    private async Task StopAsync(HttpContext context, string id)
+    private async Task StopAsync(HttpContext context)
     {
+        var id = IdOf(context);
         context.Features.Set(new AdminSubject($"stop {id}"));
         // The command line sends the options of a collection here, all of them empty.
         if (await AdminApi.ReadAsync(context, AdminJson.Default.GcRequest) is null) return;
@@ -50,26 +42,14 @@ internal sealed class JobsApi(Jobs jobs)
             : UnknownAsync(context));
     }
 
+    private static string IdOf(HttpContext context) => context.Request.Path.Value![AdminApi.Prefix.Length..].Split('/')[1];
+
     private static Task UnknownAsync(HttpContext context) =>
         AdminApi.ProblemAsync(context, StatusCodes.Status404NotFound, "expected the id of a known job; list them with: gateway jobs");
 
-    private async Task CollectAsync(HttpContext context)
-    {
-        if (await AdminApi.ReadAsync(context, AdminJson.Default.GcRequest) is not { } request) return;
-        if (request.Untagged is { } age && !Durations.TryParse(age, out _))
-        {
-            await AdminApi.ProblemAsync(
-                context, StatusCodes.Status400BadRequest, $"untagged: expected a duration such as 30d, got '{Printed(age)}'");
-            return;
-        }
-        await StartAsync(context, GcJob.Kind, request, AdminJson.Default.GcRequest, request.DryRun ? "gc (dry run)" : "gc");
-    }
-
-    private async Task ScrubAsync(HttpContext context)
-    {
-        if (await AdminApi.ReadAsync(context, AdminJson.Default.EmptyRequest) is not { } request) return;
-        await StartAsync(context, ScrubJob.Kind, request, AdminJson.Default.EmptyRequest, ScrubJob.Kind);
-    }
+    private Task CollectAsync(HttpContext context, GcRequest request) => ProblemOf(request.Untagged) is { } problem
+        ? AdminApi.ProblemAsync(context, StatusCodes.Status400BadRequest, problem)
+        : StartAsync(context, GcJob.Kind, request, AdminJson.Default.GcRequest, request.DryRun ? "gc (dry run)" : "gc");
 
     /// <summary>Starts a scrub, or a collection: the id of the job, or why it was not started.</summary>
     /// <param name="dryRun">Whether the collection only reports.</param>
@@ -77,8 +57,7 @@ internal sealed class JobsApi(Jobs jobs)
     /// <param name="startedBy">The account, for the list of jobs.</param>
     public (string? Id, string? Problem) Start(bool isScrub, bool dryRun, string? untagged, string startedBy)
     {
-        if (untagged is not null && !Durations.TryParse(untagged, out _))
-            return (null, $"untagged: expected a duration such as 30d, got '{Printed(untagged)}'");
+        if (ProblemOf(untagged) is { } problem) return (null, problem);
         try
         {
             var request = isScrub
@@ -107,5 +86,7 @@ internal sealed class JobsApi(Jobs jobs)
         }
     }
 
-    private static string Printed(string text) => Gateway.Oci.Printable.Line(text, 80);
+    private static string? ProblemOf(string? untagged) => untagged is null || Durations.TryParse(untagged, out _)
+        ? null
+        : $"untagged: expected a duration such as 30d, got '{Gateway.Oci.Printable.Line(untagged, 80)}'";
 }

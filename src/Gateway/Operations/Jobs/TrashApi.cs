@@ -1,3 +1,4 @@
+using Gateway.Operations.ReadModels;
 using Gateway.Repositories;
 using Gateway.Storage;
 
@@ -19,25 +20,18 @@ internal sealed record EmptyRequest;
 internal sealed record EmptiedTrash(long Bytes);
 
 /// <summary>The trash in the admin API: listing, restoring, emptying.</summary>
-internal sealed class TrashApi(TrashContents trash)
+internal sealed class TrashApi(TrashContents trash, TrashPages page) : IAdminNoun
 {
-    private const string Path = AdminApi.Prefix + "trash";
+    public IEnumerable<AdminEndpoint> Endpoints =>
+    [
+        AdminCalls.TrashPage.By((query, _) => new(page.Read(PageQueries.Text(query, "search"), PageQueries.Text(query, "last")))),
+        AdminCalls.Trash.By(_ => trash.All().ToAsyncEnumerable()),
+        AdminCalls.Restore.By(RestoreAsync),
+        AdminCalls.EmptyTrash.By((context, _) => EmptyAsync(context)),
+    ];
 
-    /// <summary>The method and the answer for a path; null when the path is not one of the trash.</summary>
-    public (string Method, Func<HttpContext, Task> Answer)? Find(string path) => path switch
+    private async Task RestoreAsync(HttpContext context, RestoreRequest request)
     {
-        Path => ("GET", ListAsync),
-        Path + "/restore" => ("POST", RestoreAsync),
-        Path + "/empty" => ("POST", EmptyAsync),
-        _ => null,
-    };
-
-    private Task ListAsync(HttpContext context) =>
-        AdminApi.WriteLinesAsync(context, trash.All().ToAsyncEnumerable(), AdminJson.Default.TrashedItem);
-
-    private async Task RestoreAsync(HttpContext context)
-    {
-        if (await AdminApi.ReadAsync(context, AdminJson.Default.RestoreRequest) is not { } request) return;
         context.Features.Set(new AdminSubject($"restore {request.Reference}"));
         var (status, result, problem) = await RestoreAsync(request.Reference, context.RequestAborted);
         await (result is null
@@ -76,7 +70,6 @@ internal sealed class TrashApi(TrashContents trash)
 
     private async Task EmptyAsync(HttpContext context)
     {
-        if (await AdminApi.ReadAsync(context, AdminJson.Default.EmptyRequest) is null) return;
         context.Features.Set(new AdminSubject("empty the trash"));
         var bytes = await EmptyAsync();
         await AdminApi.WriteAsync(context, StatusCodes.Status200OK, new EmptiedTrash(bytes), AdminJson.Default.EmptiedTrash);

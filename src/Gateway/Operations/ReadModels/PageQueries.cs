@@ -1,5 +1,4 @@
 using System.Globalization;
-using Gateway.Oci;
 
 namespace Gateway.Operations.ReadModels;
 
@@ -33,6 +32,9 @@ internal static class PageQueries
         var text = query[name].ToString().Trim();
         return text.Length == 0 ? null : text.Length <= MostCharacters ? text : text[..MostCharacters];
     }
+
+    /// <summary>A value that a question needs; empty for a missing one, which names nothing.</summary>
+    public static string Named(IQueryCollection query, string name) => Text(query, name) ?? "";
 
     private static string? OneOf(IQueryCollection query, string name, params ReadOnlySpan<string> values)
     {
