@@ -82,8 +82,7 @@ internal sealed class ConsoleSite(
     {
         var asked = PageQueries.Repositories(context.Request.Query);
         var page = await repositories.ReadAsync(visitor.Viewer, asked, context.RequestAborted);
-        return (Status200OK, await html.RenderAsync<RepositoryList>(
-            (nameof(RepositoryList.Visit), visitor.Visit), (nameof(RepositoryList.Asked), asked), (nameof(RepositoryList.Page), page)));
+        return await html.PageAsync<RepositoryList>(visitor.Visit, page, (nameof(RepositoryList.Asked), asked));
     }
 
     private async Task<(int, string)> TagsAsync(HttpContext context, Visitor visitor)
@@ -91,9 +90,8 @@ internal sealed class ConsoleSite(
         var asked = PageQueries.Tags(context.Request.Query);
         return await tags.ReadAsync(visitor.Viewer, asked, context.RequestAborted) is not { } page
             ? await AbsentAsync(visitor.Visit)
-            : (Status200OK, await html.RenderAsync<TagList>(
-                (nameof(TagList.Visit), visitor.Visit), (nameof(TagList.Asked), asked), (nameof(TagList.Page), page),
-                (nameof(TagList.Tool), ToolOf(context))));
+            : await html.PageAsync<TagList>(
+                visitor.Visit, page, (nameof(TagList.Asked), asked), (nameof(TagList.Tool), ToolOf(context)));
     }
 
     private async Task<(int, string)> ImageAsync(HttpContext context, Visitor visitor)
@@ -101,21 +99,18 @@ internal sealed class ConsoleSite(
         var (repository, reference) = (Query(context, "repository") ?? "", Query(context, "reference") ?? "");
         return await images.ReadAsync(visitor.Viewer, repository, reference, context.RequestAborted) is not { } page
             ? await AbsentAsync(visitor.Visit)
-            : (Status200OK, await html.RenderAsync<ImageDetails>(
-                (nameof(ImageDetails.Visit), visitor.Visit), (nameof(ImageDetails.Page), page),
-                (nameof(ImageDetails.Tool), ToolOf(context))));
+            : await html.PageAsync<ImageDetails>(visitor.Visit, page, (nameof(ImageDetails.Tool), ToolOf(context)));
     }
 
     private async Task<(int, string)> ContentAsync(HttpContext context, Visitor visitor, string path) =>
-        await content.PageAsync(context, visitor, path) is { } page ? (Status200OK, page) : await AbsentAsync(visitor.Visit);
+        await content.PageAsync(context, visitor, path) ?? await AbsentAsync(visitor.Visit);
 
     private async Task<(int, string)> HoldsAsync(HttpContext context, Visitor visitor)
     {
         var (repository, last) = (Query(context, "repository"), Query(context, "last"));
         var page = await holds.ReadAsync(visitor.Viewer, repository, last, context.RequestAborted);
-        return (Status200OK, await html.RenderAsync<HoldList>(
-            (nameof(HoldList.Visit), visitor.Visit), (nameof(HoldList.Page), page), (nameof(HoldList.Repository), repository),
-            (nameof(HoldList.Last), last)));
+        return await html.PageAsync<HoldList>(
+            visitor.Visit, page, (nameof(HoldList.Repository), repository), (nameof(HoldList.Last), last));
     }
 
     private async Task<(int, string)> HoldAsync(HttpContext context, Visitor visitor)

@@ -9,36 +9,20 @@ internal sealed class ContentPages(Html html, RepositoryTree tree, LayerUses use
     public static bool Has(string path) => path is "/tree" or "/layers" or "/rollback";
 
     /// <summary>The page of a path; null when the viewer sees no such content.</summary>
-    public Task<string?> PageAsync(HttpContext context, Visitor visitor, string path) => path switch
+    public async Task<(int Status, string Page)?> PageAsync(HttpContext context, Visitor visitor, string path)
     {
-        "/tree" => TreeAsync(context, visitor),
-        "/layers" => LayersAsync(context, visitor),
-        _ => RollbackAsync(context, visitor),
-    };
-
-    private async Task<string?> TreeAsync(HttpContext context, Visitor visitor)
-    {
-        var last = Query(context, "last");
-        var page = await tree.ReadAsync(visitor.Viewer, PageQueries.Under(context.Request.Query), last, context.RequestAborted);
-        return await html.RenderAsync<TreeList>(
-            (nameof(TreeList.Visit), visitor.Visit), (nameof(TreeList.Page), page), (nameof(TreeList.Last), last));
+        var (viewer, visit, query, stop) = (visitor.Viewer, visitor.Visit, context.Request.Query, context.RequestAborted);
+        var (repository, last) = (PageQueries.Named(query, "repository"), PageQueries.Text(query, "last"));
+        if (path == "/tree")
+        {
+            var level = await tree.ReadAsync(viewer, PageQueries.Under(query), last, stop);
+            return await html.PageAsync<TreeList>(visit, level, (nameof(TreeList.Last), last));
+        }
+        if (path == "/layers")
+            return await uses.ReadAsync(viewer, repository, PageQueries.Named(query, "reference"), last, stop) is not { } page ? null
+                : await html.PageAsync<LayerUseList>(visit, page, (nameof(LayerUseList.Last), last));
+        var (tag, digest) = (PageQueries.Named(query, "tag"), PageQueries.Named(query, "digest"));
+        return await rollbacks.PlanAsync(viewer, repository, tag, digest, stop) is not { } plan ? null
+            : await html.PageAsync<RollbackDetails>(visit, plan);
     }
-
-    private async Task<string?> LayersAsync(HttpContext context, Visitor visitor)
-    {
-        var (repository, reference, last) = (Query(context, "repository") ?? "", Query(context, "reference") ?? "", Query(context, "last"));
-        return await uses.ReadAsync(visitor.Viewer, repository, reference, last, context.RequestAborted) is not { } page ? null
-            : await html.RenderAsync<LayerUseList>(
-                (nameof(LayerUseList.Visit), visitor.Visit), (nameof(LayerUseList.Page), page), (nameof(LayerUseList.Last), last));
-    }
-
-    private async Task<string?> RollbackAsync(HttpContext context, Visitor visitor)
-    {
-        var (repository, tag, digest) = (Query(context, "repository") ?? "", Query(context, "tag") ?? "", Query(context, "digest") ?? "");
-        return await rollbacks.PlanAsync(visitor.Viewer, repository, tag, digest, context.RequestAborted) is not { } plan ? null
-            : await html.RenderAsync<RollbackDetails>(
-                (nameof(RollbackDetails.Visit), visitor.Visit), (nameof(RollbackDetails.Plan), plan));
-    }
-
-    private static string? Query(HttpContext context, string name) => PageQueries.Text(context.Request.Query, name);
 }

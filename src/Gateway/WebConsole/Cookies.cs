@@ -3,10 +3,6 @@ namespace Gateway.WebConsole;
 /// <summary>The cookie of a session: for this host and path alone, out of reach of scripts, and never sent from another site.</summary>
 internal static class Cookies
 {
-    /// <summary>The session's id; null when none was sent.</summary>
-    /// <param name="name">A name of <see cref="Gateway.Access.SessionCookies"/>.</param>
-    public static string? Read(HttpRequest request, string name) => request.Cookies[name];
-
     /// <summary>Sets the cookie, or removes it when the id is null.</summary>
     /// <param name="name">A name of <see cref="Gateway.Access.SessionCookies"/>.</param>
     /// <param name="path">The base of the console.</param>

@@ -69,7 +69,7 @@ internal sealed class ListenerConsole(
 
     private Session? SessionOf(HttpContext context, ListenerRequest asked, bool touch)
     {
-        if (sessions.Find(Cookies.Read(context.Request, SessionCookies.Listener), touch) is not { Identity: not null } session) return null;
+        if (sessions.Find(context.Request.Cookies[SessionCookies.Listener], touch) is not { Identity: not null } session) return null;
         if (IsValid(session, asked)) return session;
         sessions.End(session.Id);
         return null;
@@ -117,7 +117,7 @@ internal sealed class ListenerConsole(
             return;
         }
         // The cookie of an earlier login does not become that of this one (session fixation).
-        if (Cookies.Read(context.Request, SessionCookies.Listener) is { } earlier) sessions.End(earlier);
+        if (context.Request.Cookies[SessionCookies.Listener] is { } earlier) sessions.End(earlier);
         var session = sessions.Open(known.Actor, known, proof, LongestOf(asked, known, form["password"]));
         Cookies.Write(context.Response, SessionCookies.Listener, session.Id, Base, IsSecure(asked));
         Redirect(context, $"{Base}/");

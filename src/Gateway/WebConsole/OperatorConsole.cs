@@ -20,14 +20,10 @@ internal sealed class OperatorConsole(
     public async Task AnswerAsync(HttpContext context, bool isAdmitted)
     {
         var path = context.Request.Path.Value ?? "/";
-        if (path.StartsWith("/assets/", StringComparison.Ordinal))
-        {
-            ConsoleSite.Protect(context.Response.Headers);
-            if (await Assets.AnswerAsync(context, path["/assets/".Length..])) return;
-        }
         ConsoleSite.Protect(context.Response.Headers);
+        if (path.StartsWith("/assets/", StringComparison.Ordinal) && await Assets.AnswerAsync(context, path["/assets/".Length..])) return;
         var isUse = !path.StartsWith(ConsoleSite.LivePrefix, StringComparison.Ordinal);
-        var id = Cookies.Read(context.Request, SessionCookies.Operator);
+        var id = context.Request.Cookies[SessionCookies.Operator];
         var session = sessions.Find(id, touch: isUse) is { Identity: null, Proof: { } token } found && door.Accepts(token) ? found : null;
         var isPost = HttpMethods.IsPost(context.Request.Method);
         if (path == "/login" && isPost) await LogInAsync(context);
