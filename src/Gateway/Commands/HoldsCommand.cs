@@ -20,7 +20,8 @@ internal static class HoldsCommand
                 last = page.Next;
             }
         });
-        command.Add(End("release", "released", AdminCalls.Release, "Makes a held push live although the policy holds it, and notes the reason."));
+        const string release = "Makes a held push live although the policy holds it, and notes the reason.";
+        command.Add(End("release", "released", AdminCalls.Release, release));
         command.Add(End("drop", "dropped", AdminCalls.Drop, "Ends a held push without making it live."));
         return command;
     }
