@@ -24,9 +24,13 @@ public sealed class ClientConfigCommandTests : IDisposable
         capabilities = ["pull", "resolve"]
         ca = "/etc/gateway-ca.pem"
 
+        [host]
+
         # /etc/containerd/certs.d/gateway.example.com/hosts.toml
         server = "https://gateway.example.com"
         ca = "/etc/gateway-ca.pem"
+
+        [host]
 
         """, await PrintAsync(Upstreams, "containerd", "--enforce", "--ca", "/etc/gateway-ca.pem"), StringComparison.Ordinal);
 

@@ -8,16 +8,20 @@ namespace Gateway.Commands.Clients;
 /// </summary>
 internal static class HostsToml
 {
+    // containerd 1.6, and 1.7 until its issue 10027 was fixed, cannot read a file without this table. They log that, and ask the registry
+    // itself.
+    private const string NoOtherHosts = "\n[host]\n";
+
     /// <summary>The only file that is needed when every registry is asked through the gateway: containerd asks no other host.</summary>
     /// <remarks>
     /// Without <c>capabilities</c> a push of an image of another registry would land in the gateway under a name that no pull finds: pushes
     /// carry no <c>?ns=</c>.
     /// </remarks>
     public static string Closed(ClientView gateway) =>
-        $"server = {Toml.Text(gateway.Url)}\ncapabilities = [\"pull\", \"resolve\"]\n{Authority(gateway, "")}";
+        $"server = {Toml.Text(gateway.Url)}\ncapabilities = [\"pull\", \"resolve\"]\n{Authority(gateway, "")}{NoOtherHosts}";
 
     /// <summary>The file for the gateway's own name, for pushes, which <c>_default</c> does not allow.</summary>
-    public static string Own(ClientView gateway) => $"server = {Toml.Text(gateway.Url)}\n{Authority(gateway, "")}";
+    public static string Own(ClientView gateway) => $"server = {Toml.Text(gateway.Url)}\n{Authority(gateway, "")}{NoOtherHosts}";
 
     /// <summary>A mirror of one registry: containerd asks the registry itself when the gateway answers with an error.</summary>
     public static string Open(ClientView gateway, ClientUpstream upstream)

@@ -12,6 +12,7 @@ public sealed class ClientFileChecksTests
     [Theory]
     [InlineData("FAILS_OPEN", Hosts, "[host.\"http://gateway.example.com\"]\n  capabilities = [\"pull\"]\n")]
     [InlineData("FAILS_OPEN", Hosts, "server = \"https://quay.io\" # the registry\n[host.\"http://gateway.example.com\"]\n")]
+    [InlineData("FAILS_OPEN", Hosts, "server = \"http://gateway.example.com\"\ncapabilities = [\"pull\"]\n")]
     [InlineData("DOUBLE_V2", Hosts, "server = \"http://gateway.example.com/v2\"\ncapabilities = [\"pull\"]\n")]
     [InlineData("PUSH_MISPLACED", Hosts, "server = \"http://gateway.example.com\"\n")]
     [InlineData("TLS_UNCHECKED", Hosts, "server = \"http://gateway.example.com\"\ncapabilities = [\n  \"pull\",\n]\nskip_verify = true\n")]
