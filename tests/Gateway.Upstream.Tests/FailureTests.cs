@@ -235,9 +235,27 @@ public sealed class FailureTests : UpstreamTest
         secure.AddManifest(Name, Image.Manifest, MediaTypes.OciManifest, "latest");
         var failure = await FailureOfAsync(await BuildAsync(OptionsFor(secure)), Manifest());
         Assert.Equal(UpstreamFailure.Unavailable, failure.Failure);
-        Assert.Contains("TLS", failure.Message, StringComparison.Ordinal);
+        Assert.Contains("does not trust (TLS); name the file of its authority in certificateAuthority", failure.Message, StringComparison.Ordinal);
         var trusting = await BuildAsync(OptionsFor(secure) with { CertificateAuthority = FileWith(secure.AuthorityPem) });
         Assert.Equal(Image.Manifest, await ReadAsync(await trusting.SendAsync(Manifest(), default)));
+    }
+
+    [Fact]
+    public async Task Handshake_that_fails_says_what_to_change()
+    {
+        var secure = await StartAsync("127.0.0.2", https: true);
+        var other = new UriBuilder(secure.Url) { Host = "other.example" }.Uri;
+        var plain = new UriBuilder(Hub.Url) { Scheme = "https" }.Uri;
+
+        var name = await FailureOfAsync(
+            await BuildAsync(
+                OptionsFor(secure) with { Urls = [other], CertificateAuthority = FileWith(secure.AuthorityPem) },
+                (_, _) => Task.FromResult<IPAddress[]>([IPAddress.Parse("127.0.0.2")])),
+            Manifest());
+        var scheme = await FailureOfAsync(await BuildAsync(OptionsFor(Hub) with { Urls = [plain] }), Manifest());
+
+        Assert.Contains("has a certificate for another name", name.Message, StringComparison.Ordinal);
+        Assert.Contains("write http:// in its url", scheme.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -39,7 +39,7 @@ internal static class UpstreamFailures
         var what = exception switch
         {
             HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError } => "could not be resolved",
-            HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } => "could not be trusted (TLS)",
+            HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } e => OfHandshake(e.InnerException?.Message ?? ""),
             HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError } => "could not be reached",
             HttpRequestException { HttpRequestError: HttpRequestError.ProxyTunnelError } => "could not be reached through the proxy",
             HttpRequestException e => $"sent no complete answer ({e.HttpRequestError})",
@@ -47,6 +47,18 @@ internal static class UpstreamFailures
             _ => $"sent no complete answer ({exception.GetType().Name})",
         };
         return new UpstreamException(UpstreamFailure.Unavailable, $"{subject} {what}", inner: exception);
+    }
+
+    // The runtime's message names what is wrong with the certificate.
+    private static string OfHandshake(string said)
+    {
+        if (!said.Contains("certificate", StringComparison.OrdinalIgnoreCase))
+            return "completed no TLS handshake; if the registry has no TLS, write http:// in its url";
+        if (said.Contains("NotTimeValid", StringComparison.Ordinal))
+            return "has a certificate that has expired or is not valid yet (TLS); renew it, or set the clock of this machine";
+        return said.Contains("NameMismatch", StringComparison.Ordinal)
+            ? "has a certificate for another name (TLS); write a name of the certificate in url"
+            : "has a certificate that this machine does not trust (TLS); name the file of its authority in certificateAuthority";
     }
 
     private static TimeSpan? RetryAfter(HttpResponseMessage response, DateTimeOffset now)
