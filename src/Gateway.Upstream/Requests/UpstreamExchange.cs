@@ -141,7 +141,7 @@ internal sealed class UpstreamExchange(
         }
         catch (Exception e) when (e is HttpRequestException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
         {
-            throw UpstreamFailures.OfConnection($"upstream {options.Key}: {uri.Authority}", e);
+            throw UpstreamFailures.OfConnection($"upstream {options.Key}: {uri.Authority}", e, uri.Scheme == Uri.UriSchemeHttp);
         }
     }
 

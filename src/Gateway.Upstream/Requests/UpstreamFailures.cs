@@ -30,7 +30,8 @@ internal static class UpstreamFailures
     /// </summary>
     /// <param name="subject">The subject of the message: upstream and host.</param>
     /// <param name="exception">The exception of the HTTP client.</param>
-    public static UpstreamException OfConnection(string subject, Exception exception)
+    /// <param name="isPlain">Whether the address is http.</param>
+    public static UpstreamException OfConnection(string subject, Exception exception, bool isPlain = false)
     {
         if (exception is HttpRequestException { InnerException: AddressRefusedException refused })
         {
@@ -39,10 +40,12 @@ internal static class UpstreamFailures
         var what = exception switch
         {
             HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError } => "could not be resolved",
-            HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } e => OfHandshake(e.InnerException?.Message ?? ""),
+            HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError, InnerException: var inner } =>
+                OfHandshake(inner?.Message ?? ""),
             HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError } => "could not be reached",
             HttpRequestException { HttpRequestError: HttpRequestError.ProxyTunnelError } => "could not be reached through the proxy",
-            HttpRequestException e => $"sent no complete answer ({e.HttpRequestError})",
+            HttpRequestException e =>
+                $"sent no complete answer ({e.HttpRequestError}){(isPlain ? "; if it speaks TLS, write https:// in its url" : "")}",
             OperationCanceledException => "did not answer in time",
             _ => $"sent no complete answer ({exception.GetType().Name})",
         };

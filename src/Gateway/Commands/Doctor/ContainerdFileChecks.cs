@@ -38,12 +38,17 @@ internal static class ContainerdFileChecks
         foreach (var table in tables) found.AddRange(Wrong(visit, folder.File, table));
         var isOwn = folder.Name == visit.View.Host || folder.Name == visit.View.Host.Replace(':', '_') + "_";
         if (isOwn) return;
-        if (BypassOf(visit, folder, tables[0]) is { } bypass) found.Add(bypass);
+        if (BypassOf(visit, folder, tables[0]) is { } bypass)
+        {
+            found.Add(bypass);
+        }
         else if (!tables.Any(static table => table.Name == "host" || table.Name.StartsWith("host.", StringComparison.Ordinal)))
+        {
             found.Add(Finding.Warning(
                 "FAILS_OPEN", folder.File,
-                $"{folder.Client} with containerd 1.6 or an early 1.7 cannot read a file without a [host] table, and asks the registry itself",
+                "containerd 1.6 and early versions of 1.7 cannot read a file without a [host] table, and ask the registry itself",
                 "add the line [host] at the end of the file"));
+        }
     }
 
     // What is wrong with the address of the gateway in one table.

@@ -37,8 +37,8 @@ internal static class AccessSchema
         },
         {
             "tokenKeyFile", TokenFile.Setting, "(`replicas.secretFile`; otherwise a key of this process alone)",
-            "File with a secret, at least 16 characters in one line, the same on each gateway behind one load balancer: the tokens that "
-            + "one of them issues are then valid at all. Read again within a second of a change, which ends the tokens of before.",
+            "File with a secret, at least 16 characters in one line, the same on each gateway behind one load balancer: then each gateway "
+            + "accepts the tokens of the others. Read again within a second of a change, which ends all earlier tokens.",
             (o, v) => o with { TokenKeyFile = v }
         },
         {

@@ -45,7 +45,7 @@ internal static class ReplicaSchema
         { "tls", Scalars.Switch, "(`false`)", "Whether connections use TLS.", (o, v) => o with { Tls = v } },
         {
             "certificateAuthority", Scalars.ReadableFile, "(the system's)",
-            "PEM file of the authority that Redis' certificate must be of; needs `tls: true`.",
+            "PEM file of the authority that signed Redis' certificate; needs `tls: true`.",
             (o, v) => o with { CertificateAuthority = v }
         },
         { "database", Scalars.Whole(0, LastDatabase), "(0)", "Number of the database.", (o, v) => o with { Database = v } },
@@ -79,8 +79,8 @@ internal static class ReplicaSchema
         },
         {
             "timeout", Timeout, "(`200ms`)",
-            "Longest wait for an answer of Redis, and for another replica's word whether it has some content. Without an answer, a replica "
-            + "goes on alone.",
+            "Longest wait for an answer of Redis, and of another replica that is asked whether it has some content. Without an answer, a "
+            + "replica works alone.",
             (o, v) => o with { Timeout = v }
         },
         {
