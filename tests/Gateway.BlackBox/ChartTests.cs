@@ -107,6 +107,7 @@ public sealed class ChartTests : IDisposable
     [InlineData("sharing.redis.address=redis:6379", "sharing.redis.address: set sharing.secret too")]
     [InlineData("config.replicas.listen=http://0.0.0.0:5002", "config.replicas: the chart sets it from sharing; remove it")]
     [InlineData("config.listen=http://0.0.0.0:80", "config.listen: the chart sets it; remove it")]
+    [InlineData("config.storage.path=/data", "config.storage.path: the chart sets it; remove it")]
     public async Task Values_that_cannot_work_are_refused(string value, string expected)
     {
         var refused = (await _client.HelmAsync("template", "gw", Chart, "--set", value)).Failed();
@@ -132,6 +133,17 @@ public sealed class ChartTests : IDisposable
         var into = policy.Ingress.Single(static rule => rule.Ports.Any(static port => port.Port == "replicas"));
         Assert.Equal("gw", Assert.Single(into.FromProperty).PodSelector.MatchLabels["app.kubernetes.io/instance"]);
         Assert.Contains(policy.Egress, static rule => rule.Ports?.Any(static port => port.Port == "5002") == true);
+    }
+
+    [Fact]
+    public async Task Replicas_that_accept_pushes_keep_pushed_content_in_a_bucket()
+    {
+        var documents = await RenderAsync(
+            "replicas=3", "sharing.secret=set", "config.storage.s3.bucket=images", "config.storage.s3.endpoint=https://s3.example");
+
+        var yaml = documents.OfType<V1ConfigMap>().Single().Data["gateway.yaml"];
+        Assert.Contains("bucket: images", yaml, StringComparison.Ordinal);
+        Assert.Equal(3, documents.OfType<V1StatefulSet>().Single().Spec.Replicas);
     }
 
     [Fact]

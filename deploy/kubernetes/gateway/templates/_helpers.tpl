@@ -20,9 +20,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- define "gateway.config" -}}
 {{- $config := deepCopy .Values.config }}
 {{- if hasKey $config "replicas" }}{{ fail "config.replicas: the chart sets it from sharing; remove it" }}{{ end }}
-{{- range list "listen" "operator" "storage" "tls" }}
+{{- range list "listen" "operator" "tls" }}
 {{- if hasKey $config . }}{{ fail (printf "config.%s: the chart sets it; remove it" .) }}{{ end }}
 {{- end }}
+{{- if hasKey (default (dict) $config.storage) "path" }}{{ fail "config.storage.path: the chart sets it; remove it" }}{{ end }}
 {{- $scheme := ternary "https" "http" (ne .Values.tls.secretName "") }}
 {{- $_ := set $config "listen" (printf "%s://0.0.0.0:5000" $scheme) }}
 {{- $_ := set $config "operator" (dict "url" "http://0.0.0.0:5001" "tokenFile" "/run/secrets/gateway/operator/token") }}
