@@ -27,7 +27,8 @@ internal static class HealthCommand
             try
             {
                 // A file with a mistake is not in force: the running gateway keeps the previous configuration and is healthy.
-                using var client = (await asked.ChooseAsync(parsed))?.Client ?? OperatorClient.Of(new GatewayOptions());
+                using var client = (await asked.ChooseAsync(parsed, despiteMistakes: true))?.Client
+                    ?? OperatorClient.Of(new GatewayOptions());
                 address = client.Address;
                 var (isReady, says) = await client.ReadyAsync(limit.Token);
                 await output.WriteLineAsync(says);

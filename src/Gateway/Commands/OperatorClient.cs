@@ -27,7 +27,7 @@ internal sealed class OperatorClient : IDisposable
     {
         var (url, tls) = (options.Operator.Url, options.Operator.Tls ?? options.Tls);
         var handler = new SocketsHttpHandler { UseProxy = false };
-        if (url.Scheme == Uri.UriSchemeHttps) Expect(handler, tls!.Certificate);
+        if (url.Scheme == Uri.UriSchemeHttps && tls is not null) Expect(handler, tls.Certificate);
         return new(url, handler, options.Operator.TokenFile is { } file ? TokenFile.Read(file) : null);
     }
 
@@ -135,7 +135,8 @@ internal sealed class OperatorClient : IDisposable
         catch (JsonException)
         {
             throw new HttpRequestException(
-                $"{_client.BaseAddress} is not a gateway of this version (status {(int)answer.StatusCode})");
+                $"expected the operator port of a gateway of this version at {_client.BaseAddress}, got another answer (status "
+                + $"{(int)answer.StatusCode}); give the address that its operator key names, by default http://127.0.0.1:5001");
         }
     }
 

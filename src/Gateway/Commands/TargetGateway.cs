@@ -19,13 +19,14 @@ internal sealed class TargetGateway
     }.Expecting("an address such as http://127.0.0.1:5001", IsAddress);
 
     /// <summary>The client for the gateway of the command line; null after a mistake, which was printed.</summary>
+    /// <param name="despiteMistakes">Whether a configuration with mistakes, which were printed, names the gateway too.</param>
     /// <returns>The client, and the options of the configuration if one was read.</returns>
-    public async Task<(OperatorClient Client, GatewayOptions? Options)?> ChooseAsync(ParseResult parsed)
+    public async Task<(OperatorClient Client, GatewayOptions? Options)?> ChooseAsync(ParseResult parsed, bool despiteMistakes = false)
     {
         if (parsed.GetValue(Server) is { } server)
             return (OperatorClient.At(new Uri(server), Environment.GetEnvironmentVariable(TokenVariable)), null);
         var loaded = await ConfigurationFile.LoadAsync(parsed.GetValue(Config), parsed.InvocationConfiguration.Error);
-        return loaded.Options is { } options ? (OperatorClient.Of(options), options) : null;
+        return (loaded.Options ?? (despiteMistakes ? loaded.Readable : null)) is { } options ? (OperatorClient.Of(options), options) : null;
     }
 
     public static bool IsAddress(string text) => Uri.TryCreate(text, UriKind.Absolute, out var url) && (url.Scheme is "http" or "https");

@@ -7,6 +7,9 @@ namespace Gateway.Configuration;
 /// <param name="Path">The file that was read; null for none.</param>
 internal sealed record LoadedConfiguration(GatewayOptions? Options, string? Path, IReadOnlyList<ConfigurationMistake> Mistakes)
 {
+    /// <summary>What could be read of a file with mistakes; keys with a mistake have their defaults. Null if it is no YAML.</summary>
+    public GatewayOptions? Readable { get; init; }
+
     /// <summary>The place of a key, or that of its section.</summary>
     public Func<string, SourceLocation> Locate { get; init; } = _ => new(Path ?? "(no file)", 1, 1);
 }
@@ -54,7 +57,7 @@ internal static class ConfigurationLoader
         {
             Origin = new(source, baseDirectory, text, root, reading.FilesRead),
         };
-        return new(reading.Mistakes.Count == 0 ? options : null, source, reading.Mistakes) { Locate = reading.Locate };
+        return new(reading.Mistakes.Count == 0 ? options : null, source, reading.Mistakes) { Readable = options, Locate = reading.Locate };
     }
 
     private static IEnumerable<KeyValuePair<string, string>> Variables() =>

@@ -22,6 +22,18 @@ public sealed class HealthCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Mistake_elsewhere_in_the_file_does_not_hide_the_running_gateway()
+    {
+        await using var rig = await GatewayRig.StartAsync();
+        await File.WriteAllTextAsync(_config, $"operator: {rig.Operator.ToString().TrimEnd('/')}\ncach: {{}}\n");
+
+        var (code, _, error) = await RunAsync();
+
+        Assert.Equal(0, code);
+        Assert.Contains("cach: unknown key", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Health_of_an_unreachable_gateway_fails_with_its_address()
     {
         await File.WriteAllTextAsync(_config, "operator: http://127.0.0.1:1\n");
