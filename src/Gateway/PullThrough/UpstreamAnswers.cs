@@ -24,18 +24,19 @@ internal static class UpstreamAnswers
     /// and these statuses would make clients look for credentials that the gateway does not pass on. The warning names the upstream's
     /// status.
     /// </summary>
-    public static CacheHandling Refused(UpstreamRepository source, int? status) => new()
+    /// <param name="why">Why the account itself was refused; null if the refusal may be about the content.</param>
+    public static CacheHandling Refused(UpstreamRepository source, int? status, string? why = null) => new()
     {
         Upstream = source.Key,
         Forward = ForwardReason.Absent,
         UpstreamStatus = status,
-        Notice = status is 401 or 403
+        Notice = why ?? (status is 401 or 403
             ? $"upstream {source.Key} answered {status} for {source.Name}: the repository does not exist there, or needs other credentials"
-            : null,
+            : null),
     };
 
     public static Result<T> Failed<T>(UpstreamRepository source, UpstreamException e) => e.Failure == UpstreamFailure.Unauthorized
-        ? new Result<T>.Absent(Refused(source, e.Status))
+        ? new Result<T>.Absent(Refused(source, e.Status, e.IsOfAccount ? e.Message : null))
         : new Result<T>.Unavailable(
             e.RetryAfter ?? UsualRetry, e.Message, Missed(source, e.Status) with { IsFinal = e.IsFinal });
 

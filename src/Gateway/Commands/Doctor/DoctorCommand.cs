@@ -27,7 +27,7 @@ internal static partial class DoctorCommand
         {
             Description = "An image that exists, such as docker.io/library/alpine:latest, to play whole pulls with.",
             HelpName = "REFERENCE",
-        }.Expecting("an image such as docker.io/library/alpine:latest", static text => NameOf(text) is not null);
+        }.Expecting("an image such as docker.io/library/alpine:latest", static text => ImageReference.Parse(text) is not null);
         var user = new Option<string?>("--user") { Description = $"The account; set its password in {PasswordVariable}." };
         var files = new Option<string>("--files")
         {
@@ -48,8 +48,8 @@ internal static partial class DoctorCommand
             {
                 using var caller = new Caller(parsed.GetValue(authority), AccountOf(parsed.GetValue(user)));
                 var visit = new Visit(
-                    options, view, caller, parsed.GetValue(image) is { } wanted ? NameOf(wanted) : null, parsed.GetRequiredValue(files),
-                    TimeProvider.System.GetUtcNow());
+                    options, view, caller, parsed.GetValue(image) is { } wanted ? NameOf(wanted, view) : null,
+                    parsed.GetRequiredValue(files), TimeProvider.System.GetUtcNow());
                 var found = await ExamineAsync(visit, cancellationToken);
                 await PrintAsync(output, found, parsed.GetValue(json));
                 return found.Any(each => each.Level == Level.Error) ? 1 : 0;
@@ -100,8 +100,12 @@ internal static partial class DoctorCommand
         foreach (var each in found) await output.WriteLineAsync(Printable.Line(each.ToString(), int.MaxValue));
     }
 
-    // Clients write library/ before a name of Docker Hub without a slash.
-    private static ImageName? NameOf(string text) => ImageReference.Parse(text) is not { } image ? null
+    // Clients write library/ before a name of Docker Hub without a slash. A prefix that is no registry's name, such as corp, means a
+    // repository by the gateway's own name.
+    private static ImageName? NameOf(string text, ClientView view) => ImageReference.Parse(text) is not { } image ? null
+        : !text.StartsWith($"{image.Registry}/", StringComparison.Ordinal) && view.Upstreams.Any(each => each.Prefix.Length > 0
+            && !each.Namespaces.Contains(each.Prefix) && image.Path.StartsWith($"{each.Prefix}/", StringComparison.Ordinal))
+            ? new(view.Host, image.Path, image.Reference.ToString())
         : image.Registry == "docker.io" && !image.Path.Contains('/', StringComparison.Ordinal)
             ? new(image.Registry, $"library/{image.Path}", image.Reference.ToString())
             : new(image.Registry, image.Path, image.Reference.ToString());

@@ -18,6 +18,9 @@ internal static partial class UpstreamChecks
     // A repository that no registry has: the expected answer is 404, which shows that the upstream was asked.
     private const string Probe = "gateway-doctor/probe";
 
+    // The gateway's words for an account that the upstream refuses (CredentialSource).
+    private const string AccountRefused = "refused the credentials of";
+
     // The gateway's words for a value of ns that is not configured (RepositoryNames.HintFor).
     private const string NotConfigured = "is not an upstream of this gateway";
 
@@ -39,6 +42,13 @@ internal static partial class UpstreamChecks
         if (ping.Status is null) return;
         FrontChecks.AddClock(found, url.Authority, ping, visit.Now, "set the clock of this machine by NTP; tokens and certificates "
                 + "depend on it");
+        if (ping["WWW-Authenticate"]?.StartsWith("Basic", StringComparison.OrdinalIgnoreCase) == true
+            && upstream is { Auth: UpstreamAuth.Service, Credentials.IsEmpty: true })
+        {
+            found.Add(Finding.Error(
+                "UPSTREAM_CREDENTIALS", upstream.Key, $"{url.Authority} requires a user name and password, and the gateway has none",
+                $"add credentials: {{ username: …, passwordFile: … }} to upstreams.{upstream.Key}"));
+        }
         var match = Realm().Match(ping["WWW-Authenticate"] ?? "");
         if (!match.Success) return;
         if (!Uri.TryCreate(match.Groups[1].Value, UriKind.Absolute, out var realm))
@@ -95,6 +105,9 @@ internal static partial class UpstreamChecks
         null or >= HttpStatusCode.InternalServerError => Finding.Error(
             "UPSTREAM_UNREACHABLE", upstream, $"expected an answer through the gateway, got {answer.Says}",
             $"check the network, DNS and proxy between the gateway and this upstream, and upstreams.{upstream}.url"),
+        _ when answer["Warning"]?.Contains(AccountRefused, StringComparison.Ordinal) == true => Finding.Error(
+            "UPSTREAM_CREDENTIALS", upstream, "it refuses the account of the gateway, so clients get cached content and nothing else",
+            $"correct the user name or the password in upstreams.{upstream}.credentials"),
         _ when answer.Took > Slow => Finding.Warning(
             "UPSTREAM_SLOW", upstream, $"the answer took {FrontChecks.Milliseconds(answer)}; clients with a mirror skip the gateway "
                 + "after 2 s",

@@ -244,7 +244,7 @@ internal sealed class TagRevalidation(
             UpstreamTag.Unauthorized(var status, _) when live is not null && Options.OnUnauthorized == StaleUse.Serve =>
                 Stale(live, asked with { UpstreamStatus = status }, $"the upstream answered {status}"),
             UpstreamTag.Unauthorized(var status, var why) =>
-                Absent(UpstreamAnswers.Refused(source, status) with { Collapsed = joined, Incomplete = why }),
+                Absent(UpstreamAnswers.Refused(source, status, why) with { Collapsed = joined, Incomplete = why }),
             UpstreamTag.Unavailable down when live is not null && ServesUnconfirmed(live) =>
                 Stale(live, asked with { UpstreamStatus = down.Status, Incomplete = down.Why }, down.Why),
             UpstreamTag.Unavailable down => Unavailable(down, asked),

@@ -60,6 +60,35 @@ public sealed class DoctorFaultTests
     }
 
     [Fact]
+    public async Task Wrong_and_missing_credentials_are_found()
+    {
+        await using var upstream = await ScriptedUpstream.StartAsync();
+        (upstream.RequireToken().Username, upstream.Tokens.Password) = ("me", "right");
+        await using var rig = await DoctorRig.StartAsync(
+            $"upstreams: {{ corp: {{ url: \"{Origin(upstream)}\", credentials: {{ username: me, password: wrong }} }} }}");
+
+        await AssertFoundAsync(rig, "Error", "UPSTREAM_CREDENTIALS", "it refuses the account", "correct the user name or the password");
+
+        await using var basic = await ScriptedUpstream.StartAsync();
+        basic.When(static request => true).Challenge("Basic realm=\"corp\"");
+        await using var other = await DoctorRig.StartAsync(Corp(basic));
+
+        await AssertFoundAsync(other, "Error", "UPSTREAM_CREDENTIALS", "requires a user name and password", "add credentials");
+    }
+
+    [Fact]
+    public async Task Image_can_be_named_by_the_prefix_of_its_upstream()
+    {
+        await using var upstream = await ScriptedUpstream.StartAsync();
+        upstream.AddImage("team/app", "1", [1, 2, 3]);
+        await using var rig = await DoctorRig.StartAsync($"upstreams: {{ corp: {{ url: \"{Origin(upstream)}\" }} }}");
+
+        var (_, found) = await rig.ExamineAsync("--image", "corp/team/app:1");
+
+        Assert.Contains(found, static each => each is { Level: "Ok", Code: "client", About: "every client" });
+    }
+
+    [Fact]
     public async Task Rate_limit_that_is_used_up_is_found()
     {
         await using var upstream = await ScriptedUpstream.StartAsync();
