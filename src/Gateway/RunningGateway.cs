@@ -12,6 +12,7 @@ using Gateway.Storage;
 using Gateway.Upstream;
 using Gateway.Web;
 using Gateway.WebConsole;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging.Console;
 
@@ -78,11 +79,21 @@ internal sealed class RunningGateway : IAsyncDisposable
         {
             if (app is not null) await app.DisposeAsync();
             await volume.DisposeAsync();
-            // Kestrel says "address in use" by an IOException that names the address; other refusals are bare.
-            if (exception is SocketException) throw new IOException($"cannot listen: {exception.Message}", exception);
+            if (WhyNotListening(exception) is { } why) throw new IOException(why, exception);
             throw;
         }
     }
+
+    // Each message of these exceptions names the address. Null for any other exception.
+    private static string? WhyNotListening(Exception exception) => exception switch
+    {
+        IOException { InnerException: AddressInUseException } =>
+            $"{exception.Message.TrimEnd('.')}; stop the program that uses it, or write another port",
+        SocketException { SocketErrorCode: SocketError.AccessDenied } =>
+            $"cannot listen on {exception.Message}; write a port from 1024 on, or give the capability CAP_NET_BIND_SERVICE",
+        SocketException => $"cannot listen on {exception.Message}; write an address of this machine",
+        _ => null,
+    };
 
     /// <summary>Returns when the gateway was told to end and every request under way has ended, or has had its time.</summary>
     public Task WaitForEndAsync(CancellationToken stop) => _app.WaitForShutdownAsync(stop);

@@ -19,7 +19,7 @@ internal static class CommandLine
     {
         var root = Root();
         var parsed = root.Parse(Default(arguments));
-        if (parsed.Errors.Count > 0)
+        if (parsed.Errors.Count > 0 || UsageProblems.UnknownOption(parsed) is not null)
         {
             foreach (var problem in UsageProblems.Of(parsed)) await error.WriteLineAsync($"gateway: {problem}");
             // For these commands 2 means that content is admitted with a warning.

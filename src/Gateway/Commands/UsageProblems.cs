@@ -24,9 +24,24 @@ internal static class UsageProblems
                 + $"'{typed} <command> --help' shows their options";
             yield break;
         }
+        if (UnknownOption(parsed) is { } option)
+        {
+            yield return $"unknown option '{option}'{NearestName.Hint(option, [.. command.Options.Select(each => each.Name)])}";
+            yield return $"'{typed} --help' shows its options";
+            yield break;
+        }
         foreach (var message in parsed.Errors.Select(Message).Distinct(StringComparer.Ordinal)) yield return message;
         yield return $"'{typed} --help' shows its options";
     }
+
+    /// <summary>
+    /// An option that the command does not have, and that the library takes for an argument: <c>gateway purge --dryrun</c> would purge what
+    /// has that name. Null for none.
+    /// </summary>
+    public static string? UnknownOption(ParseResult parsed) => parsed.Tokens.Any(static token => token.Type == TokenType.DoubleDash)
+        ? null
+        : parsed.Tokens.FirstOrDefault(
+            static token => token.Type == TokenType.Argument && token.Value.StartsWith("--", StringComparison.Ordinal))?.Value;
 
     /// <summary>The commands that were recognized, outermost first, without the program's own name.</summary>
     public static string[] Verbs(ParseResult parsed)

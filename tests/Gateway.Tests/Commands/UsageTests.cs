@@ -10,6 +10,8 @@ public sealed class UsageTests
     [InlineData(2, "stats --top many", "--top: expected a whole number, got 'many'")]
     [InlineData(2, "stats --server nowhere", "--server: expected an address such as http://127.0.0.1:5001, got 'nowhere'")]
     [InlineData(2, "promote a:1 b:1 --server nowhere", "--server: expected an address such as http://127.0.0.1:5000, got 'nowhere'")]
+    [InlineData(2, "purge --dryrun", "unknown option '--dryrun'; did you mean --dry-run?")]
+    [InlineData(2, "purge docker.io --dryrun", "unknown option '--dryrun'; did you mean --dry-run?")]
     [InlineData(2, "prefetch", "expected an image such as nginx:1.27")]
     [InlineData(2, "purge", "purge")]
     [InlineData(2, "delete team/app", "REFERENCE: expected repository:tag or repository@digest, got 'team/app'")]

@@ -80,6 +80,7 @@ internal static class Addresses
         if (!Uri.TryCreate(text, UriKind.Absolute, out var url) || !schemes.Contains(url.Scheme))
             return Parsed<Uri>.Not($"write {string.Join(" or ", schemes)}://");
         if (url.UserInfo.Length > 0) return Parsed<Uri>.Not("remove the credentials from the URL");
+        if (url.AbsolutePath != "/") return Parsed<Uri>.Not("remove the path; for an upstream, clients write it behind its prefix");
         return url.PathAndQuery == "/" && url.Fragment.Length == 0 && url.Host.Length > 0 ? url : Parsed<Uri>.Not();
     }
 

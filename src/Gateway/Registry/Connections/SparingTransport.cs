@@ -28,6 +28,11 @@ internal sealed class SparingTransport(IMemoryPoolFactory<byte> pools, Connectio
         {
             throw new AddressInUseException(exception.Message, exception);
         }
+        catch (SocketException exception)
+        {
+            // The system's message does not name the address.
+            throw new SocketException(exception.ErrorCode, $"{endpoint}: {exception.Message}");
+        }
     }
 
     private sealed class SparingListener(Socket listening, MemoryPool<byte> pool, ConnectionLimits limits) : IConnectionListener

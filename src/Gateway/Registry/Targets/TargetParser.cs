@@ -101,7 +101,8 @@ internal static class TargetParser
     private static (Target Target, TargetProblem? Problem) Named(
         Target target, ReadOnlySpan<char> text, ReadOnlySpan<char> rest = default, ReadPart? readRest = null)
     {
-        if (!RepositoryName.TryParse(text, out var name)) return (target, Bad("a repository name is lower-case components joined by '/'"));
+        if (!RepositoryName.TryParse(text, out var name))
+            return (target, Bad($"expected a repository name of lower-case components joined by '/', got {Printable.Quote(text)}"));
         var named = target with { Repository = name };
         return readRest is null ? (named, null) : readRest(named, rest);
     }

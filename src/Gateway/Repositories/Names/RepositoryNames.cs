@@ -103,7 +103,9 @@ internal sealed class RepositoryNames
     public string? HintFor(string host, string? ns, RepositoryName path)
     {
         if (Find(host, ns, path) is not { } place)
-            return ns is null ? null : $"{ns} is not an upstream of this gateway; add it under upstreams in the gateway's configuration";
+            return ns is null
+                ? "no route leads to it; the operator can add { prefix: \"\", storage: built-in } to routes"
+                : $"{ns} is not an upstream of this gateway; add it under upstreams in the gateway's configuration";
         var first = FirstOf(place.Name);
         if ((WrittenTwice(place) ?? (first == ApiVersion ? first : null)) is { } twice)
         {
