@@ -46,7 +46,7 @@ internal static class OpenApiDocument
 
     private static IEnumerable<JsonNode> IdOf(AdminCall call) => call.Path.Contains("{id}") ? [ParameterOf("id", "path")] : [];
 
-    private static JsonNode ParameterOf(string name, string place) => new JsonObject
+    private static JsonObject ParameterOf(string name, string place) => new()
     {
         ["name"] = name, ["in"] = place, ["required"] = place == "path", ["schema"] = new JsonObject { ["type"] = "string" },
     };
