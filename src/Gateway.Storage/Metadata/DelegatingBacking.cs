@@ -73,6 +73,8 @@ public abstract class DelegatingBacking(IBacking inner) : IBacking
 
     public virtual IAsyncEnumerable<(Digest Evidence, Digest Subject)> OrphansAsync() => inner.OrphansAsync();
 
+    public virtual ValueTask<bool> HasCountedEvidenceAsync(Digest subject) => inner.HasCountedEvidenceAsync(subject);
+
     public virtual ValueTask<IReadOnlyCollection<Digest>> IndexesOfAsync(Digest child) => inner.IndexesOfAsync(child);
 
     public virtual ValueTask<DateTimeOffset?> FirstSeenAsync(Digest digest) => inner.FirstSeenAsync(digest);

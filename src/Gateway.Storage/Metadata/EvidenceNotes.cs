@@ -41,6 +41,10 @@ public static class EvidenceNotes
         return [.. found.OrderByDescending(e => e.Value).ThenBy(e => e.Key).Select(e => e.Key)];
     }
 
+    /// <summary>Whether an admitting verdict has rested on evidence about a manifest.</summary>
+    public static bool HasCounted(StoredRepository repository, Digest subject) =>
+        Disk.FilesIn(repository.Root.Evidence(repository.Path, subject)).Any(file => Disk.Find(file) is { } note && IsCounted(file, note));
+
     /// <summary>The subjects that a piece of evidence is about: the one that it names, and those that its tags named.</summary>
     public static IReadOnlyList<Digest> SubjectsOf(StoredRepository repository, Digest evidence) =>
         SubjectsOf(repository, evidence, repository.TagsOf(evidence));

@@ -155,6 +155,9 @@ public interface IRepositoryEvidence
     /// </summary>
     ValueTask<Result<IReadOnlyList<Digest>>> EvidenceAsync(Digest subject, CancellationToken cancellationToken);
 
+    /// <summary>Whether an admitting verdict has rested on evidence about a manifest. Never asks an upstream.</summary>
+    ValueTask<bool> HasCountedEvidenceAsync(Digest subject);
+
     /// <summary>
     /// The subjects that a manifest may be evidence about: the one that it names, and those under whose tags for evidence it was pushed.
     /// Never asks an upstream.

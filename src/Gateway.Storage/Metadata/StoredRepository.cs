@@ -108,6 +108,9 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
         return new Result<IReadOnlyList<Digest>>.Found(EvidenceNotes.List(this, subject), CacheHandling.Hit);
     }
 
+    /// <inheritdoc/>
+    public ValueTask<bool> HasCountedEvidenceAsync(Digest subject) => new(EvidenceNotes.HasCounted(this, subject));
+
     /// <summary>See <see cref="SubjectsOfAsync"/>.</summary>
     public IReadOnlyList<Digest> SubjectsOf(Digest evidence) => EvidenceNotes.SubjectsOf(this, evidence);
 

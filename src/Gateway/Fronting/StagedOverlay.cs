@@ -111,6 +111,9 @@ internal sealed class StagedOverlay(StoredRepository staged, IBacking pulled) : 
 
     public long Lost => staged.Lost + pulled.Lost;
 
+    public async ValueTask<bool> HasCountedEvidenceAsync(Digest subject) =>
+        await staged.HasCountedEvidenceAsync(subject) || await pulled.HasCountedEvidenceAsync(subject);
+
     public async ValueTask<IReadOnlyCollection<Digest>> IndexesOfAsync(Digest child) =>
         [.. (await staged.IndexesOfAsync(child)).Union(await pulled.IndexesOfAsync(child))];
 

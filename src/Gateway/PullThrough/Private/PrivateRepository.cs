@@ -100,6 +100,9 @@ internal sealed class PrivateRepository : IBacking
 
     public IAsyncEnumerable<(Digest Evidence, Digest Subject)> OrphansAsync() => _shared.OrphansAsync();
 
+    public ValueTask<bool> HasCountedEvidenceAsync(Digest subject) =>
+        _proof.Holds ? _shared.HasCountedEvidenceAsync(subject) : new(false);
+
     public ValueTask<IReadOnlyCollection<Digest>> IndexesOfAsync(Digest child) =>
         _proof.Holds ? _shared.IndexesOfAsync(child) : new(Array.Empty<Digest>());
 

@@ -11,7 +11,7 @@ namespace Gateway.Repositories;
 /// One manifest with everything that its verdict may rest on, read once for all stages. It also has the version of the evidence about each
 /// of its manifests, as it was before that evidence was read.
 /// </summary>
-internal sealed class Closure
+internal sealed partial class Closure
 {
     private readonly IBacking _backing;
     private readonly IBacking _bindings;
@@ -231,58 +231,6 @@ internal sealed class Closure
             history.Add(new(digest, (await _bindings.ReadLinkedAsync(digest, cancellationToken))?.Manifest));
         return history.ToImmutable();
     }
-
-    /// <summary>The indexes that name the manifest, and the indexes above those, up to the depth that the policy allows.</summary>
-    private async ValueTask<ImmutableArray<(Digest, Manifest)>> ReadAboveAsync(CancellationToken cancellationToken)
-    {
-        // A promotion leaves the indexes above in the source: what they admit would be refused at the next evaluation.
-        if (!ReferenceEquals(_backing, _bindings)) return [];
-        var found = ImmutableArray.CreateBuilder<(Digest, Manifest)>();
-        HashSet<Digest> seen = [.. Named];
-        List<Digest> level = [.. Named];
-        for (var depth = 0; depth <= _engine.Policy!.Parser.MaxIndexDepth && level.Count > 0; depth++)
-        {
-            var above = new List<Digest>();
-            foreach (var child in level)
-            {
-                foreach (var index in (await _backing.IndexesOfAsync(child)).Where(seen.Add).Take(EvidenceBudget.MaxManifests))
-                {
-                    NoteVersion(index);
-                    if (await StoredAsync(index, cancellationToken) is not { } stored) continue;
-                    found.Add((index, stored.Manifest));
-                    above.Add(index);
-                }
-            }
-            level = above;
-        }
-        return found.ToImmutable();
-    }
-
-    /// <summary>Down to the depth that the policy allows, and one level more to detect an index that is deeper.</summary>
-    private async ValueTask<ImmutableArray<(Digest, Manifest)>> ReadDescendantsAsync(CancellationToken cancellationToken)
-    {
-        if (!Manifest.Manifest.IsIndex) return [];
-        var found = ImmutableArray.CreateBuilder<(Digest, Manifest)>();
-        var seen = new HashSet<Digest>();
-        var level = new List<Manifest> { Manifest.Manifest };
-        for (var depth = 0; depth <= _engine.Policy!.Parser.MaxIndexDepth && level.Count > 0; depth++)
-        {
-            var below = new List<Manifest>();
-            foreach (var child in level.SelectMany(m => m.Children).Where(c => seen.Add(c.Digest)))
-            {
-                if (found.Count > _engine.Limits.MaxDescriptors) return found.ToImmutable();
-                if (await BelowAsync(child.Digest, cancellationToken) is not { } stored) continue;
-                found.Add((child.Digest, stored.Manifest));
-                if (stored.Manifest.IsIndex) below.Add(stored.Manifest);
-            }
-            level = below;
-        }
-        return found.ToImmutable();
-    }
-
-    private async ValueTask<StoredManifest?> BelowAsync(Digest digest, CancellationToken cancellationToken) => !_whole
-        ? await StoredAsync(digest, cancellationToken)
-        : await _backing.ReadManifestAsync(digest, cancellationToken) is Result<StoredManifest>.Found { Value: var read } ? read : null;
 
     private ValueTask<StoredManifest?> StoredAsync(Digest digest, CancellationToken cancellationToken) =>
         _backing.ReadLinkedAsync(digest, cancellationToken);
