@@ -87,6 +87,35 @@ public sealed class SignedUpstreamTests : IAsyncLifetime
         Assert.Contains("rule 'signed'", refused.Failed().Text, StringComparison.Ordinal);
     }
 
+    /// <remarks>With coverage of children, nobody has pulled an image of the index when its tag is pulled first.</remarks>
+    [Fact]
+    public async Task Index_whose_images_are_signed_is_pulled_image_by_image()
+    {
+        await using var gateway = await GatewayProcess.StartAsync($$"""
+            upstreams: { corp: { url: "http://{{_upstream.Host}}" } }
+            policy:
+              default: allow
+              trust:
+                keys: { release: { pem: "{{_client.Folder["cosign.pub"]}}" } }
+                authorities: { release: { anyOf: [{ key: release }] } }
+              rules: [{ id: signed, require: { signatures: [{ authority: release, coverage: { index: children } }] } }]
+            """);
+        var layout = new OciLayout(_client.Folder["index"]);
+        var (signed, unsigned) =
+            (layout.AddImage("amd64", ("a", "one"u8.ToArray())), layout.AddImage("arm64", ("a", "two"u8.ToArray())));
+        layout.Tag("1", layout.AddIndex(("amd64", signed), ("arm64", unsigned)));
+        (await _client.CraneAsync("push", "--insecure", layout.Root, $"{_upstream.Host}/team/index:1")).Succeeded();
+        (await _client.RunAsync(
+            "cosign2", "sign", "-y", "--allow-http-registry", "--key", _client.Folder["cosign.key"], "--tlog-upload=false",
+            $"{_upstream.Host}/team/index@{signed.Digest}")).Succeeded();
+
+        (await PullAsync("linux/amd64")).Succeeded();
+        Assert.Contains("rule 'signed'", (await PullAsync("linux/arm64")).Failed().Text, StringComparison.Ordinal);
+
+        Task<Output> PullAsync(string platform) => _client.CraneAsync(
+            "pull", "--insecure", "--platform", platform, $"{gateway.Host}/corp/team/index:1", _client.Folder["pulled.tar"]);
+    }
+
     [Theory]
     [InlineData("cosign2")]
     [InlineData("cosign3")]

@@ -73,11 +73,13 @@ public abstract partial class HoldScenario : IAsyncDisposable
     private protected async Task<Dockerd> DockerAsync(bool containerdStore) =>
         _docker ??= await Dockerd.StartAsync(Pusher, "{}", containerdStore, _internet.Url);
 
-    private protected async Task<Output> SignAsync(string cosign, string key, string reference)
+    private protected async Task<Output> SignAsync(string cosign, string key, string reference, params string[] options)
     {
-        string[] offline = cosign == "cosign2" ? ["--tlog-upload=false"] : [$"--signing-config={await ServicesAsync()}"];
+        string[] offline = cosign == "cosign2" ? ["--tlog-upload=false"]
+            : options.Contains("--new-bundle-format=false") ? ["--tlog-upload=false", "--use-signing-config=false"]
+            : [$"--signing-config={await ServicesAsync()}"];
         return await Pusher.RunAsync(
-            cosign, ["sign", "-y", "--allow-http-registry", "--key", Pusher.Folder[$"{key}.key"], .. offline, At(reference)]);
+            cosign, ["sign", "-y", "--allow-http-registry", "--key", Pusher.Folder[$"{key}.key"], .. offline, .. options, At(reference)]);
     }
 
     private protected async Task AssertHiddenAsync(string reference)
