@@ -92,6 +92,22 @@ public sealed partial class LocalCopyTests
     }
 
     [Fact]
+    public async Task Blob_is_read_from_the_bucket_while_slow_copies_have_all_places()
+    {
+        var slow = Enumerable.Range(0, 64).Select(i => BitConverter.GetBytes(i)).ToArray();
+        foreach (var bytes in slow) await _memory.PutAsync(Key(Digest.Of(bytes)), bytes, PutCondition.None, default);
+        _choose = call => call.Verb == BucketVerb.Open && call.Key != Key(Blob) ? Fault.Delayed : Fault.None;
+        var reading = slow.Select(bytes => ReadAsync(0, Digest.Of(bytes))).ToArray();
+        await UntilAsync(() => Opens == slow.Length, "all places are in use");
+
+        Assert.Equal(Bytes, await ReadAsync(0).InTimeAsync("the blob is read"));
+
+        Assert.False(File.Exists(Copy));
+        _gate.SetResult();
+        Assert.Equal(slow, await Task.WhenAll(reading));
+    }
+
+    [Fact]
     public async Task Answer_says_whether_a_blob_came_from_the_bucket()
     {
         var repository = _rig.Volume.Pushed(VolumeRig.Name);

@@ -21,7 +21,7 @@ internal sealed class LocalCopies(
     /// </summary>
     private const long Chunk = 4 << 20;
 
-    /// <summary>Copies under way at a time; readers of others wait. Chosen: twice the fetches from one upstream.</summary>
+    /// <summary>Copies under way at a time; readers of others wait a moment. Chosen: twice the fetches from one upstream.</summary>
     private const int MaxCopies = 64;
 
     private readonly SemaphoreSlim _places = new(MaxCopies, MaxCopies);

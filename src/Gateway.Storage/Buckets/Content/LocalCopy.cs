@@ -20,6 +20,12 @@ internal sealed class LocalCopy(IContentSource source, FetchFiles files, ILogger
     // As for fetches.
     private const int BufferSize = 256 * 1024;
 
+    /// <summary>
+    /// How long a copy waits for a place; then its readers read from the bucket. Chosen: clients notice no shorter wait, and copies of
+    /// large layers can keep all places for minutes.
+    /// </summary>
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(2);
+
     /// <summary>How often a broken answer is continued without a byte in between; the bucket's client has retried before.</summary>
     private const int MaxTries = 5;
 
@@ -98,8 +104,8 @@ internal sealed class LocalCopy(IContentSource source, FetchFiles files, ILogger
         var hasPlace = false;
         try
         {
-            await places.WaitAsync(cancellationToken);
-            hasPlace = true;
+            hasPlace = await places.WaitAsync(LongestWait, cancellationToken);
+            if (!hasPlace) throw new CopyFailedException("all places for copies are in use", isForRoom: true);
             Open();
             await HashEarlierAsync(cancellationToken);
             await DownloadAsync(cancellationToken);
@@ -255,7 +261,7 @@ internal sealed class LocalCopy(IContentSource source, FetchFiles files, ILogger
     }
 
     /// <summary>The copy cannot go on, and its readers can.</summary>
-    /// <param name="isForRoom">Whether the disk has no room for it, which is no fault.</param>
+    /// <param name="isForRoom">Whether the disk has no room for it, or there are too many copies, which is no fault.</param>
     private sealed class CopyFailedException(string why, Exception? inner = null, bool isForRoom = false) : IOException(why, inner)
     {
         public bool IsForRoom => isForRoom;
