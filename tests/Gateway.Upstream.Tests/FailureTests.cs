@@ -118,12 +118,18 @@ public sealed class FailureTests : UpstreamTest
     [Theory]
     [InlineData(429)]
     [InlineData(503)]
-    public async Task Retry_After_is_honored_as_a_delay_or_a_date(int status)
+    public async Task Retry_After_is_honored_as_a_delay_a_date_or_a_Unix_time(int status)
     {
-        foreach (var asDate in (bool[])[false, true])
+        foreach (var form in (string[])["delay", "date", "Unix time"])
         {
             var hub = await StartAsync();
-            var wait = asDate ? Clock.GetUtcNow().AddSeconds(120).ToString("r", CultureInfo.InvariantCulture) : "120";
+            var until = Clock.GetUtcNow().AddSeconds(120);
+            var wait = form switch
+            {
+                "delay" => "120",
+                "date" => until.ToString("r", CultureInfo.InvariantCulture),
+                _ => until.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture),
+            };
             hub.When(r => r.IsAnyManifest).Respond(status).Header("Retry-After", wait);
             var upstream = await BuildAsync(OptionsFor(hub));
             Assert.InRange((await FailureOfAsync(upstream, Manifest())).RetryAfter!.Value.TotalSeconds, 100, 121);

@@ -184,7 +184,8 @@ internal sealed class RateBudget(TimeProvider clock)
     // Chosen: an address or an account's id; a longer one names nothing.
     private static string? Bounded(string source) => source.Length is > 0 and <= 128 ? source : null;
 
-    private static TimeSpan? Until(long reset, DateTimeOffset now) => reset >= LeastUnixTime
+    /// <summary>The time until a moment that an upstream states as seconds from now, or as Unix time.</summary>
+    internal static TimeSpan? Until(long reset, DateTimeOffset now) => reset >= LeastUnixTime
         ? DateTimeOffset.FromUnixTimeSeconds(Math.Min(reset, uint.MaxValue)) - now
         : TimeSpan.FromSeconds(reset);
 

@@ -83,8 +83,9 @@ internal static class UpstreamAnswer
         var status = (int)reply.Response.StatusCode;
         if (status is 401 or 403)
         {
-            // The endpoint already authorized the request and redirected it, so this is a fault of the upstream's storage.
-            if (!reply.IsOwn) return UpstreamFailure.Unavailable;
+            // The endpoint already authorized the request and redirected it, so this is a fault of the upstream's storage. Lists of
+            // referrers are not stored elsewhere: the endpoint does not know the path.
+            if (!reply.IsOwn) return request.Noun == UpstreamNoun.Referrers ? UpstreamFailure.Misbehaving : UpstreamFailure.Unavailable;
             return status == 403 && request.IsWrite ? UpstreamFailure.Refused : UpstreamFailure.Unauthorized;
         }
         return request.IsWrite && status >= 400 && !IsAnswer(request, status) ? UpstreamFailure.Refused : null;
@@ -107,16 +108,22 @@ internal static class UpstreamAnswer
     private static string? FindFault(UpstreamRequest request, HttpResponseMessage response)
     {
         if (!response.IsSuccessStatusCode || request.IsWrite) return null;
-        if (request.Noun == UpstreamNoun.Manifest && response.Content.Headers.ContentType?.MediaType == "text/html")
-        {
-            return "expected a manifest, got a web page";
-        }
+        if (IsWebPage(request, response)) return $"expected a {request.Noun.ToString().ToLowerInvariant()}, got a web page";
         if (response.StatusCode != HttpStatusCode.PartialContent) return null;
         if (request.Range is not var (first, last)) return "expected the whole content, got a range";
         return RangeOf(response) is { } range && range.First == first && range.Last <= last && range.First <= range.Last
             ? null
             : $"expected bytes {first}-{last}, got Content-Range '{response.Content.Headers.ContentRange}'";
     }
+
+    /// <summary>
+    /// Whether the answer is a page for people, such as the login page of a proxy in front of the registry. It says nothing about the
+    /// content. A blob can be a page too: then the registry names its digest.
+    /// </summary>
+    private static bool IsWebPage(UpstreamRequest request, HttpResponseMessage response) =>
+        response.Content.Headers.ContentType?.MediaType is "text/html" or "application/xhtml+xml"
+        && (request.Noun == UpstreamNoun.Manifest
+            || (request.Noun == UpstreamNoun.Blob && DigestOf(response, "Docker-Content-Digest").ToString() != request.Reference));
 
     private static (long First, long Last, long? Whole)? RangeOf(HttpResponseMessage response) =>
         response.StatusCode == HttpStatusCode.PartialContent

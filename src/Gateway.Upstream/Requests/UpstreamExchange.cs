@@ -213,9 +213,18 @@ internal sealed class UpstreamExchange(
     private static bool SaysExpired(HttpResponseMessage response, byte[] refusal) => response.StatusCode == HttpStatusCode.Forbidden
         && Encoding.UTF8.GetString(refusal).Contains("authorization token has expired", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>Whether the gateway follows this status. For a write, it follows only redirects that keep the method.</summary>
-    private static bool IsRedirect(UpstreamRequest request, HttpStatusCode status) =>
-        (int)status is 307 or 308 || (!request.IsWrite && (int)status is 301 or 302 or 303);
+    /// <summary>
+    /// Whether the gateway follows this status. For a write, it follows only redirects that keep the method. A 303 means that the endpoint
+    /// does not have the resource (RFC 9110 §15.4.4): ghcr.io answers requests for referrers so, and the page that it names limits its
+    /// clients (artifacthub/hub#4785).
+    /// </summary>
+    private static bool IsRedirect(UpstreamRequest request, HttpStatusCode status) => (int)status switch
+    {
+        307 or 308 => true,
+        301 or 302 => !request.IsWrite,
+        303 => !request.IsWrite && request.Noun != UpstreamNoun.Referrers,
+        _ => false,
+    };
 
     // Not validated, because .NET's parser does not split several challenges in one header.
     private static HeaderStringValues ChallengesOf(HttpResponseMessage response) =>

@@ -66,7 +66,12 @@ internal static class UpstreamFailures
 
     private static TimeSpan? RetryAfter(HttpResponseMessage response, DateTimeOffset now)
     {
-        var said = response.Headers.RetryAfter is { } header ? header.Delta ?? header.Date - now : null;
+        // Docker Hub states the end of the pause in Unix time (docker/hub-feedback#2459).
+        var said = response.Headers.RetryAfter switch
+        {
+            { Delta: { } delta } => RateBudget.Until((long)delta.TotalSeconds, now),
+            var header => header?.Date - now,
+        };
         if (said is not { } wait || wait <= TimeSpan.Zero) return null;
         return wait < LongestRetryAfter ? wait : LongestRetryAfter;
     }

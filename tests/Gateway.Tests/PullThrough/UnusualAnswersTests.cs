@@ -1,0 +1,63 @@
+using Gateway.Configuration;
+using Gateway.Oci;
+using Gateway.PullThrough;
+using Gateway.Repositories;
+using Gateway.Storage;
+using Gateway.Upstream;
+using Scripted;
+using Xunit;
+
+namespace Gateway.Tests.PullThrough;
+
+/// <summary>Answers of public registries, and of proxies in front of registries, that the specification does not foresee.</summary>
+public sealed class UnusualAnswersTests
+{
+    private const string Signature = "application/vnd.dev.sigstore.bundle.v0.3+json";
+    private static readonly byte[] Layer = ScriptedUpstream.Bytes(1000, seed: 62);
+
+    [Theory]
+    [InlineData("text/html; charset=utf-8")]
+    [InlineData("application/xhtml+xml")]
+    public async Task Login_page_proves_nothing_about_a_private_blob(string type)
+    {
+        await using var rig = await Rig.StartAsync(o => o with { Auth = UpstreamAuth.Passthrough, Redirects = ["127.0.0.7"] });
+        await using var login = await ScriptedUpstream.StartAsync("127.0.0.7");
+        login.When(_ => true).Respond(200, "<html>", type);
+        rig.Hub.RequireBasic("alice", "alices-secret");
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        rig.Hub.When(r => r.Authorization is null && r.IsAnyBlob).Redirect(new Uri(login.Url, "/login"), 302);
+        var (views, name) = (new PrivateRepositories(rig.Fetches, rig.Clock), RepositoryName.Parse(Rig.Name));
+        PrivateRepository See(Credential? client) => views.For(
+            rig.Options, rig.Registry, name, client, ManifestLimits.Plain, () => rig.Volume.Cached("hub", name));
+        var alice = See(new("alice", "alices-secret"));
+        Assert.IsType<Result<StoredManifest>.Found>(await alice.ReadManifestAsync(Rig.D(image.Digest), default));
+        Assert.Equal(Layer, await Rig.ReadAsync(alice, image.Layers[0]));
+        await rig.SettleAsync();
+        Assert.True(rig.IsStored(image.Layers[0]));
+
+        foreach (var use in new[] { BlobUse.Head, BlobUse.Whole, new(BlobUseKind.Range, 10, 20) })
+            Assert.IsNotType<Result<IContent>.Found>(await See(null).OpenBlobAsync(Rig.D(image.Layers[0]), use, default));
+    }
+
+    [Fact]
+    public async Task Referrers_of_a_registry_that_sends_readers_to_its_web_site_are_those_of_the_fallback_tag()
+    {
+        await using var rig = await Rig.StartAsync(o => o with { Redirects = ["127.0.0.7"] });
+        await using var site = await ScriptedUpstream.StartAsync("127.0.0.7");
+        site.When(_ => true).Respond(429);
+        rig.Hub.When(r => r.IsReferrers).Redirect(new Uri(site.Url, "/-/v2/packages"), 303);
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        Assert.Empty(await ReferrersAsync(rig, image.Digest));
+        var signature = rig.Hub.AddReferrer(Rig.Name, image.Digest, Signature);
+        rig.Hub.WriteFallbackTag(Rig.Name, image.Digest);
+        rig.Clock.Advance(TimeSpan.FromMinutes(6));
+        Assert.Equal([signature], await ReferrersAsync(rig, image.Digest));
+        Assert.Empty(site.Requests);
+    }
+
+    private static async Task<string[]> ReferrersAsync(Rig rig, string subject)
+    {
+        var result = await rig.Backing.ReferrersAsync(Rig.D(subject), default);
+        return [.. Assert.IsType<Result<IReadOnlyList<Descriptor>>.Found>(result).Value.Select(d => d.Digest.ToString())];
+    }
+}
