@@ -36,10 +36,11 @@ internal sealed class Authenticator(
     TimeProvider clock,
     ILogger logger)
 {
-    // For each endpoint: its last challenge, and whether that challenge used another name for the repository than the request.
-    private readonly ConcurrentDictionary<Uri, (Challenge Challenge, bool Renames)> _lastUsed = new();
+    // For each endpoint: its last challenge, and whether that says nothing about other repositories: it used another name for the
+    // repository than the request, or the endpoint has named several token servers (Artifactory: one for each first component of a path).
+    private readonly ConcurrentDictionary<Uri, (Challenge Challenge, bool Renames, bool Varies)> _lastUsed = new();
 
-    private readonly ScopeNames _names = new();
+    private readonly KnownChallenges _ofRepositories = new();
 
     private readonly RefusedRequests _refused = new(clock);
 
@@ -53,8 +54,7 @@ internal sealed class Authenticator(
         Uri endpoint, CredentialSource credentials, UpstreamRequest request, CancellationToken cancellationToken)
     {
         // Harbor requires Basic for the catalog and tokens for everything else.
-        if (request.Noun == UpstreamNoun.Catalog || !_lastUsed.TryGetValue(endpoint, out var last)) return null;
-        var challenge = last.Challenge;
+        if (request.Noun == UpstreamNoun.Catalog || FindKnown(endpoint, request) is not var (challenge, repository)) return null;
         if (challenge.Scheme == "basic")
         {
             var credential = await credentials.GetAsync(cancellationToken);
@@ -64,9 +64,25 @@ internal sealed class Authenticator(
         }
         // Registries use different scopes for deletion, so the gateway waits for the challenge to this request.
         if (request.Method == HttpMethod.Delete) return null;
-        // A mirror with its own repository names states them in its challenge.
-        var repository = _names.Find(endpoint, request.Name) ?? (last.Renames ? null : request.Name.Value);
-        return repository is null ? null : await BearerAsync(endpoint, credentials, challenge, request, repository, cancellationToken);
+        try
+        {
+            return await BearerAsync(endpoint, credentials, challenge, request, repository, cancellationToken);
+        }
+        catch (UpstreamException e) when (e.IsOfTokenServer)
+        {
+            // It may have moved, or be the token server of other repositories: the next request asks the endpoint.
+            _ofRepositories.Doubt(endpoint, request.Name);
+            throw;
+        }
+    }
+
+    /// <summary>The challenge that the endpoint would send to this request, and its name for the repository; null if unknown.</summary>
+    private (Challenge Challenge, string Repository)? FindKnown(Uri endpoint, UpstreamRequest request)
+    {
+        if (_ofRepositories.TryFind(endpoint, request.Name, out var known)) return known;
+        return _lastUsed.TryGetValue(endpoint, out var last) && last is { Renames: false, Varies: false }
+            ? (last.Challenge, request.Name.Value)
+            : null;
     }
 
     /// <summary>The authorization to send after a 401.</summary>
@@ -79,9 +95,17 @@ internal sealed class Authenticator(
         Authorization? refused,
         CancellationToken cancellationToken)
     {
+        if (refused is { IsFresh: false, Bearer: var (key, token) })
+        {
+            // It has expired. The challenge of a refusal can name another token server than the one that gave it, and that knows no
+            // anonymous clients (nvcr.io: NVIDIA/nvidia-container-toolkit#1945).
+            tokens.Drop(key, token);
+            if (await PrepareAsync(endpoint, credentials, request, cancellationToken) is { } renewed) return renewed;
+        }
         Challenge[] bearers = [.. challenges.Where(c => c.Scheme == "bearer")];
         var isRescoped = refused is { IsRescoped: false, Bearer: var (used, _) }
-            && bearers.Any(c => TokenScope.Of(request, c) != used.Scope);
+            && bearers.Any(c => TokenScope.Of(request, c) != used.Scope
+                || (RealmOf(endpoint, c) is { } realm && realm.GetLeftPart(UriPartial.Query) != used.Realm));
         if (refused is not null && !isRescoped) await GiveUpAsync(endpoint, credentials, request, refused, cancellationToken);
         foreach (var challenge in bearers)
         {
@@ -107,8 +131,11 @@ internal sealed class Authenticator(
         void Remember(Challenge answered, string repository)
         {
             if (request.Noun == UpstreamNoun.Catalog) return;
-            _lastUsed[endpoint] = (answered, repository != request.Name.Value);
-            _names.Note(endpoint, request.Name, repository);
+            var (renames, isKnown) = (repository != request.Name.Value, _lastUsed.TryGetValue(endpoint, out var last));
+            var varies = isKnown && (last.Varies || last.Challenge["realm"] != answered["realm"]);
+            _lastUsed[endpoint] = (answered, renames, varies);
+            if (renames || varies) _ofRepositories.Note(endpoint, request.Name, answered, repository);
+            else _ofRepositories.Remove(endpoint, request.Name);
         }
     }
 
@@ -163,8 +190,7 @@ internal sealed class Authenticator(
         Uri endpoint, CredentialSource credentials, Challenge challenge, UpstreamRequest request, string repository,
         CancellationToken cancellationToken)
     {
-        if (!Uri.TryCreate(challenge["realm"], UriKind.Absolute, out var named)) return null;
-        var realm = boundary.Resolve(endpoint, named);
+        if (RealmOf(endpoint, challenge) is not { } realm) return null;
         var trust = boundary.TrustOf(endpoint, realm);
         if (trust == RealmTrust.Refused)
         {
@@ -189,6 +215,9 @@ internal sealed class Authenticator(
                 : credentials.Refuse(e.Credential);
         }
     }
+
+    private Uri? RealmOf(Uri endpoint, Challenge challenge) =>
+        Uri.TryCreate(challenge["realm"], UriKind.Absolute, out var named) ? boundary.Resolve(endpoint, named) : null;
 
     private async Task<Credential?> CredentialForAsync(
         CredentialSource credentials, RealmTrust trust, Uri realm, CancellationToken cancellationToken)
