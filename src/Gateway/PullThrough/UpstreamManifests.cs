@@ -16,6 +16,10 @@ internal sealed class UpstreamManifests(
     private readonly SingleFlight<Digest, Result<StoredManifest>> _reading = new();
     private readonly ExpiringMap<Digest, int?> _absent = new(4096, clock);
 
+    // Digests that the upstream answered 404 to. Chosen: long enough for the requests of one pull, and for their repetition.
+    private readonly ExpiringMap<Digest, bool> _lacking = new(4096, clock);
+    private static readonly TimeSpan LackingFor = TimeSpan.FromMinutes(1);
+
     /// <summary>Reads a manifest that is not stored here, by digest.</summary>
     public async ValueTask<Result<StoredManifest>> ReadAsync(Digest digest, CancellationToken cancellationToken)
     {
@@ -28,7 +32,17 @@ internal sealed class UpstreamManifests(
     }
 
     /// <summary>Forgets that the upstream lacked a manifest: it was pushed through the gateway, or fetched.</summary>
-    public void Stored(Digest digest) => _absent.Remove(digest);
+    public void Stored(Digest digest)
+    {
+        _absent.Remove(digest);
+        _lacking.Remove(digest);
+    }
+
+    /// <summary>
+    /// Whether the upstream has just answered 404 to the digest that it binds a tag to. Then the tag has moved since, or its HEAD names the
+    /// digest of another form of the manifest: only the manifest itself tells.
+    /// </summary>
+    public bool Lacks(UpstreamTag? said) => said is UpstreamTag.Bound(var digest) && _lacking.TryGet(digest, out _);
 
     /// <summary>
     /// Resolves a tag at upstreams whose HEAD cannot be used: reads the tag's manifest, remembers it for the next request, and returns its
@@ -42,6 +56,7 @@ internal sealed class UpstreamManifests(
         RefuseSchema1(response, $"tag {tag}");
         var bytes = await AsMeantAsync(response, await ReadBodyAsync(response, $"tag {tag}"), response.DigestClaim);
         var digest = Digest.Of(bytes, response.DigestClaim.IsEmpty ? DigestAlgorithm.Sha256 : response.DigestClaim.Algorithm);
+        Stored(digest);
         try
         {
             recent.Add(source, limits, Parse(digest, response, bytes));
@@ -60,7 +75,7 @@ internal sealed class UpstreamManifests(
     public async Task<UpstreamTag> ResolveTagAsync(TagName tag, Func<RateLimit, bool>? isWithheldAt = null)
     {
         var isUseless = source.Heads.IsUseless(UpstreamNoun.Manifest);
-        if (!isUseless && await HeadAsync(tag, isWithheldAt) is { } said) return said;
+        if (!isUseless && await HeadAsync(tag, isWithheldAt) is { } said && !Lacks(said)) return said;
         var got = await ReadTagAsync(tag, isWithheldAt);
         if (!isUseless && got is UpstreamTag.Bound) source.Heads.Contradicted(UpstreamNoun.Manifest);
         return got;
@@ -213,6 +228,7 @@ internal sealed class UpstreamManifests(
     private Result<StoredManifest>.Absent Absent(Digest digest, int? status)
     {
         _absent.Set(digest, status, Freshness.OfAbsence(source.Options));
+        if (status == 404) _lacking.Set(digest, true, LackingFor);
         return new(UpstreamAnswers.Refused(source, status));
     }
 

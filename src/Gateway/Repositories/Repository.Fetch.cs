@@ -18,6 +18,15 @@ internal sealed partial class Repository
         Caller caller, TagName tag, TagState state, CacheHandling handling, CancellationToken cancellationToken)
     {
         var read = await ReadRequestedAsync(caller, state.UpstreamDigest, cancellationToken);
+        // The upstream does not have what it has just named. Asked again, it names what the tag is bound to now.
+        if (read is Result<StoredManifest>.Absent
+            && await backing.ResolveAsync(tag, cancellationToken) is Result<TagState>.Found { Value: var moved }
+            && moved.UpstreamDigest != state.UpstreamDigest)
+        {
+            if (moved.UpstreamDigest.IsEmpty) return await GetBoundAsync(caller, tag, moved, handling, cancellationToken);
+            state = moved;
+            read = await ReadRequestedAsync(caller, state.UpstreamDigest, cancellationToken);
+        }
         if (read is Result<StoredManifest>.Found found)
         {
             var answer = await AdmitFetchedAsync(caller, found.Value, tag, state.Live, found.Handling, cancellationToken);

@@ -55,6 +55,62 @@ public sealed class UnusualAnswersTests
         Assert.Empty(site.Requests);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Tag_whose_HEAD_names_a_manifest_that_is_gone_is_read_by_GET(bool isCached)
+    {
+        await using var rig = await Rig.StartAsync();
+        if (isCached)
+        {
+            rig.Hub.AddImage(Rig.Name, "v1", Layer);
+            await rig.PullTagAsync();
+            rig.Clock.Advance(TimeSpan.FromMinutes(6));
+        }
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer[..10]);
+        rig.Hub.When(r => r.IsHead && r.IsManifest("v1")).ClaimDigest(ScriptedUpstream.DigestOf("gone"u8));
+        var before = rig.Hub.Requests.Count;
+        for (var i = 0; i < 3; i++) Assert.Equal(image.Digest, await rig.PullTagAsync());
+        Assert.InRange(rig.Hub.Requests.Count - before, 3, 4);
+    }
+
+    [Fact]
+    public async Task Tag_that_moves_between_HEAD_and_GET_is_asked_for_again()
+    {
+        await using var rig = await Rig.StartAsync();
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        rig.Hub.When(r => r.IsHead && r.IsManifest("v1")).Once().ClaimDigest(ScriptedUpstream.DigestOf("gone"u8));
+        Assert.Equal(image.Digest, await rig.PullTagAsync());
+    }
+
+    [Fact]
+    public async Task Tag_whose_manifest_is_gone_for_good_is_absent_after_a_few_requests()
+    {
+        await using var rig = await Rig.StartAsync();
+        rig.Hub.When(r => r.IsHead).Respond(200, "", MediaTypes.OciManifest).ClaimDigest(ScriptedUpstream.DigestOf("gone"u8));
+        for (var i = 0; i < 3; i++) Assert.Equal("Absent", await rig.PullTagAsync());
+        Assert.InRange(rig.Hub.Requests.Count, 3, 4);
+    }
+
+    [Fact]
+    public async Task Length_0_of_a_HEAD_is_not_taken_for_the_size_of_a_blob()
+    {
+        await using var rig = await Rig.StartAsync();
+        var digest = rig.Hub.AddBlob(Rig.Name, Layer);
+        rig.Hub.When(r => r.IsHead && r.IsAnyBlob).ClaimLength(0);
+        await using (var head = await Rig.OpenAsync(rig.Backing, digest, BlobUse.Head)) Assert.Equal(Layer.Length, head.Length);
+        Assert.Equal(Layer, await Rig.ReadAsync(rig.Backing, digest));
+    }
+
+    [Fact]
+    public async Task Empty_blob_is_found_by_HEAD()
+    {
+        await using var rig = await Rig.StartAsync();
+        var digest = rig.Hub.AddBlob(Rig.Name, []);
+        await using (var head = await Rig.OpenAsync(rig.Backing, digest, BlobUse.Head)) Assert.Equal(0, head.Length);
+        Assert.Equal(["HEAD"], rig.Hub.Requests.Select(r => r.Method));
+    }
+
     private static async Task<string[]> ReferrersAsync(Rig rig, string subject)
     {
         var result = await rig.Backing.ReferrersAsync(Rig.D(subject), default);

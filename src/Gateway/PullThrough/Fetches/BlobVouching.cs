@@ -172,7 +172,7 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
             await using var response = await source.HeadBlobAsync(digest, CancellationToken.None);
             if (response.Status != 200) return null;
             source.Heads.Worked(UpstreamNoun.Blob);
-            return new(true, SizeOf(response), 200);
+            return new(true, SizeOf(response, digest), 200);
         }
         catch (UpstreamException e) when (e.IsOfRequest)
         {
@@ -180,8 +180,10 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
         }
     }
 
-    // With a content coding, it is unclear whether the length is that of the coded or the decoded content.
-    private static long? SizeOf(UpstreamResponse response) => response.Codings.IsEmpty ? response.Length : null;
+    // With a content coding, it is unclear whether the length is that of the coded or the decoded content. Some proxies in front of
+    // registries state 0 for every HEAD (yusing/godoxy#169).
+    private static long? SizeOf(UpstreamResponse response, Digest digest) =>
+        response.Codings.IsEmpty && (response.Length != 0 || digest == Digest.Of([], digest.Algorithm)) ? response.Length : null;
 
     // The body is not read.
     private async Task<Vouched> GetHeadersAsync(Digest digest)
@@ -191,7 +193,7 @@ internal sealed class BlobVouching(StoredRepository stored, UpstreamRepository s
             await using var response = await source.GetBlobAsync(digest, null, null, null, CancellationToken.None);
             return response.Status switch
             {
-                200 => new(true, SizeOf(response), 200),
+                200 => new(true, SizeOf(response, digest), 200),
                 404 => new(false, null, 404),
                 var status => throw source.Misbehaved($"expected 200 or 404 for GET of blob {digest}, got {status}"),
             };

@@ -70,7 +70,7 @@ internal sealed class TagRevalidation(
     private async ValueTask<(Result<TagState> Result, string How)> InterpretAsync(
         TagName tag, TagState? live, CancellationToken cancellationToken)
     {
-        if (_known.TryGet(tag, out var known)
+        if (_known.TryGet(tag, out var known) && !manifests.Lacks(known)
             && (live is not null || known is not UpstreamTag.Unavailable { RetryAfter: null, IsFinal: false }))
             return Interpret(live, known, joined: false);
         if (live is not null && source.RateLimit is { } budget && IsHeld(tag, live, budget)) return NotAsked(live, budget);
@@ -84,7 +84,7 @@ internal sealed class TagRevalidation(
     private UpstreamTag? Known(TagName tag)
     {
         if (Live(tag) is { } live && IsFresh(tag, live)) return new UpstreamTag.Bound(live.Live);
-        return _known.TryGet(tag, out var known) && known is not UpstreamTag.Unavailable ? known : null;
+        return _known.TryGet(tag, out var known) && known is not UpstreamTag.Unavailable && !manifests.Lacks(known) ? known : null;
     }
 
     /// <summary>Forgets the last answer: the tag was just bound or unbound as the upstream said.</summary>
@@ -140,7 +140,8 @@ internal sealed class TagRevalidation(
     private async Task<UpstreamTag> AskAsync(TagName tag, TagState? live)
     {
         var asked = _shared.Now;
-        if (await _shared.FindAsync(tag) is { } known) return await NoteAsync(tag, live, new UpstreamTag.Bound(known.Digest), known.Age);
+        if (await _shared.FindAsync(tag) is { } known && new UpstreamTag.Bound(known.Digest) is var theirs && !manifests.Lacks(theirs))
+            return await NoteAsync(tag, live, theirs, known.Age);
         var said = await AskUpstreamAsync(tag, live);
         if (said is UpstreamTag.NotAsked) return said;
         if (said is UpstreamTag.Bound bound) _shared.Share(tag, bound.Digest, asked);
