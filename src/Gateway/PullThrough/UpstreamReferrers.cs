@@ -255,7 +255,8 @@ internal sealed class UpstreamReferrers(
         var tag = ReferrersTag.NameFor(subject);
         // The first request gets the index at once, if there is one.
         var bound = last.At == default ? await manifests.ReadTagAsync(tag) : await manifests.ResolveTagAsync(tag);
-        if (bound is not UpstreamTag.Bound(var digest)) return none;
+        // GitLab takes such a tag for the digest itself (oras-project/oras-go#1396): the answer is the subject, which is no list.
+        if (bound is not UpstreamTag.Bound(var digest) || digest == subject) return none;
         if (digest == last.Fallback) return last with { Failure = null };
         if (await manifests.ReadAsync(digest, CancellationToken.None)
             is not Result<StoredManifest>.Found { Value.Manifest: { IsIndex: true } index })

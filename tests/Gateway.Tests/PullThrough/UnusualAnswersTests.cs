@@ -55,6 +55,19 @@ public sealed class UnusualAnswersTests
         Assert.Empty(site.Requests);
     }
 
+    [Fact]
+    public async Task Fallback_tag_that_is_taken_for_the_digest_of_the_subject_lists_nothing()
+    {
+        await using var rig = await Rig.StartAsync();
+        rig.Hub.HasReferrersApi = false;
+        var index = rig.Hub.AddIndex(Rig.Name, "v1", [.. Enumerable.Range(1, 4).Select(n => rig.Hub.AddImage(Rig.Name, null, Layer[..n]))]);
+        rig.Hub.Tag(Rig.Name, index.Replace(':', '-'), index);
+        await rig.PullTagAsync();
+        var before = rig.Hub.Requests.Count;
+        Assert.Empty(await ReferrersAsync(rig, index));
+        Assert.InRange(rig.Hub.Requests.Count - before, 1, 3);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -111,9 +124,42 @@ public sealed class UnusualAnswersTests
         Assert.Equal(["HEAD"], rig.Hub.Requests.Select(r => r.Method));
     }
 
+    /// <summary>ECR and ECR Public: the place to continue is an opaque text, and a tag in its place is an error.</summary>
+    [Theory]
+    [InlineData(400)]
+    [InlineData(405)]
+    public async Task Tag_list_that_continues_only_at_its_own_places_is_read_whole(int status)
+    {
+        await using var rig = await Rig.StartAsync();
+        rig.Hub.When(r => r.IsTags && r.Query.Contains("last=cGFnZTI", StringComparison.Ordinal))
+            .Respond(200, """{"name":"x","tags":["c","d"]}""");
+        rig.Hub.When(r => r.IsTags && r.Query.Contains("last=", StringComparison.Ordinal)).Respond(status);
+        rig.Hub.When(r => r.IsTags).Respond(200, """{"name":"x","tags":["a","b"]}""")
+            .Header("Link", $"</v2/{Rig.Name}/tags/list?last=cGFnZTI&n=2>; rel=\"next\"");
+        Assert.Equal(("c d", false), await TagsAsync(rig, "b", 2));
+        Assert.Equal(("a b", true), await TagsAsync(rig, null, 2));
+        Assert.Equal(("b c", true), await TagsAsync(rig, "a", 2));
+    }
+
+    [Fact]
+    public async Task Tag_list_that_repeats_its_first_page_is_not_read_a_hundred_times()
+    {
+        await using var rig = await Rig.StartAsync();
+        rig.Hub.When(r => r.IsTags).Respond(200, """{"name":"x","tags":["z","a"]}""")
+            .Header("Link", $"</v2/{Rig.Name}/tags/list?n=1000&last=z>; rel=\"next\"");
+        Assert.Equal(("a z", false), await TagsAsync(rig, null, 10));
+        Assert.InRange(rig.Hub.Requests.Count, 1, 3);
+    }
+
     private static async Task<string[]> ReferrersAsync(Rig rig, string subject)
     {
         var result = await rig.Backing.ReferrersAsync(Rig.D(subject), default);
         return [.. Assert.IsType<Result<IReadOnlyList<Descriptor>>.Found>(result).Value.Select(d => d.Digest.ToString())];
+    }
+
+    private static async Task<(string Tags, bool More)> TagsAsync(Rig rig, string? last, int count)
+    {
+        var page = Assert.IsType<Result<Page<TagName>>.Found>(await rig.Backing.TagsAfterAsync(last, count, default)).Value;
+        return (string.Join(' ', page.Items), page.More);
     }
 }

@@ -70,22 +70,38 @@ internal sealed partial class UpstreamTags(
     {
         if (!lists.TryGet(this, out var whole))
         {
-            var query = last is null
-                ? $"n={Math.Min(count, PageSize)}"
-                : $"n={Math.Min(count, PageSize)}&last={Uri.EscapeDataString(last)}";
-            if (await ReadPageAsync(query, cancellationToken) is not var (tags, next)) return (null, false);
-            if (IsInOrder(tags) && (next is null || next.Contains("last=", StringComparison.Ordinal)))
-            {
-                // If a page has no tag after the last one and is not the last page, it does not tell where to continue.
-                var page = Cut(tags, last, count, next is not null);
-                if (page.Items.Count > 0 || !page.More) return (page, false);
-            }
+            var (page, isAbsent) = await ReadAfterAsync(last, count, cancellationToken);
+            if (page is not null || isAbsent) return (page, false);
             var reading = _reading.Run("", () => new(lists.TryGet(this, out var lately) ? lately : null), ReadWholeAsync).Result;
             whole = await reading.WaitAsync(cancellationToken);
             if (whole is null) return (null, false);
         }
         return (Cut(whole.Tags, last, count, more: false), whole.IsCut);
     }
+
+    /// <summary>One page, as the upstream cuts it. Null if the repository does not exist, or if only the whole list tells.</summary>
+    private async Task<(Page<TagName>? Page, bool IsAbsent)> ReadAfterAsync(string? last, int count, CancellationToken cancellationToken)
+    {
+        var query = $"n={Math.Min(count, PageSize)}";
+        if (last is not null) query += $"&last={Uri.EscapeDataString(last)}";
+        try
+        {
+            if (await ReadPageAsync(query, cancellationToken) is not var (tags, next)) return (null, true);
+            if (!IsInOrder(tags) || !IsAfter(tags, next)) return (null, false);
+            // If a page has no tag after the last one and is not the last page, it does not tell where to continue.
+            var page = Cut(tags, last, count, next is not null);
+            return (page.Items.Count > 0 || !page.More ? page : null, false);
+        }
+        // ECR takes only the `last` of its own links, and answers 405 to a tag (CodesWhat/drydock#927).
+        catch (UpstreamException e) when (last is not null && e is { Failure: UpstreamFailure.Misbehaving, IsOfRequest: true })
+        {
+            return (null, false);
+        }
+    }
+
+    /// <summary>Whether the next page begins after the last tag of this one, so that a client can continue after any tag.</summary>
+    private static bool IsAfter(string[] tags, string? next) =>
+        next is null || (tags is [.., var end] && next.Contains($"last={end}", StringComparison.Ordinal));
 
     /// <summary>Null if the repository does not exist.</summary>
     private async Task<WholeTagList?> ReadWholeAsync()
@@ -96,12 +112,15 @@ internal sealed partial class UpstreamTags(
         for (var page = 0; page < MaxPages && !isFull && query is not null; page++)
         {
             if (await ReadPageAsync(query, CancellationToken.None) is not var (tags, next)) return null;
+            var before = all.Count;
             foreach (var tag in tags)
             {
                 isFull = all.Count == MaxTags || characters + tag.Length > MaxCharacters;
                 if (isFull) break;
                 if (all.Add(tag)) characters += tag.Length;
             }
+            // The upstream repeats its pages (cloudflare/serverless-registry#75).
+            if (next is not null && all.Count == before && tags.Length > 0) break;
             query = next;
         }
         var whole = new WholeTagList([.. all.Order(StringComparer.Ordinal)], IsCut: isFull || query is not null);
