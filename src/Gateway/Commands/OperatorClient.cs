@@ -130,9 +130,11 @@ internal sealed class OperatorClient : IDisposable
         {
             if (answer.IsSuccessStatusCode || answer.StatusCode == System.Net.HttpStatusCode.NotFound)
                 return JsonSerializer.Deserialize(text, type) ?? throw new JsonException("null");
-            throw new HttpRequestException(JsonSerializer.Deserialize(text, AdminJson.Default.AdminProblem)?.Problem);
+            // Alone, or among the fields of an answer.
+            using var refusal = JsonDocument.Parse(text);
+            throw new HttpRequestException(refusal.RootElement.GetProperty("problem").GetString());
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException)
         {
             throw new HttpRequestException(
                 $"expected the operator port of a gateway of this version at {_client.BaseAddress}, got another answer (status "

@@ -61,7 +61,7 @@ internal sealed class RollbackApi(ICurrent<RepositoryRouter> current, Rollbacks 
         var answer = await repository.RollBackAsync(callerOf(canonical), tag, digest, from, cancellationToken);
         return answer is Answer<PushedManifest>.Found found
             ? new(request.Reference, request.Digest, found.Standing == TagStanding.Pending ? "held" : "live", null)
-            : Problem(StoredNames.Why(answer));
+            : Problem($"{name}@{digest} was not bound to {tag}: {StoredNames.Why(answer)}");
 
         RollbackResult Problem(string why) => new(request.Reference, Printable.Line(request.Digest, 140), null, why);
     }
