@@ -138,7 +138,7 @@ public sealed class VolumeHealth
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return $"a trial write failed ({Disk.WhyOf(e)}); pushes are refused until one succeeds";
+            return $"a trial write to the volume failed ({Disk.WhyOf(e)}); pushes are refused until one succeeds";
         }
     }
 }

@@ -73,7 +73,9 @@ internal sealed record Folders(string Path, Durability Durability, ILogger Logge
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
             folders?.Durability.Dispose();
-            throw new IOException($"storage.path {path} cannot be written: {e.Message}", e);
+            throw new IOException(
+                $"storage.path {path} cannot be written: {e.Message.TrimEnd('.')}; give the folder to the user of the gateway, or write "
+                + "another path", e);
         }
     }
 

@@ -53,7 +53,7 @@ internal static class Purge
             else if (!request.DryRun) await cached.RemoveAllAsync(name, cancellationToken);
             purged.Add(new(router.NameOf(name.Upstream, name.Name), contents.Count, bytes));
         }
-        const string Hint = "run gateway stats to list cached content; delete pushed content through the registry";
+        const string Hint = "run gateway stats to list cached content, and gateway delete for pushed content";
         var problem = purged.Count > 0 ? null : $"no cached content matches '{request.What}'; {Hint}";
         return new(purged, request.DryRun, problem);
     }

@@ -31,7 +31,7 @@ internal sealed class SparingTransport(IMemoryPoolFactory<byte> pools, Connectio
         catch (SocketException exception)
         {
             // The system's message does not name the address.
-            throw new SocketException(exception.ErrorCode, $"{endpoint}: {exception.Message}");
+            throw new SocketException((int)exception.SocketErrorCode, $"{endpoint}: {exception.Message}");
         }
     }
 
