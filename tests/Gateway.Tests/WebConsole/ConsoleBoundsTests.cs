@@ -116,10 +116,35 @@ public sealed class ConsoleBoundsTests
             using var audit = new AuditLog(
                 new() { Path = Path.Combine(folder.FullName, "audit.log") }, TimeProvider.System, NullLogger.Instance);
 
-            audit.Tell(new(DateTimeOffset.UnixEpoch, "release", "refused") { Repository = new('a', 60_000), Detail = new('b', 60_000) });
+            audit.Tell(new(DateTimeOffset.UtcNow, "release", "refused") { Repository = new('a', 60_000), Detail = new('b', 60_000) });
 
             var entry = audit.Recent().First();
             Assert.Equal((512, 512), (entry.Repository!.Length, entry.Detail!.Length));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    /// <summary>A fleet of thousand nodes logs in every five minutes; strangers at many addresses are refused as often.</summary>
+    [Fact]
+    public void Logins_displace_no_changes_from_the_latest_entries()
+    {
+        var folder = Directory.CreateTempSubdirectory("gateway-audit-");
+        try
+        {
+            using var audit = new AuditLog(
+                new() { Path = Path.Combine(folder.FullName, "audit.log") }, TimeProvider.System, NullLogger.Instance);
+            var at = DateTimeOffset.UtcNow;
+
+            audit.Tell(new(at, "delete", "done") { Repository = "team/app" });
+            for (var i = 1; i <= 1500; i++) audit.Tell(new(at.AddSeconds(i), "login", "done") { Actor = $"node{i}" });
+            audit.Tell(new(at.AddSeconds(1501), "push", "done") { Repository = "team/app" });
+
+            string[] expected = ["push", "login", "delete", "start"];
+            Assert.Equal(expected, audit.Recent().Select(static entry => entry.Event).Distinct());
+            Assert.Equal("node1500", audit.Recent().ElementAt(1).Actor);
         }
         finally
         {

@@ -13,8 +13,8 @@ internal sealed partial class AuditLog : IDisposable
     /// <summary>Maximum lines that wait while the file cannot be written; at most 5 KiB each. Further lines are lost and counted.</summary>
     private const int MaxWaiting = 1000;
 
-    /// <summary>Entries in memory for the console, about 500 bytes each; at most about 10 KiB each.</summary>
-    private const int MostRecent = 1000;
+    /// <summary>Entries of either kind in memory for the console, about 500 bytes each; at most about 10 KiB each.</summary>
+    private const int MostRecent = 500;
 
     /// <summary>Time until the next attempt after a failed write.</summary>
     private static readonly TimeSpan TryAgainAfter = TimeSpan.FromSeconds(1);
@@ -39,6 +39,7 @@ internal sealed partial class AuditLog : IDisposable
     private readonly Counter<long> _lost;
     private readonly Queue<byte[]> _waiting = new();
     private readonly ConcurrentQueue<AuditEntry> _recent = new();
+    private readonly ConcurrentQueue<AuditEntry> _recentCheap = new();
     private readonly HashSet<string> _refused = new(StringComparer.Ordinal);
     private readonly HashSet<string> _logins = new(StringComparer.Ordinal);
     private long _cheapSince;
@@ -114,7 +115,7 @@ internal sealed partial class AuditLog : IDisposable
     public bool IsOn => _file is not null;
 
     /// <summary>The latest entries since the start, the latest first.</summary>
-    public IEnumerable<AuditEntry> Recent() => _recent.Reverse();
+    public IEnumerable<AuditEntry> Recent() => _recent.Concat(_recentCheap).Reverse().OrderByDescending(static entry => entry.Time);
 
     public void Tell(AuditEntry entry)
     {
@@ -126,8 +127,10 @@ internal sealed partial class AuditLog : IDisposable
     {
         if (IsLeftOut(entry)) return;
         entry = entry.Cut();
-        _recent.Enqueue(entry);
-        while (_recent.Count > MostRecent) _recent.TryDequeue(out _);
+        // Logins displace no changes here either.
+        var recent = entry.IsCheap ? _recentCheap : _recent;
+        recent.Enqueue(entry);
+        while (recent.Count > MostRecent) recent.TryDequeue(out _);
         if (_waiting.Count < MaxWaiting)
         {
             _waiting.Enqueue(entry.ToJson(_omitted));
