@@ -89,6 +89,22 @@ public sealed partial class EvictionTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Content_that_is_purged_while_it_is_fetched_is_not_kept()
+    {
+        var bytes = RandomNumberGenerator.GetBytes(Size);
+        await using var part = _rig.Volume.Fetches.Open(Digest.Of(bytes), bytes.Length)!;
+        part.Write(0, bytes);
+        _rig.Volume.CachedRepositories.RemoveBytes(Digest.Of(bytes));
+
+        await Assert.ThrowsAsync<IOException>(() => part.PublishAsync(bytes.Length, default).AsTask());
+
+        Assert.False(IsOnDisk(Digest.Of(bytes)));
+        Assert.Equal(0, Eviction.Count);
+        // The next fetch is kept.
+        Assert.True(IsOnDisk(await FetchAsync(bytes)));
+    }
+
+    [Fact]
     public async Task Evicted_content_leaves_no_folder_behind()
     {
         var digest = await FetchAsync();

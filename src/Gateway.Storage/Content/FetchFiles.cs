@@ -96,7 +96,7 @@ public sealed class FetchFiles
     /// <summary>Moves a flushed part into the cached root. Throws <see cref="IOException"/> when no room can be made for it.</summary>
     internal void Publish(FetchFile file, long length)
     {
-        _eviction.Publish(file.Digest, length, () => _cached.Take(file.Path, file.Digest));
+        _eviction.Publish(file.Digest, length, () => file.Keep(() => _cached.Take(file.Path, file.Digest)));
     }
 
     internal void Discard(FetchFile file) => Discard(file.Digest, file.Path);
@@ -112,16 +112,23 @@ public sealed class FetchFiles
     internal void Flush(FetchFile file) => _durability.Flush(file.Handle, file.Path);
 
     /// <summary>Bytes of a part and of a copy that nothing writes now; 0 when there is none.</summary>
-    public long LengthOf(Digest digest) => Unused(digest).Sum(static path => Disk.LengthOf(path) ?? 0);
+    public long LengthOf(Digest digest) =>
+        PathsOf(digest).Where(path => !_open.ContainsKey(path)).Sum(static path => Disk.LengthOf(path) ?? 0);
 
-    /// <summary>Purges a part and a copy that nothing writes now, for the operator.</summary>
+    /// <summary>
+    /// Purges a part and a copy, for the operator. One that is written now is read to its end, and not kept. Purge the content in the
+    /// cached root after this: it may have been moved there just before.
+    /// </summary>
     public void Remove(Digest digest)
     {
-        foreach (var path in Unused(digest)) Discard(digest, path);
+        foreach (var path in PathsOf(digest))
+        {
+            if (_open.TryGetValue(path, out var file)) file.Purge();
+            else Discard(digest, path);
+        }
     }
 
-    private IEnumerable<string> Unused(Digest digest) =>
-        ((string[])[PartOf(digest), CopyOf(digest)]).Where(path => !_open.ContainsKey(path));
+    private string[] PathsOf(Digest digest) => [PartOf(digest), CopyOf(digest)];
 
     internal SafeFileHandle OpenPlan(Digest digest) => File.OpenHandle(PlanOf(digest), FileMode.Create, FileAccess.ReadWrite);
 
@@ -147,8 +154,10 @@ public sealed class FetchFile(FetchFiles files, Digest digest, string path, Safe
     /// </summary>
     private const long Writeback = 8 << 20;
 
+    private readonly Lock _gate = new();
     private SafeFileHandle? _plan;
     private volatile IOException? _full;
+    private bool _isPurged;
 
     /// <summary>The digest of the content that is fetched.</summary>
     public Digest Digest { get; } = digest;
@@ -245,6 +254,22 @@ public sealed class FetchFile(FetchFiles files, Digest digest, string path, Safe
             cancellationToken,
             TaskCreationOptions.LongRunning,
             TaskScheduler.Default);
+    }
+
+    /// <summary>Does not keep what is written, because the operator purged it.</summary>
+    internal void Purge()
+    {
+        lock (_gate) _isPurged = true;
+    }
+
+    /// <summary>Moves the file to its place. Throws <see cref="IOException"/> when it was purged.</summary>
+    internal void Keep(Action move)
+    {
+        lock (_gate)
+        {
+            if (_isPurged) throw new IOException($"{Digest} was purged while it was written");
+            move();
+        }
     }
 
     /// <summary>Removes the part because its content is wrong. Readers that hold the handle can still read it.</summary>
