@@ -23,7 +23,8 @@ internal static class AccessSchema
         },
         {
             "actions", new ListOf<AccessActions>(Action), new Required(),
-            "What the actors can do; no action includes another. `admin` allows deleting evidence that admits other content.",
+            "What the actors can do; no action includes another. `admin` allows deleting evidence that admits other content, and releasing "
+            + "held pushes; in every repository (`**`), also the console's pages about the whole gateway.",
             (o, v) => o with { Actions = v.Aggregate(AccessActions.None, (all, one) => all | one) }
         },
     };
