@@ -72,7 +72,8 @@ public sealed class AuditLogTests : IDisposable
         var clock = new ManualClock();
         using (var log = new AuditLog(Options, clock, NullLogger.Instance))
         {
-            for (var i = 0; i < 100_000; i++) log.Tell(new(clock.GetUtcNow(), "login", "refused") { Remote = $"2001:db8::{i:x}" });
+            for (var i = 0; i < 100_000; i++)
+                log.Tell(new(clock.GetUtcNow(), "login", "refused") { Remote = $"10.{i >> 16}.{(i >> 8) & 255}.{i & 255}" });
             log.Tell(new(clock.GetUtcNow(), "push", "done"));
             clock.Advance(TimeSpan.FromMinutes(6));
             log.Tell(new(clock.GetUtcNow(), "login", "refused") { Remote = "192.0.2.1" });
@@ -82,6 +83,27 @@ public sealed class AuditLogTests : IDisposable
         Assert.Equal(2000 + 4, lines.Length);
         Assert.Contains(lines, line => line.Contains("\"event\":\"push\"") && line.Contains("\"omitted\":98000"));
         Assert.Contains("192.0.2.1", lines[^2], StringComparison.Ordinal);
+    }
+
+    /// <summary>One host has a whole /64 (RFC 4291, 2.5.4): its addresses could push every other line out of the files.</summary>
+    [Fact]
+    public void Logins_of_one_IPv6_network_are_one_line()
+    {
+        using (var log = new AuditLog(Options, TimeProvider.System, NullLogger.Instance))
+        {
+            for (var i = 1; i <= 3000; i++)
+            {
+                log.Tell(new(DateTimeOffset.UnixEpoch, "login", "done") { Actor = "ci", Remote = $"2001:db8::{i:x}" });
+                log.Tell(new(DateTimeOffset.UnixEpoch, "login", "refused") { Remote = $"2001:db8::{i:x}" });
+            }
+            foreach (var other in (string[])["2001:db8:0:1::1", "192.0.2.1", "192.0.2.2"])
+                log.Tell(new(DateTimeOffset.UnixEpoch, "login", "refused") { Remote = other });
+        }
+
+        var logins = File.ReadLines(Options.Path).Select(static line => JsonDocument.Parse(line).RootElement)
+            .Where(static line => line.GetProperty("event").GetString() == "login");
+        string[] expected = ["2001:db8::1", "2001:db8::1", "2001:db8:0:1::1", "192.0.2.1", "192.0.2.2"];
+        Assert.Equal(expected, logins.Select(static line => line.GetProperty("remote").GetString()!));
     }
 
     [Fact]

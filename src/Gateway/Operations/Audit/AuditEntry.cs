@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Text.Json;
 using Gateway.Access;
 
@@ -49,8 +50,10 @@ internal sealed record AuditEntry(DateTimeOffset Time, string Event, string Outc
     /// </summary>
     public bool IsCheap => Event is "verdict" or "login";
 
-    /// <summary>Equal for two entries that differ only in time and request.</summary>
-    public string Sameness => string.Join('\n', Event, Outcome, Actor, Remote, How, Repository, Reference, Code);
+    /// <summary>Equal for two entries that differ only in time, request and address within one network of a host.</summary>
+    public string Sameness => string.Join('\n', Event, Outcome, Actor, Network, How, Repository, Reference, Code);
+
+    private string? Network => IPAddress.TryParse(Remote, out var address) ? ClientAddress.GroupOf(address).ToString() : Remote;
 
     /// <summary>The login of a request; null if it is not a login.</summary>
     public static AuditEntry? LoginOf(RequestRecord record)
