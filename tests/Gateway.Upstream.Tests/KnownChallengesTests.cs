@@ -62,6 +62,22 @@ public sealed class KnownChallengesTests : UpstreamTest
         Assert.Equal(200, await PullAsync(upstream));
     }
 
+    [Theory]
+    [InlineData(401)]
+    [InlineData(404)]
+    [InlineData(500)]
+    public async Task Refused_token_is_replaced_by_one_of_the_token_server_that_the_refusal_names(int status)
+    {
+        var (old, moved) = (await StartAsync("127.0.0.2"), await StartAsync("127.0.0.3"));
+        Hub.RequireToken(old);
+        var upstream = await BuildAsync(OptionsFor(Hub) with { Realms = [old.Url, moved.Url] });
+        Assert.Equal(200, await PullAsync(upstream));
+        old.When(_ => true).Respond(status);
+        Hub.RequireToken(moved);
+        Assert.Equal(200, await PullAsync(upstream));
+        Assert.Equal(200, await PullAsync(upstream));
+    }
+
     /// <summary>nvcr.io: the challenge to an expired token names a token server that knows no anonymous clients.</summary>
     [Fact]
     public async Task Expired_token_is_renewed_at_the_token_server_that_gave_it()

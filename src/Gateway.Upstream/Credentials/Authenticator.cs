@@ -95,17 +95,14 @@ internal sealed class Authenticator(
         Authorization? refused,
         CancellationToken cancellationToken)
     {
-        if (refused is { IsFresh: false, Bearer: var (key, token) })
-        {
-            // It has expired. The challenge of a refusal can name another token server than the one that gave it, and that knows no
-            // anonymous clients (nvcr.io: NVIDIA/nvidia-container-toolkit#1945).
-            tokens.Drop(key, token);
-            if (await PrepareAsync(endpoint, credentials, request, cancellationToken) is { } renewed) return renewed;
-        }
         Challenge[] bearers = [.. challenges.Where(c => c.Scheme == "bearer")];
+        if (refused is { IsFresh: false, Bearer: var (key, _) } && bearers.Length > 0 && !bearers.Any(c => IsOf(endpoint, c, key))
+            && await RenewTokenAsync(endpoint, credentials, request, refused, cancellationToken) is { } renewed)
+        {
+            return renewed;
+        }
         var isRescoped = refused is { IsRescoped: false, Bearer: var (used, _) }
-            && bearers.Any(c => TokenScope.Of(request, c) != used.Scope
-                || (RealmOf(endpoint, c) is { } realm && realm.GetLeftPart(UriPartial.Query) != used.Realm));
+            && bearers.Any(c => TokenScope.Of(request, c) != used.Scope || !IsOf(endpoint, c, used));
         if (refused is not null && !isRescoped) await GiveUpAsync(endpoint, credentials, request, refused, cancellationToken);
         foreach (var challenge in bearers)
         {
@@ -150,6 +147,25 @@ internal sealed class Authenticator(
         credentials.Forget(old);
         var renewed = await credentials.GetAsync(cancellationToken);
         return renewed is null || renewed.Id == old.Id ? null : BasicOf(renewed);
+    }
+
+    /// <summary>
+    /// A new token of the token server that gave the refused one; null if it gives none. The challenge of a refusal can name a token server
+    /// that knows no anonymous clients (nvcr.io: NVIDIA/nvidia-container-toolkit#1945).
+    /// </summary>
+    private async Task<Authorization?> RenewTokenAsync(
+        Uri endpoint, CredentialSource credentials, UpstreamRequest request, Authorization refused, CancellationToken cancellationToken)
+    {
+        var (key, token) = refused.Bearer!.Value;
+        tokens.Drop(key, token);
+        try
+        {
+            return await PrepareAsync(endpoint, credentials, request, cancellationToken);
+        }
+        catch (UpstreamException e) when (e.IsOfTokenServer)
+        {
+            return null;
+        }
     }
 
     /// <summary>
@@ -215,6 +231,10 @@ internal sealed class Authenticator(
                 : credentials.Refuse(e.Credential);
         }
     }
+
+    /// <summary>Whether the challenge names the token server of the token; also if it names none that the gateway can ask.</summary>
+    private bool IsOf(Uri endpoint, Challenge challenge, TokenKey key) =>
+        RealmOf(endpoint, challenge) is not { } realm || realm.GetLeftPart(UriPartial.Query) == key.Realm;
 
     private Uri? RealmOf(Uri endpoint, Challenge challenge) =>
         Uri.TryCreate(challenge["realm"], UriKind.Absolute, out var named) ? boundary.Resolve(endpoint, named) : null;
