@@ -8,7 +8,7 @@ internal sealed class Rule(RuleOptions options, ImmutableArray<IRequirement> req
 
     /// <summary>Whether its result can differ for another tag.</summary>
     public bool ReadsTag(PolicyInput input) =>
-        RuleMatch.NamesTags(options)
+        RuleMatch.NamesTags(options) || input.KindOf(input.Manifest) == ManifestKind.Evidence
             ? RuleMatch.MatchesPlace(options, input with { Tag = null })
             : requirements.Any(requirement => requirement.ReadsTag(input) && Asked(input, requirement).Any());
 
@@ -52,10 +52,9 @@ internal sealed class Rule(RuleOptions options, ImmutableArray<IRequirement> req
         return requirement.Descends ? input.Descendants.Prepend(own) : [own];
     }
 
-    // Evidence has tags of its own. Under other tags, a rule about tags treats evidence as any other manifest.
-    private ManifestKind KindOf(PolicyInput input) =>
-        input.KindOf(input.Manifest) is var kind && kind == ManifestKind.Evidence && RuleMatch.NamesTags(options)
-        && input.Tag is { } tag && EvidenceTag.Parse(tag) is null
+    // Evidence has tags of its own. Under another tag it is what clients get for that tag, as any other manifest.
+    private static ManifestKind KindOf(PolicyInput input) =>
+        input.KindOf(input.Manifest) is var kind && kind == ManifestKind.Evidence && input.Tag is { } tag && EvidenceTag.Parse(tag) is null
             ? input.Manifest.IsIndex ? ManifestKind.Index : ManifestKind.Artifact
             : kind;
 

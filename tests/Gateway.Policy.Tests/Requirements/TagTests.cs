@@ -149,7 +149,7 @@ public sealed class TagTests
     }
 
     [Fact]
-    public void Tag_rule_applies_to_evidence_under_other_tags()
+    public void Evidence_under_other_tags_is_an_artifact()
     {
         var wide = new RequireOptions { Limits = new() { MinAge = TimeSpan.FromDays(1) } };
         static RuleOptions Tagged(RuleOptions rule) => rule with { IncludeTags = ["v*", "sha256-*"] };
@@ -157,7 +157,8 @@ public sealed class TagTests
         Assert.False(wide.Ask(Question(Index(CosignBundle), CosignBundle).By("v1", Stage.Pull), Tagged).Admits);
         Assert.True(wide.Ask(Question(CosignSignature).By("v1", Stage.Pull), r => Tagged(r) with { Kinds = [ManifestKind.Image] }).Admits);
         Assert.True(wide.Ask(Question(CosignSignature).By(Signature, Stage.Pull), Tagged).Admits);
-        Assert.True(wide.Ask(Question(CosignSignature).By("v1", Stage.Pull)).Admits);
+        Assert.False(wide.Ask(Question(CosignSignature).By("v1", Stage.Pull)).Admits);
+        Assert.True(wide.Ask(Question(CosignSignature).At(Stage.Pull)).Admits);
     }
 
     [Fact]

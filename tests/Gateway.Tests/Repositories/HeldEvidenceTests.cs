@@ -37,6 +37,21 @@ public sealed class HeldEvidenceTests : HoldCases
         static byte[] Bytes(JsonNode manifest) => Encoding.UTF8.GetBytes(manifest.ToJsonString());
     }
 
+    /// <remarks>Anyone who may push can write evidence, and some clients take its files (oras pull).</remarks>
+    [Fact]
+    public async Task Evidence_takes_the_tag_of_a_signed_image_only_when_it_is_signed_itself()
+    {
+        var live = await PushSignedAsync("v1", "one");
+        var (bytes, _) = await HoldRig.SignatureAsync(live, _rig.WrongKey, live, _rig.Repository);
+        var evidence = Digest.Of(bytes).ToString();
+
+        Assert.Equal(TagStanding.Pending, Ok(await HoldRig.PutAsync(_rig.Repository, "v1", bytes)).Standing);
+
+        Assert.Equal((live.ToString(), evidence), (await PullerSees("v1"), await PullerSees(evidence)));
+        Assert.Equal(["v1"], Ok(await _rig.SignAsync(Digest.Of(bytes))).Value.Promoted.Select(t => t.Value));
+        Assert.Equal(evidence, await PullerSees("v1"));
+    }
+
     [Fact]
     public async Task Junk_pushed_to_a_signature_tag_does_not_hide_the_signature()
     {

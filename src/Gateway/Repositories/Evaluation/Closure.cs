@@ -132,8 +132,9 @@ internal sealed partial class Closure
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         var evidence = ImmutableDictionary.CreateBuilder<Digest, ImmutableArray<Evidence>>();
         var beyond = ImmutableHashSet.CreateBuilder<Digest>();
-        // Evidence below an index is no subject of this evaluation, although other evidence may be about it.
-        var images = All.Where(m => ManifestKinds.Of(m.Manifest, Documents) != ManifestKind.Evidence);
+        // Evidence below an index is no subject of this evaluation, although other evidence may be about it. Evidence under a tag of images
+        // is one.
+        var images = All.Where(m => Named.Contains(m.Digest) || ManifestKinds.Of(m.Manifest, Documents) != ManifestKind.Evidence);
         Digest[] subjects = [.. images.Select(static m => m.Digest).Distinct()];
         foreach (var reader in _readers)
         {
