@@ -188,6 +188,24 @@ public sealed partial class SharedRepositoryTests : IAsyncLifetime
         Assert.Equal(3, _bucket.Keys.Count(key => key.Contains("/_layers/", StringComparison.Ordinal)));
     }
 
+    [Fact]
+    public async Task Links_of_a_push_to_a_log_that_replaced_a_longer_one_are_written()
+    {
+        var (here, elsewhere) = (await ReplicaAsync(), new MemoryBucket());
+        for (var i = 0; i < 5; i++) await VolumeRig.PushAsync(Of(here), "old", $"old {i}");
+        await here.Volume.Logs!.MirroredAsync(default);
+        var there = await ReplicaAsync(elsewhere);
+        await VolumeRig.PushAsync(Of(there), "new", "new");
+        await there.Volume.Logs!.MirroredAsync(default);
+        await ReplaceBucketAsync(elsewhere);
+
+        var digest = await VolumeRig.PushAsync(Of(here), "newer", "newer text");
+
+        await here.Volume.Logs!.DisposeAsync();
+        Assert.Equal(
+            digest.ToString(), await TextAsync("docker/registry/v2/repositories/team/app/_manifests/tags/newer/current/link"));
+    }
+
     private async Task<string> TextAsync(string key) =>
         Encoding.ASCII.GetString((await _bucket.ReadAsync(key, 1000, null, default)).Bytes.Span);
 

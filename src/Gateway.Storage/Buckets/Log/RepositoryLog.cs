@@ -276,7 +276,7 @@ internal sealed partial class RepositoryLog(LogObjects objects, ILogState state,
         if (Mirror is not { } mirror) return shorter;
         // The changes that leave the tail, but not those of this write, which are not made yet.
         await mirror.CompleteAsync(before, Math.Min(shorter.TailFirst - 1, before.Sequence));
-        return shorter with { Mirrored = Math.Clamp(mirror.Done, before.Mirrored, before.Sequence) };
+        return shorter with { Mirrored = Math.Clamp(mirror.DoneOf(before), before.Mirrored, before.Sequence) };
     }
 
     /// <summary>

@@ -9,10 +9,15 @@ internal sealed class RepositoryMirror(LinkMirror mirror, LogObjects objects, Ac
 {
     private readonly Lock _lock = new();
     private LogHead? _next;
-    private long _done;
+    private (long Sequence, Guid Id) _done;
 
-    /// <summary>The links of all changes up to this one were made here; 0 for none.</summary>
-    public long Done => Volatile.Read(ref _done);
+    /// <summary>
+    /// The last change of a log up to which all links were made here; 0 for none. A log can have replaced another one, as from a backup.
+    /// </summary>
+    public long DoneOf(LogHead head)
+    {
+        lock (_lock) return head.IdOf(_done.Sequence) == _done.Id ? _done.Sequence : 0;
+    }
 
     /// <summary>Makes the links of a head that was written, soon.</summary>
     public void Written(LogHead head)
@@ -27,11 +32,11 @@ internal sealed class RepositoryMirror(LinkMirror mirror, LogObjects objects, Ac
     /// <summary>Makes the links of a head's changes up to one, if they are not made yet.</summary>
     public async Task CompleteAsync(LogHead head, long last)
     {
-        var before = Math.Max(head.Mirrored, Done);
+        var before = Math.Max(head.Mirrored, DoneOf(head));
         if (last <= before) return;
         LogRecord[] records = [.. (await objects.ReadAfterAsync(head, before)).TakeWhile(record => record.Sequence <= last)];
         await mirror.WriteAsync(objects.Name, records, CancellationToken.None);
-        Note(last);
+        if (head.IdOf(last) is { } id) Note(last, id);
     }
 
     private async Task WriteAllAsync()
@@ -69,8 +74,9 @@ internal sealed class RepositoryMirror(LinkMirror mirror, LogObjects objects, Ac
         }
     }
 
-    private void Note(long last)
+    // An earlier change than the noted one only makes the links of some changes once more.
+    private void Note(long last, Guid id)
     {
-        lock (_lock) _done = Math.Max(_done, last);
+        lock (_lock) _done = (last, id);
     }
 }
