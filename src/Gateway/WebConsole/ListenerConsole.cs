@@ -96,24 +96,17 @@ internal sealed class ListenerConsole(
         var credentials = Convert.ToBase64String(Encoding.UTF8.GetBytes($"{form["account"]}:{form["password"]}"));
         var identity = await asked.Access.IdentifyAsync($"Basic {credentials}", asked.Remote, null, context.RequestAborted);
         Tell(context, asked, identity);
-        if (identity is Identity.Undecided undecided)
+        if (identity is not Identity.Known known || !asked.Access.IsNamed(known) || asked.Access.ProofOf(known) is not { } proof)
         {
-            await AskAsync(context, asked, Status503ServiceUnavailable, undecided.Why);
-            return;
-        }
-        if (identity is not Identity.Known known)
-        {
-            await AskAsync(context, asked, Status401Unauthorized, "Wrong account or password.");
-            return;
-        }
-        if (!asked.Access.IsNamed(known))
-        {
-            await AskAsync(context, asked, Status403Forbidden, $"No rule of access names {known.Actor}. Ask the operator for rights.");
-            return;
-        }
-        if (asked.Access.ProofOf(known) is not { } proof)
-        {
-            await AskAsync(context, asked, Status401Unauthorized, "The account was removed meanwhile.");
+            var (status, why) = identity switch
+            {
+                Identity.Undecided undecided => (Status503ServiceUnavailable, undecided.Why),
+                Identity.Known who when !asked.Access.IsNamed(who) =>
+                    (Status403Forbidden, $"No rule of access names {who.Actor}. Ask the operator for rights."),
+                Identity.Known => (Status401Unauthorized, "The account was removed meanwhile."),
+                _ => (Status401Unauthorized, "Wrong account or password."),
+            };
+            await AskAsync(context, asked, status, why);
             return;
         }
         // The cookie of an earlier login does not become that of this one (session fixation).

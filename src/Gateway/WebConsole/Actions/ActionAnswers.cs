@@ -21,6 +21,11 @@ internal sealed class ActionAnswers(Html html, AuditLog audit, TimeProvider cloc
             How = "console", Repository = repository, Reference = reference, Digest = digest, Detail = detail,
         });
 
+    /// <summary>Writes the page of an action that was not done.</summary>
+    /// <param name="back">Null for the repositories.</param>
+    public Task RefuseAsync(HttpContext context, Visit visit, int status, string why, WayBack? back = null) =>
+        SayAsync(context, visit, status, "Not done", [new(false, why)], back ?? new(visit.To("/repositories"), "Repositories"));
+
     /// <summary>Writes the page of a result.</summary>
     public async Task SayAsync(
         HttpContext context, Visit visit, int status, string title, IReadOnlyList<ResultLine> lines, WayBack back) =>

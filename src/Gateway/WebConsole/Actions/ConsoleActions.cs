@@ -18,7 +18,7 @@ internal sealed class ConsoleActions(
 {
     private const string ComparePath = "/policy/compare";
 
-    public static bool Has(string path) => 
+    public static bool Has(string path) =>
         path is "/delete" or "/collect" or "/holds/release" or "/holds/drop" or ComparePath || UndoActions.Has(path);
 
     /// <summary>Does what a form asks for.</summary>
@@ -28,23 +28,20 @@ internal sealed class ConsoleActions(
         // Before the form is read: no one else makes the gateway keep memory for a policy.
         if (path == ComparePath && !visitor.Viewer.IsOperator)
         {
-            await answers.SayAsync(
-                context, visit, Status403Forbidden, "Not done", [new(false, "Only the operator can compare policies.")],
-                new(visit.To("/repositories"), "Repositories"));
+            await answers.RefuseAsync(context, visit, Status403Forbidden, "Only the operator can compare policies.");
             return;
         }
         var most = path == ComparePath ? Form.MostOfPolicy : Form.MostBytes;
         if (await Form.ReadAsync(context.Request, context.RequestAborted, most) is not { } form || !form.IsOf(visit.Csrf))
         {
-            await answers.SayAsync(context, visit, Status403Forbidden, "Not done", [new(false,
-                "The form did not come from a page of this console, or the page is too old. Go back, reload the page, and try again.")],
-                new(visit.To("/repositories"), "Repositories"));
+            await answers.RefuseAsync(
+                context, visit, Status403Forbidden,
+                "The form did not come from a page of this console, or the page is too old. Go back, reload the page, and try again.");
             return;
         }
         if (audit.RefusesBecause() is { } why)
         {
-            await answers.SayAsync(
-                context, visit, Status503ServiceUnavailable, "Not done", [new(false, why)], new(visit.To("/repositories"), "Repositories"));
+            await answers.RefuseAsync(context, visit, Status503ServiceUnavailable, why);
             return;
         }
         await (path switch
@@ -68,11 +65,7 @@ internal sealed class ConsoleActions(
     {
         var visit = visitor.Visit;
         if (!visitor.Viewer.IsOperator)
-        {
-            return answers.SayAsync(
-                context, visit, Status403Forbidden, "Not done", [new(false, "Only the operator can start a job.")],
-                new(visit.To("/repositories"), "Repositories"));
-        }
+            return answers.RefuseAsync(context, visit, Status403Forbidden, "Only the operator can start a job.");
         var (isScrub, dryRun) = (form["what"] == "scrub", form["what"] != "gc");
         var untagged = form["untagged"] is { Length: > 0 } age ? age : null;
         var (job, problem) = jobs.Start(isScrub, dryRun, untagged, visitor.Viewer.Actor);
@@ -90,8 +83,9 @@ internal sealed class ConsoleActions(
         if (!RepositoryName.TryParse(repository, out _) || !TagName.TryParse(tag, out _) || !Digest.TryParse(digest, out _)
             || reason.Length > HoldsApi.MaxReason)
         {
-            await answers.SayAsync(context, visitor.Visit, Status400BadRequest, "Not done", [new(false,
-                $"Expected a repository, a tag, a digest, and a reason of at most {HoldsApi.MaxReason} characters, got something else.")],
+            await answers.RefuseAsync(
+                context, visitor.Visit, Status400BadRequest,
+                $"Expected a repository, a tag, a digest, and a reason of at most {HoldsApi.MaxReason} characters, got something else.",
                 new(visitor.Visit.To("/holds"), "Held pushes"));
             return;
         }

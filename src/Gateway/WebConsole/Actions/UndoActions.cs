@@ -12,9 +12,8 @@ internal sealed class UndoActions(ActionAnswers answers, RollbackApi rollbacks, 
     public Task AnswerAsync(HttpContext context, Visitor visitor, Form form, string path) => path switch
     {
         "/rollback" => RollBackAsync(context, visitor, form),
-        _ when !visitor.Viewer.IsOperator => answers.SayAsync(
-            context, visitor.Visit, Status403Forbidden, "Not done", [new(false, "The trash is a matter of the operator.")],
-            new(visitor.Visit.To("/repositories"), "Repositories")),
+        _ when !visitor.Viewer.IsOperator =>
+            answers.RefuseAsync(context, visitor.Visit, Status403Forbidden, "The trash is a matter of the operator."),
         "/trash/empty" => EmptyAsync(context, visitor),
         _ => RestoreAsync(context, visitor, form),
     };
@@ -33,9 +32,7 @@ internal sealed class UndoActions(ActionAnswers answers, RollbackApi rollbacks, 
         var (visit, repository, tag) = (visitor.Visit, form["repository"], form["tag"]);
         if (!RepositoryName.TryParse(repository, out _) || !TagName.TryParse(tag, out _))
         {
-            await answers.SayAsync(
-                context, visit, Status400BadRequest, "Not done", [new(false, "Expected a repository and a tag, got something else.")],
-                new(visit.To("/repositories"), "Repositories"));
+            await answers.RefuseAsync(context, visit, Status400BadRequest, "Expected a repository and a tag, got something else.");
             return;
         }
         var result = await BindAsync(context, visitor, repository, tag, form["digest"], form["from"]);
