@@ -24,7 +24,7 @@ git clone -q --no-checkout . "$work/source"
 git -C "$work/source" checkout -q "$commit"
 dotnet publish "$work/source/src/Gateway" -c Release -o "$work/$name" --nologo -v quiet \
     -p:UseAppHost=false -p:SourceRevisionId="$commit" -p:ContinuousIntegrationBuild=true -p:PathMap="$work/source=/source"
-cp LICENSE README.md CHANGELOG.md gateway.yaml deploy/release/gateway "$work/$name/"
+cp LICENSE README.md CHANGELOG.md gateway.yaml deploy/release/gateway deploy/systemd/gateway.service deploy/systemd/gateway.sysusers "$work/$name/"
 tar --sort=name --mtime="@$time" --owner=0 --group=0 --numeric-owner --mode=go=rX,u+rw -C "$work" -cf - "$name" | gzip -9n >"$out/$name.tar.gz"
 (cd "$out" && sha256sum "$name.tar.gz" >SHA256SUMS)
 cat "$out/SHA256SUMS"

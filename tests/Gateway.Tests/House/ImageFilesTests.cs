@@ -28,6 +28,20 @@ public sealed class ImageFilesTests : IDisposable
     }
 
     [Fact]
+    public void Archive_of_a_release_has_the_files_that_the_page_installs_from_it()
+    {
+        const string Install = "    install -D -m 644 ";
+        var copied = File.ReadLines(Path.Combine(Root, "deploy/release/build.sh"))
+            .Single(line => line.StartsWith("cp ", StringComparison.Ordinal)).Split(' ')[1..^1];
+        var installed = File.ReadLines(Path.Combine(Root, "docs/operations.md"))
+            .Where(line => line.StartsWith(Install, StringComparison.Ordinal)).Select(line => line[Install.Length..].Split(' ')[0]);
+
+        Assert.Equal(["gateway.service", "gateway.sysusers", "gateway.yaml"], installed.Order());
+        Assert.Subset(copied.Select(path => Path.GetFileName(path)).ToHashSet(), installed.ToHashSet());
+        Assert.All(copied, path => Assert.True(File.Exists(Path.Combine(Root, path)), $"{path} is not there"));
+    }
+
+    [Fact]
     public void Image_is_reached_from_outside_its_container_and_gives_no_right_to_push()
     {
         var options = Load("deploy/image");
