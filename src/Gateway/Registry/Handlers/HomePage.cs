@@ -14,7 +14,8 @@ internal static class HomePage
         <meta charset="utf-8">
         <title>Container registry</title>
         <h1>This is a container registry</h1>
-        <p>Clients such as docker, podman, containerd, crane and helm use it; there are no pages to browse.</p>
+        <p>Clients such as docker, podman, containerd, crane and helm use it. The pages for people are on the operator's port, and below
+        <code>/-/console/</code> where the operator serves them here.</p>
         <pre>docker pull &lt;this host and port&gt;/&lt;repository&gt;:&lt;tag&gt;</pre>
         <p>The API is the OCI distribution-spec, below <code>/v2/</code>. The operator has another port for health, metrics and
         administration, and the command <code>gateway stats</code>.</p>

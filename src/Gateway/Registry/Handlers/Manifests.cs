@@ -89,11 +89,12 @@ internal static class Manifests
     private static async Task<bool> RefuseHeadAsync(Exchange x)
     {
         if (await RequestBody.RefuseEncodedAsync(x)) return true;
-        if (ContentType(x) is not { } type || !MediaTypes.IsManifest(type))
+        var type = ContentType(x);
+        if (type is null || !MediaTypes.IsManifest(type))
         {
             await x.FailAsync(
                 RegistryErrorCode.UNSUPPORTED,
-                $"expected Content-Type to be one of {MediaTypes.AcceptManifests}",
+                $"expected Content-Type to be one of {MediaTypes.AcceptManifests}, got {(type is null ? "none" : Printable.Quote(type))}",
                 status: Status415UnsupportedMediaType);
             return true;
         }

@@ -112,7 +112,9 @@ internal static class TargetParser
         if (text.ContainsAny(':', '%')) return ReadDigest(target, text);
         return TagName.TryParse(text, out var tag)
             ? (target with { Reference = new(tag) }, null)
-            : (target, new(RegistryErrorCode.TAG_INVALID, "a tag is 1 to 128 letters, digits, '_', '.' and '-'"));
+            : (target, new(
+                RegistryErrorCode.TAG_INVALID,
+                $"expected a tag of 1 to 128 letters, digits, '_', '.' and '-', got {Printable.Quote(text)}"));
     }
 
     private static (Target Target, TargetProblem? Problem) ReadDigest(Target target, ReadOnlySpan<char> text)
@@ -122,7 +124,9 @@ internal static class TargetParser
         var read = Digest.TryParse(decoded, out var digest);
         return read
             ? (target with { Reference = new(digest) }, null)
-            : (target, new(RegistryErrorCode.DIGEST_INVALID, "a digest is sha256: or sha512: and lower-case hexadecimal digits"));
+            : (target, new(
+                RegistryErrorCode.DIGEST_INVALID,
+                $"expected a digest, which is sha256: or sha512: and lower-case hexadecimal digits, got {Printable.Quote(text)}"));
     }
 
     private static (Target Target, TargetProblem? Problem) ReadId(Target target, ReadOnlySpan<char> text) =>
