@@ -1,4 +1,5 @@
 using Gateway.Storage;
+using Gateway.Transport;
 using Gateway.Upstream;
 
 namespace Gateway.PullThrough;
@@ -196,6 +197,11 @@ internal sealed class UpstreamManifests(
             var bytes = await UpstreamDocument.ReadAsync(response, limits.MaxBytes, clock);
             PullThroughMetrics.Fetched(source.Key, bytes.Length);
             return bytes;
+        }
+        catch (DocumentBudgetException e)
+        {
+            throw new UpstreamException(
+                UpstreamFailure.Unavailable, $"{what} of {source.Name} at upstream {source.Key}: {e.Message}", inner: e);
         }
         catch (IOException e)
         {
