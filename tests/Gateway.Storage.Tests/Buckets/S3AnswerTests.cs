@@ -80,4 +80,17 @@ public sealed class S3AnswerTests : IDisposable
         using var bucket = Open(store);
         await Assert.ThrowsAsync<BucketException>(async () => await bucket.CopyPartAsync("a", "id", 1, "b", default));
     }
+
+    [Theory]
+    [InlineData(403, "QuotaExceeded")]
+    [InlineData(400, "XMinioAdminBucketQuotaExceeded")]
+    [InlineData(507, "XMinioStorageFull")]
+    public async Task Store_that_is_full_is_told_from_missing_rights(int status, string code)
+    {
+        await using var store = new ScriptedStore(request => request.ErrorAsync(status, code));
+        using var bucket = Open(store);
+        var e = await Assert.ThrowsAsync<BucketException>(
+            async () => await bucket.PutAsync("a", "1"u8.ToArray(), PutCondition.None, default));
+        Assert.Equal("raise the bucket's quota, or free space in the store", e.Remedy);
+    }
 }

@@ -62,6 +62,9 @@ internal static class S3Errors
             : "correct the credentials of this machine's environment or role",
         (_, "ExpiredToken" or "TokenRefreshRequired") => "renew the credentials",
         (_, "RequestTimeTooSkewed") => "set the clock of this machine",
+        // Ceph answers 403 and QuotaExceeded; MinIO has longer codes, with 400 and 507.
+        _ when code.EndsWith("QuotaExceeded", StringComparison.Ordinal) || code.EndsWith("StorageFull", StringComparison.Ordinal) =>
+            "raise the bucket's quota, or free space in the store",
         (403, _) => "allow the access key to read, write, delete and list in this bucket",
         (404, "NoSuchBucket") => "create the bucket, or correct storage.s3.bucket",
         (404, "NoSuchUpload") => "the multipart upload has ended; begin another one",
@@ -69,7 +72,6 @@ internal static class S3Errors
             "set storage.s3.region to the bucket's region, and storage.s3.endpoint to its address",
         (400 or 501, "InvalidRequest" or "NotImplemented" or "XAmzContentSHA256Mismatch") when options.Checksums == S3Checksums.On =>
             "set storage.s3.checksums to auto or off if the store supports no checksums",
-        (507 or 403, "QuotaExceeded") => "raise the bucket's quota",
         (429 or >= 500, _) or (_, "InternalError") => "the store is overloaded or has a fault; the gateway tries again with later requests",
         _ => "look up the code in the documentation of the store",
     };
