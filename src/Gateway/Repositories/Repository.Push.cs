@@ -87,10 +87,14 @@ internal sealed partial class Repository
         if (arrival.IsRefused && arrival.Refusal.Unknown is not null)
             return evaluator.NotKnown<PushedManifest>(Name, arrival.Refusal, manifest.Digest);
         var (room, full) = await new PushQuota(Name, backing, evaluator, clock).FindRoomAsync(arrival, manifest, tags, cancellationToken);
-        if ((RefusalOf(arrival, manifest, tags) ?? full) is { } refused)
+        var refused = RefusalOf(arrival, manifest, tags);
+        var review = refused is not null ? Review.None
+            : await new EvidenceReview(Name, backing, evaluator, clock).ReviewAsync(manifest, tags, cancellationToken);
+        // The pushers of other evidence cannot keep a held push from being signed.
+        if (full is not null && review.Released.IsEmpty) refused ??= full;
+        if (refused is not null)
             return new Answer<PushedManifest>.Refused(
                 evaluator.Decide(refused, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, caller), CacheHandling.Local);
-        var review = await new EvidenceReview(Name, backing, evaluator, clock).ReviewAsync(manifest, tags, cancellationToken);
         // Evidence that was pushed before its subject is hidden with the subject from now on.
         Digest[] hidden = arrival.OfDigest.Admits ? [] : [manifest.Digest, Closure.CanonicalOf(manifest)];
         var shownBefore = await new Dependents(Name, backing, evaluator).ShownEvidenceAsync(hidden, cancellationToken);

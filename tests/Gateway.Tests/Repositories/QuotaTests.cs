@@ -47,6 +47,22 @@ public sealed class QuotaTests : IAsyncLifetime
         Assert.Equal("Found", CodeOf(await ReferAsync(other, "note 3")));
     }
 
+    /// <remarks>Otherwise anyone who may push could keep an image from being signed.</remarks>
+    [Fact]
+    public async Task Signature_that_releases_a_held_push_is_accepted_beyond_the_limit()
+    {
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        for (var i = 0; i < 3; i++) Assert.Equal("Found", CodeOf(await ReferAsync(digest, $"note {i}")));
+        Assert.Equal("LIMIT_REFERRERS", CodeOf(await _rig.ReferAsync(digest, _rig.WrongKey)));
+
+        Assert.Equal("Found", CodeOf(await _rig.ReferAsync(digest)));
+
+        Assert.Equal(digest.ToString(), await _rig.SeenAsync(HoldRig.Puller, "v1"));
+        Assert.Equal("LIMIT_REFERRERS", CodeOf(await _rig.ReferAsync(digest)));
+        await _rig.RestartAsync(kill: true);
+        Assert.Equal(digest.ToString(), await _rig.SeenAsync(HoldRig.Puller, "v1"));
+    }
+
     [Fact]
     public async Task Deleting_a_referrer_makes_room_for_a_signature()
     {
