@@ -34,6 +34,11 @@ public sealed record Manifest(string MediaType)
     /// </summary>
     public string? ReferrerType => string.IsNullOrEmpty(ArtifactType) ? Config?.MediaType : ArtifactType;
 
+    /// <summary>The description of this document in the referrers API (distribution-spec, "Listing Referrers").</summary>
+    /// <param name="size">Bytes of the document.</param>
+    public Descriptor AsReferrer(Digest digest, long size) =>
+        new(MediaType, digest, size) { ArtifactType = ReferrerType, Annotations = Annotations };
+
     /// <summary>Config and layers: the blobs that the document names.</summary>
     public IEnumerable<Descriptor> Blobs => Config is null ? Layers : Layers.Prepend(Config);
 

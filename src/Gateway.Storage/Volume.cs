@@ -32,32 +32,34 @@ public sealed class Volume : IAsyncDisposable
         var places = new ByteLocks();
         Damage = new(folders.Damaged, places, logger);
         Links = new(_index);
-        Catalog = new(PushedRoot = shared is null
-            ? new(Path.Combine(folders.Path, "docker/registry/v2"), Lifetime.Pushed)
-            : new(Path.Combine(folders.Shared, "v2"), Lifetime.Pushed, isShared: true));
-        CachedRoot = new(Path.Combine(folders.Own, "cache/v2"), Lifetime.Cached);
-        StagedRoot = new(Path.Combine(folders.Own, "staged/v2"), Lifetime.Staged);
+        Roots = new(
+            shared is null
+                ? new(Path.Combine(folders.Path, "docker/registry/v2"), Lifetime.Pushed)
+                : new(Path.Combine(folders.Shared, "v2"), Lifetime.Pushed, isShared: true),
+            new(Path.Combine(folders.Own, "cache/v2"), Lifetime.Cached),
+            new(Path.Combine(folders.Own, "staged/v2"), Lifetime.Staged));
+        Catalog = new(Roots.Pushed);
         DecisionRing = new(folders.Decisions);
         JobFiles = new(folders.Jobs, Files);
         Origins = new(Path.Combine(folders.Own, "cache/v2/origins"), Files, logger);
 
         var (manifests, uses) = (new ManifestCache(), new RecentUses(clock));
         // With a bucket, a file of the cache may be a copy that anything has read: no use by a pusher.
-        var cached = StoreOf(CachedRoot, trash: null, shared is null ? uses : new(clock));
-        var staged = StoreOf(StagedRoot, trash: null);
-        Eviction = new(_index, CachedRoot, cached, Health, clock, logger);
+        var cached = StoreOf(Roots.Cached, trash: null, shared is null ? uses : new(clock));
+        var staged = StoreOf(Roots.Staged, trash: null);
+        Eviction = new(_index, Roots.Cached, cached, Health, clock, logger);
         Room = new(Health, Eviction);
         Fetches = new(folders.Fetches, Room, Health, Eviction, cached, _durability);
         _copies = new(cached, Fetches, Eviction, Files, _durability, logger);
-        var pushed = openPushed?.Invoke(_copies) ?? StoreOf(PushedRoot, _trash);
+        var pushed = openPushed?.Invoke(_copies) ?? StoreOf(Roots.Pushed, _trash);
         Content = new(pushed, cached, staged, Health, Eviction, logger);
         Uploads = new(pushed, Health, clock, logger)
         {
             Staged = pushed is ContentFiles ? null : new(staged, Health, clock, logger),
         };
-        StagedContent = new(StagedRoot, staged, CachedRoot, Eviction, uses, clock);
+        StagedContent = new(Roots.Staged, staged, Roots.Cached, Eviction, uses, clock);
 
-        var holders = new Holders(Catalog, PushedRoot, StagedContent, StagedRoot);
+        var holders = new Holders(Catalog, Roots.Pushed, StagedContent, Roots.Staged);
         var applier = new Applier(Files, Links, manifests, Content, Uploads, StagedContent, Catalog, holders, Eviction, _trash);
         var segments = new JournalSegments(folders, Health, logger);
         _committer = new(segments, Links, applier, _durability, Health, clock, logger);
@@ -65,21 +67,19 @@ public sealed class Volume : IAsyncDisposable
             ? null
             : new(shared, Links, Files, _committer, uses, () => (pushed as BucketContents)?.Forget(), clock, logger);
         var commits = Logs is null ? (ICommitter)_committer : new SharedCommitter(Logs, _committer, Content, Uploads, manifests);
-        Repositories = new(
-            (PushedRoot, CachedRoot, StagedRoot), Catalog, holders, Links, manifests, Content, Damage, Files, Uploads, uses, Room, commits)
-        { Logs = Logs };
+        var parts = new RepositoryParts(Links, manifests, Content, Damage, Files, Uploads, uses, Room, commits);
+        Repositories = new(Roots, Catalog, holders, parts) { Logs = Logs };
         Collector = new(
-            (PushedRoot, CachedRoot, StagedRoot), Repositories, Content, manifests, Uploads, StagedContent, Eviction, uses, _trash, Health,
-            _committer, Damage, clock)
+            Roots, Repositories, Content, manifests, Uploads, StagedContent, Eviction, uses, _trash, Health, _committer, Damage, clock)
         {
             Ready = Task.WhenAll(_index.Opened, Eviction.Counted),
-            Shared = Logs is null ? null : new(Logs, Repositories, PushedRoot, Content, uses, clock),
+            Shared = Logs is null ? null : new(Logs, Repositories, Roots.Pushed, Content, clock),
         };
-        TrashContents = new(_trash, Repositories, Content, PushedRoot, manifests, uses);
-        Scrubber = new((PushedRoot, CachedRoot, StagedRoot), Repositories, Content, manifests, Damage, clock, logger);
-        CachedRepositories = new(CachedRoot, Repositories, Fetches, Eviction);
+        TrashContents = new(_trash, Repositories, Content, Roots.Pushed, manifests, uses);
+        Scrubber = new(Roots, Repositories, Content, manifests, Damage, clock, logger);
+        CachedRepositories = new(Roots.Cached, Repositories, Fetches, Eviction);
         _committer.Start(Replay(segments, applier, start.Sequence, logger));
-        _cacheNotes = new(Eviction, Repositories, new(manifests, Content, [CachedRoot, PushedRoot]), logger);
+        _cacheNotes = new(Eviction, Repositories, new(manifests, Content, [Roots.Cached, Roots.Pushed]), logger);
         _poll = Logs is null ? null : new(Logs, Repositories, clock, logger);
         Repositories.Poll = Health.Poll = _poll;
         _sweep = new(_trash, Uploads, Fetches, StagedContent, Health, clock, logger);
@@ -88,11 +88,7 @@ public sealed class Volume : IAsyncDisposable
             new(root, folders.Uploads, Files, _durability, OpenFiles, manifests, Damage, notedIn ?? uses, places, trash);
     }
 
-    internal Root PushedRoot { get; }
-
-    internal Root CachedRoot { get; }
-
-    internal Root StagedRoot { get; }
+    internal Roots Roots { get; }
 
     internal SmallFiles Files { get; }
 

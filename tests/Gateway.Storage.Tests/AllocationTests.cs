@@ -41,7 +41,7 @@ public sealed class AllocationTests : IAsyncLifetime
         foreach (var volume in (Volume[])[_rig.Volume, other.Volume])
             await VolumeRig.PushBlobAsync(volume.Pushed(VolumeRig.Name), bytes);
         await Patience.UntilAsync(
-            () => Task.FromResult(File.Exists(other.Volume.CachedRoot.Data(digest))), () => "the pushed blob is on the disk");
+            () => Task.FromResult(File.Exists(other.Volume.Roots.Cached.Data(digest))), () => "the pushed blob is on the disk");
         // An object for the reader.
         await CheckAsync("blob of the disk", 64, () => Open(_rig.Volume));
         await CheckAsync("blob of a bucket", 64, () => Open(other.Volume));

@@ -44,7 +44,7 @@ public sealed class CollectionModelTests
             model.Collect(isUntagged);
             foreach (var each in Names) Compare(rig.Volume.Pushed(RepositoryName.Parse(each)), model.Of(each));
             var expected = Names.SelectMany(each => model.Of(each).Contents()).ToHashSet();
-            var stored = RepositoryFolders.Contents(rig.Volume.PushedRoot).Where(c => File.Exists(c.Data)).Select(c => c.Digest);
+            var stored = RepositoryFolders.Contents(rig.Volume.Roots.Pushed).Where(c => File.Exists(c.Data)).Select(c => c.Digest);
             Assert.Equal(expected, [.. stored]);
         }
     }

@@ -47,7 +47,7 @@ public sealed class CollectionSafetyTests : IAsyncLifetime
     private async Task TearAsync(Func<Root, string> linkOf)
     {
         await _rig.Volume.DisposeAsync();
-        File.WriteAllText(linkOf(_rig.Volume.PushedRoot), "");
+        File.WriteAllText(linkOf(_rig.Volume.Roots.Pushed), "");
         await _rig.StartAsync();
     }
 
@@ -124,7 +124,7 @@ public sealed class CollectionSafetyTests : IAsyncLifetime
     {
         await VolumeRig.PushBlobAsync(Repository, "lone"u8.ToArray());
         var outside = Directory.CreateTempSubdirectory("gateway-outside-").FullName;
-        var link = $"{_rig.Volume.PushedRoot.Repositories}/linked";
+        var link = $"{_rig.Volume.Roots.Pushed.Repositories}/linked";
         if (isBehindAnother)
         {
             Directory.CreateDirectory($"{outside}/far/app/_manifests");
@@ -227,7 +227,7 @@ public sealed class CollectionSafetyTests : IAsyncLifetime
         var report = await LaterAsync(untagged: Grace);
         Assert.Equal((0, 0, 0), (Pushed(report).Manifests, Pushed(report).Links, Pushed(report).Contents));
         AssertNoted("team/app: 1 manifests cannot be read", report);
-        Assert.True(File.Exists(_rig.Volume.PushedRoot.Data(digest)));
+        Assert.True(File.Exists(_rig.Volume.Roots.Pushed.Data(digest)));
         var scrub = await _rig.Volume.Scrubber.RunAsync(new(long.MaxValue, null), static _ => { }, null, CancellationToken.None);
         Assert.Contains(
             scrub.Problems, problem => problem.Contains($"{digest}: the link of the manifest has no digest", StringComparison.Ordinal));
@@ -242,7 +242,7 @@ public sealed class CollectionSafetyTests : IAsyncLifetime
         var report = await LaterAsync();
         Assert.Equal((0, 0), (Pushed(report).Links, Pushed(report).Contents));
         AssertNoted("team/app: 1 links of blobs cannot be read", report);
-        Assert.True(File.Exists(_rig.Volume.PushedRoot.Data(config)));
+        Assert.True(File.Exists(_rig.Volume.Roots.Pushed.Data(config)));
     }
 
     /// <summary>Distribution stores a blob that was pushed by its SHA-512 under its SHA-256, with a link of each.</summary>
@@ -256,7 +256,7 @@ public sealed class CollectionSafetyTests : IAsyncLifetime
         await VolumeRig.PushBlobAsync(Repository, bytes);
         if (!hasOwnLink) await CommitAsync(new Operation.RemoveBlob(own));
         await _rig.Volume.DisposeAsync();
-        var link = _rig.Volume.PushedRoot.BlobLink(Repository.Path, alias);
+        var link = _rig.Volume.Roots.Pushed.BlobLink(Repository.Path, alias);
         Directory.CreateDirectory(Path.GetDirectoryName(link)!);
         File.WriteAllText(link, own.ToString());
         await _rig.StartAsync();

@@ -50,7 +50,7 @@ public sealed class CollectorTests : IAsyncLifetime
         Assert.Equal((0, 1, 2), (Pushed(report).Manifests, Pushed(report).Links, Pushed(report).Contents));
         Assert.Equal("absent", await VolumeRig.ReadAsync(Repository, ConfigOf("gone")));
         Assert.Equal("kept", await VolumeRig.ReadAsync(Repository, ConfigOf("kept")));
-        Assert.False(File.Exists(_rig.Volume.PushedRoot.Data(gone)));
+        Assert.False(File.Exists(_rig.Volume.Roots.Pushed.Data(gone)));
     }
 
     [Fact]

@@ -31,7 +31,7 @@ public sealed partial class EvictionTests
         await RemovedAsync();
         Assert.Null(await Cached.ReadLinkAsync(named, LinkKind.Blob, default));
         Assert.Null(Cached.Live(TagName.Parse("v1")));
-        Assert.Empty(Directory.GetFileSystemEntries(_rig.Volume.CachedRoot.Repositories));
+        Assert.Empty(Directory.GetFileSystemEntries(_rig.Volume.Roots.Cached.Repositories));
         Assert.Equal(0, Eviction.Bytes);
     }
 
@@ -108,7 +108,7 @@ public sealed partial class EvictionTests
     private async Task AssertCountedAsync()
     {
         await RemovedAsync();
-        var root = _rig.Volume.CachedRoot;
+        var root = _rig.Volume.Roots.Cached;
         var files = Disk.FilesBelow(root.Blobs, "data").ToArray();
         var links = Disk.FilesBelow(root.Repositories, "link").Count();
         var cost = files.Sum(file => DiskCost.OfContent(new FileInfo(file).Length)) + (links * DiskCost.Link) + (links > 0 ? Folders : 0);

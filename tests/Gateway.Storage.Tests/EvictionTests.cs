@@ -108,7 +108,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
     public async Task Evicted_content_leaves_no_folder_behind()
     {
         var digest = await FetchAsync();
-        var folder = Path.GetDirectoryName(_rig.Volume.CachedRoot.Data(digest))!;
+        var folder = Path.GetDirectoryName(_rig.Volume.Roots.Cached.Data(digest))!;
         Assert.True(Directory.Exists(folder));
         ShrinkTo(0);
         Assert.False(Directory.Exists(folder));
@@ -124,7 +124,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
         await FetchAsync(bytes);
         ShrinkTo(0);
         Assert.Equal(0, Eviction.Bytes);
-        Assert.False(File.Exists(_rig.Volume.CachedRoot.Data(blob)));
+        Assert.False(File.Exists(_rig.Volume.Roots.Cached.Data(blob)));
         Assert.NotEqual("absent", await VolumeRig.ReadAsync(kept, blob));
     }
 
@@ -139,7 +139,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
         await RestartAsync();
         Assert.Equal((0, Folders + DiskCost.Link), (Eviction.Count, Eviction.Bytes));
         ShrinkTo(0);
-        Directory.Delete(_rig.Volume.CachedRoot.Blobs, recursive: true);
+        Directory.Delete(_rig.Volume.Roots.Cached.Blobs, recursive: true);
         Assert.NotEqual("absent", await VolumeRig.ReadAsync(_rig.Volume.Pushed(VolumeRig.Name), digest));
     }
 
@@ -234,8 +234,8 @@ public sealed partial class EvictionTests : IAsyncLifetime
     public async Task Without_lookup_index_all_content_is_counted_and_the_oldest_file_is_evicted_first()
     {
         var (older, newer) = (await FetchAsync(), await FetchAsync());
-        File.SetLastWriteTimeUtc(_rig.Volume.CachedRoot.Data(newer), DateTime.UtcNow);
-        File.SetLastWriteTimeUtc(_rig.Volume.CachedRoot.Data(older), DateTime.UtcNow.AddDays(-1));
+        File.SetLastWriteTimeUtc(_rig.Volume.Roots.Cached.Data(newer), DateTime.UtcNow);
+        File.SetLastWriteTimeUtc(_rig.Volume.Roots.Cached.Data(older), DateTime.UtcNow.AddDays(-1));
         await _rig.KillAsync(copy => Directory.Delete(Path.Combine(copy, "gateway/index"), recursive: true));
         await Eviction.Counted;
         Assert.Equal((2, Folders + (Cost * 2)), (Eviction.Count, Eviction.Bytes));
@@ -287,7 +287,7 @@ public sealed partial class EvictionTests : IAsyncLifetime
     }
 
     /// <summary>The disk space of all files and folders of the cached repositories, and of the contents, in blocks of 4 KiB.</summary>
-    private long OnDisk() => (string[])[_rig.Volume.CachedRoot.Repositories, _rig.Volume.CachedRoot.Blobs] is var roots
+    private long OnDisk() => (string[])[_rig.Volume.Roots.Cached.Repositories, _rig.Volume.Roots.Cached.Blobs] is var roots
         ? roots.SelectMany(static root => new DirectoryInfo(root).EnumerateFileSystemInfos("*", SearchOption.AllDirectories))
             // The two-letter folders of the contents stay: at most 256.
             .Where(static entry => entry is not DirectoryInfo { Name.Length: 2 })

@@ -134,7 +134,7 @@ public sealed class PlantedFilesTests : IAsyncLifetime
     public async Task Tags_can_be_bound_and_pulled_while_their_names_are_read_and_the_list_has_the_changes()
     {
         var digest = await VolumeRig.PushAsync(Repository, "v1", "one");
-        var state = new RepositoryState(_rig.Volume.PushedRoot, "another");
+        var state = new RepositoryState(_rig.Volume.Roots.Pushed, "another");
         using var goOn = new ManualResetEventSlim();
         var isReading = new TaskCompletionSource();
 

@@ -16,7 +16,7 @@ public sealed class RemovalReplayTests
     {
         await using var rig = await VolumeRig.OpenAsync();
         var ahead = TimeProvider.System.GetUtcNow().UtcDateTime.AddHours(1);
-        var root = rig.Volume.PushedRoot;
+        var root = rig.Volume.Roots.Pushed;
         var (name, blob) = (VolumeRig.Name.Value, Digest.Of("one"u8));
         var digest = await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v1", "one");
         // The push is either replayed, or was flushed before the power cut.

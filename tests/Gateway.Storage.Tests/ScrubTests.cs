@@ -45,7 +45,7 @@ public sealed class ScrubTests : IAsyncLifetime
     public async Task Damaged_pushed_blob_is_set_aside_and_reported_until_it_is_pushed_again()
     {
         var manifest = await VolumeRig.PushAsync(Repository, "v1", "config");
-        Rot(_rig.Volume.PushedRoot.Data(ConfigOf("config")));
+        Rot(_rig.Volume.Roots.Pushed.Data(ConfigOf("config")));
         var report = await ScrubAsync();
         var damaged = Assert.Single(report.Damaged);
         Assert.Equal(("pushed", ConfigOf("config").ToString(), false), (damaged.Root, damaged.Digest, damaged.IsHealed));
@@ -73,14 +73,14 @@ public sealed class ScrubTests : IAsyncLifetime
         await VolumeRig.PushAsync(Repository, "v1", "config");
         var cached = _rig.Volume.Cached("hub", VolumeRig.Name);
         await cached.CommitAsync(new([new Operation.LinkBlob(ConfigOf("config"), 6)]), default);
-        var data = _rig.Volume.CachedRoot.Data(ConfigOf("config"));
+        var data = _rig.Volume.Roots.Cached.Data(ConfigOf("config"));
         Directory.CreateDirectory(Path.GetDirectoryName(data)!);
         await File.WriteAllTextAsync(data, "config");
-        Rot(_rig.Volume.PushedRoot.Data(ConfigOf("config")));
+        Rot(_rig.Volume.Roots.Pushed.Data(ConfigOf("config")));
         var report = await ScrubAsync();
         Assert.True(Assert.Single(report.Damaged).IsHealed);
         Assert.True(report.IsWhole);
-        Assert.Equal("config", await File.ReadAllTextAsync(_rig.Volume.PushedRoot.Data(ConfigOf("config"))));
+        Assert.Equal("config", await File.ReadAllTextAsync(_rig.Volume.Roots.Pushed.Data(ConfigOf("config"))));
         Assert.Equal(0, _rig.Volume.Damage.Count);
     }
 
@@ -89,7 +89,7 @@ public sealed class ScrubTests : IAsyncLifetime
     {
         var cached = _rig.Volume.Cached("hub", VolumeRig.Name);
         await VolumeRig.PushAsync(cached, "v1", "config");
-        var data = _rig.Volume.CachedRoot.Data(ConfigOf("config"));
+        var data = _rig.Volume.Roots.Cached.Data(ConfigOf("config"));
         Rot(data);
         var damaged = Assert.Single((await ScrubAsync()).Damaged);
         Assert.Equal(("cached", 0), (damaged.Root, damaged.NeededBy.Count));
@@ -102,12 +102,12 @@ public sealed class ScrubTests : IAsyncLifetime
     {
         var manifest = await VolumeRig.PushAsync(Repository, "v1", "config");
         Assert.NotNull(Repository.ReadManifest(manifest));
-        Rot(_rig.Volume.PushedRoot.Data(manifest));
+        Rot(_rig.Volume.Roots.Pushed.Data(manifest));
         Assert.True(Assert.Single((await ScrubAsync()).Damaged).IsHealed);
         await _rig.RestartAsync();
         Assert.NotNull(Repository.ReadManifest(manifest));
         await _rig.RestartAsync();
-        Rot(_rig.Volume.PushedRoot.Data(manifest));
+        Rot(_rig.Volume.Roots.Pushed.Data(manifest));
         var damaged = Assert.Single((await ScrubAsync()).Damaged);
         Assert.Equal((false, "v1"), (damaged.IsHealed, damaged.NeededBy.Single().Tags.Single()));
         var read = await Repository.ReadManifestAsync(manifest, default);
@@ -133,7 +133,7 @@ public sealed class ScrubTests : IAsyncLifetime
     public async Task Damaged_content_that_nothing_needs_is_collected()
     {
         var manifest = await VolumeRig.PushAsync(Repository, "v1", "config");
-        Rot(_rig.Volume.PushedRoot.Data(ConfigOf("config")));
+        Rot(_rig.Volume.Roots.Pushed.Data(ConfigOf("config")));
         await ScrubAsync();
         await Repository.CommitAsync(new([new Operation.RemoveManifest(manifest)]), default);
         _rig.Volume.Collector.Limit(TimeSpan.FromMilliseconds(1), new(TimeSpan.FromDays(1), long.MaxValue));
@@ -149,7 +149,7 @@ public sealed class ScrubTests : IAsyncLifetime
     private FetchAgain Upstream(byte[] bytes, List<WantedContent> asked) => async (wanted, stop) =>
     {
         asked.Add(wanted);
-        var data = _rig.Volume.CachedRoot.Data(wanted.Digest);
+        var data = _rig.Volume.Roots.Cached.Data(wanted.Digest);
         Directory.CreateDirectory(Path.GetDirectoryName(data)!);
         await File.WriteAllBytesAsync(data, bytes, stop);
         return null;
@@ -160,7 +160,7 @@ public sealed class ScrubTests : IAsyncLifetime
     {
         var cached = _rig.Volume.Cached("hub", VolumeRig.Name);
         await VolumeRig.PushAsync(cached, "v1", "config");
-        var data = _rig.Volume.CachedRoot.Data(ConfigOf("config"));
+        var data = _rig.Volume.Roots.Cached.Data(ConfigOf("config"));
         Rot(data);
         var asked = new List<WantedContent>();
         Assert.True(Assert.Single((await ScrubAsync(Upstream("config"u8.ToArray(), asked))).Damaged).IsHealed);
@@ -176,8 +176,8 @@ public sealed class ScrubTests : IAsyncLifetime
         await VolumeRig.PushAsync(Repository, "v1", "config");
         await VolumeRig.PushAsync(Repository, "v2", "private");
         await _rig.Volume.Cached("hub", VolumeRig.Name).CommitAsync(new([new Operation.LinkBlob(ConfigOf("config"), 6)]), default);
-        Rot(_rig.Volume.PushedRoot.Data(ConfigOf("config")));
-        Rot(_rig.Volume.PushedRoot.Data(ConfigOf("private")));
+        Rot(_rig.Volume.Roots.Pushed.Data(ConfigOf("config")));
+        Rot(_rig.Volume.Roots.Pushed.Data(ConfigOf("private")));
         var asked = new List<WantedContent>();
         var report = await ScrubAsync(Upstream("config"u8.ToArray(), asked));
         Assert.Equal(ConfigOf("config"), Assert.Single(asked).Digest);
@@ -193,7 +193,7 @@ public sealed class ScrubTests : IAsyncLifetime
     {
         var staged = _rig.Volume.Staged("corp", VolumeRig.Name);
         await VolumeRig.PushAsync(staged, "v1", "config");
-        Rot(_rig.Volume.StagedRoot.Data(ConfigOf("config")));
+        Rot(_rig.Volume.Roots.Staged.Data(ConfigOf("config")));
         var asked = new List<WantedContent>();
         Assert.True(Assert.Single((await ScrubAsync(Upstream("config"u8.ToArray(), asked))).Damaged).IsHealed);
         Assert.Equal(new("corp", VolumeRig.Name), Assert.Single(Assert.Single(asked).Places));
@@ -206,7 +206,7 @@ public sealed class ScrubTests : IAsyncLifetime
         var cached = _rig.Volume.Cached("hub", VolumeRig.Name);
         await VolumeRig.PushAsync(Repository, "v1", "config");
         await cached.CommitAsync(new([new Operation.LinkBlob(ConfigOf("config"), 6)]), default);
-        Rot(_rig.Volume.PushedRoot.Data(ConfigOf("config")));
+        Rot(_rig.Volume.Roots.Pushed.Data(ConfigOf("config")));
         var down = Assert.Single((await ScrubAsync(static (_, _) => new("hub does not answer"))).Damaged);
         Assert.Equal((false, "hub does not answer"), (down.IsHealed, down.WhyNotHealed));
         Assert.True(Assert.Single((await ScrubAsync(Upstream("config"u8.ToArray(), []))).Damaged).IsHealed);
@@ -222,7 +222,7 @@ public sealed class ScrubTests : IAsyncLifetime
         {
             await _rig.Volume.DisposeAsync();
             var aside = _rig.Volume.Damage.AsideOf(Lifetime.Pushed, ConfigOf("config"));
-            SmallFiles.Move(_rig.Volume.PushedRoot.Data(ConfigOf("config")), aside);
+            SmallFiles.Move(_rig.Volume.Roots.Pushed.Data(ConfigOf("config")), aside);
             await _rig.StartAsync();
             Assert.NotNull(_rig.Volume.Damage.Warning);
             if (round == 0) Assert.Equal("config", await VolumeRig.ReadAsync(Repository, ConfigOf("config")));
@@ -238,7 +238,7 @@ public sealed class ScrubTests : IAsyncLifetime
     {
         var manifest = await VolumeRig.PushAsync(Repository, "v1", "config");
         await _rig.Volume.DisposeAsync();
-        SmallFiles.Move(_rig.Volume.PushedRoot.Data(manifest), _rig.Volume.Damage.AsideOf(Lifetime.Pushed, manifest));
+        SmallFiles.Move(_rig.Volume.Roots.Pushed.Data(manifest), _rig.Volume.Damage.AsideOf(Lifetime.Pushed, manifest));
         await _rig.StartAsync();
         Assert.NotNull(Repository.ReadManifest(manifest));
         Assert.Null(_rig.Volume.Damage.Warning);

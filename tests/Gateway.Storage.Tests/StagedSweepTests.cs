@@ -16,7 +16,7 @@ public sealed class StagedSweepTests
         var digest = Digest.Of([1, 2, 3]);
         var staged = rig.Volume.Content.Of(Lifetime.Staged);
         await staged.PutAsync(digest, new byte[] { 1, 2, 3 }, Put.Durable, default);
-        File.SetLastWriteTimeUtc(rig.Volume.StagedRoot.Data(digest), DateTime.UtcNow.AddDays(-3));
+        File.SetLastWriteTimeUtc(rig.Volume.Roots.Staged.Data(digest), DateTime.UtcNow.AddDays(-3));
         rig.Volume.StagedContent.SweepBytes();
         Assert.NotNull(await staged.FindAsync(digest, 3, default));
         clock.Advance(TimeSpan.FromHours(3));

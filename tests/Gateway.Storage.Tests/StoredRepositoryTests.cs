@@ -187,7 +187,7 @@ public abstract class BackingSuite : IAsyncLifetime
         await CommitAsync(
             new Operation.StoreManifest(Digest.Of(names), names),
             new Operation.StoreManifest(Digest.Of(index), index),
-            new Operation.SetLive(Referrers.FallbackTag(subject), Digest.Of(index)));
+            new Operation.SetLive(EvidenceTag.BareOf(subject), Digest.Of(index)));
         Assert.Equal([Digest.Of(names)], (await ReferrersAsync(subject)).Select(d => d.Digest));
     }
 

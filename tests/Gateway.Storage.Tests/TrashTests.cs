@@ -99,7 +99,7 @@ public sealed class TrashTests : IAsyncLifetime
         Assert.Empty(Repository.Manifests());
         Assert.Contains(report.Problems, problem => problem.StartsWith($"team/app@{child}", StringComparison.Ordinal));
         Assert.Contains(report.Problems, problem => problem.StartsWith($"team/app@{index}", StringComparison.Ordinal));
-        Assert.False(File.Exists(_rig.Volume.PushedRoot.Data(ConfigOf("child"))));
+        Assert.False(File.Exists(_rig.Volume.Roots.Pushed.Data(ConfigOf("child"))));
     }
 
     [Fact]

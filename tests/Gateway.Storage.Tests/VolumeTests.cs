@@ -106,7 +106,7 @@ public sealed class VolumeTests
         await using var rig = await VolumeRig.OpenAsync();
         var repository = rig.Volume.Pushed(VolumeRig.Name);
         var blob = await VolumeRig.PushBlobAsync(repository, "one"u8.ToArray());
-        await File.WriteAllTextAsync(rig.Volume.PushedRoot.Data(blob), "bad");
+        await File.WriteAllTextAsync(rig.Volume.Roots.Pushed.Data(blob), "bad");
         await VolumeRig.PushBlobAsync(repository, "one"u8.ToArray());
         Assert.Equal("one", await VolumeRig.ReadAsync(repository, blob));
     }
@@ -153,7 +153,7 @@ public sealed class VolumeTests
         var repository = rig.Volume.Pushed(VolumeRig.Name);
         await VolumeRig.PushBlobAsync(repository, "one"u8.ToArray());
         var alias = Digest.Of("one"u8, DigestAlgorithm.Sha512);
-        rig.Volume.Files.WriteLink(rig.Volume.PushedRoot.BlobLink(VolumeRig.Name.Value, alias), Digest.Of("one"u8));
+        rig.Volume.Files.WriteLink(rig.Volume.Roots.Pushed.BlobLink(VolumeRig.Name.Value, alias), Digest.Of("one"u8));
         Assert.Equal("one", await VolumeRig.ReadAsync(repository, alias));
         Assert.Equal("one", await VolumeRig.ReadAsync(repository, alias));
     }
@@ -188,7 +188,7 @@ public sealed class VolumeTests
         var subject = await VolumeRig.PushAsync(repository, "v1", "one");
         var referrer = await VolumeRig.PushAsync(repository, "sig", "sig", new(MediaTypes.OciManifest, subject, 1));
         await rig.Volume.DisposeAsync();
-        Directory.Delete(rig.Volume.PushedRoot.Own(VolumeRig.Name.Value), recursive: true);
+        Directory.Delete(rig.Volume.Roots.Pushed.Own(VolumeRig.Name.Value), recursive: true);
         await rig.StartAsync();
         var found = Assert.IsType<Result<IReadOnlyList<Descriptor>>.Found>(await rig.Volume.Pushed(VolumeRig.Name).ReferrersAsync(
             subject, default));
@@ -222,7 +222,7 @@ public sealed class VolumeTests
         var read = ManifestReader.Read(bytes, null, StoredManifest.ReadBackLimits).Manifest!;
         var manifest = new StoredManifest(Digest.Of(bytes), read, bytes);
         await repository.CommitAsync(
-            new([new Operation.StoreManifest(manifest.Digest, bytes), new Operation.AddReferrer(subject, Referrers.Describe(manifest))]),
+            new([new Operation.StoreManifest(manifest.Digest, bytes), new Operation.AddReferrer(subject, manifest.AsReferrer())]),
             default);
         var later = await VolumeRig.PushAsync(repository, "v1", "later");
         await rig.KillAsync(
@@ -241,7 +241,7 @@ public sealed class VolumeTests
         await using var rig = await VolumeRig.OpenAsync();
         var digest = await VolumeRig.PushAsync(rig.Volume.Pushed(VolumeRig.Name), "v1", "one");
         await rig.RestartAsync();
-        await File.WriteAllBytesAsync(rig.Volume.PushedRoot.Data(digest), VolumeRig.ManifestOf(Digest.Of("two"u8), 3));
+        await File.WriteAllBytesAsync(rig.Volume.Roots.Pushed.Data(digest), VolumeRig.ManifestOf(Digest.Of("two"u8), 3));
         var answer = await rig.Volume.Pushed(VolumeRig.Name).ReadManifestAsync(digest, default);
         Assert.True(Assert.IsType<Result<StoredManifest>.Unavailable>(answer).IsDamaged);
     }

@@ -60,7 +60,7 @@ public sealed partial class DockerRegistryTests : IDisposable
         Assert.Equal(bytes, await CraneAsync(password, tls, "manifest", $"{host}/{Name}:v1"));
         Assert.Equal(Layer, await CraneAsync(password, tls, "blob", $"{host}/{Name}@{layer}"));
         // docker-registry 2.8 has no referrers API.
-        var list = Encoding.UTF8.GetString(await CraneAsync(password, tls, "manifest", $"{host}/{Name}:{ReferrersTag.NameFor(layer)}"));
+        var list = Encoding.UTF8.GetString(await CraneAsync(password, tls, "manifest", $"{host}/{Name}:{EvidenceTag.BareOf(layer)}"));
         Assert.Single(Regex.Matches(list, Digest.Of(bytes).ToString()));
 
         var refused = await Assert.ThrowsAsync<UpstreamException>(() => writer.DeleteAsync(UpstreamNoun.Manifest, "v1", default));

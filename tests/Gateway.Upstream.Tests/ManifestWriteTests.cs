@@ -10,7 +10,7 @@ namespace Gateway.Upstream.Tests;
 public sealed class ManifestWriteTests : WriterTest
 {
     private static readonly Digest Subject = Digest.Of("subject"u8);
-    private static readonly string Fallback = ReferrersTag.NameFor(Subject).Value;
+    private static readonly string Fallback = EvidenceTag.BareOf(Subject).Value;
 
     public override async ValueTask InitializeAsync()
     {

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>
@@ -11,7 +9,7 @@ public sealed class Collector
     /// <summary>How often a wait for the grace time looks again: a reload may change the grace time. Chosen.</summary>
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
 
-    private readonly (Root Pushed, Root Cached, Root Staged) _roots;
+    private readonly Roots _roots;
     private readonly StoredRepositories _repositories;
     private readonly VolumeContent _content;
     private readonly ManifestFiles _files;
@@ -26,14 +24,13 @@ public sealed class Collector
     private readonly TimeProvider _clock;
 
     internal Collector(
-        (Root Pushed, Root Cached, Root Staged) roots, StoredRepositories repositories, VolumeContent content, ManifestCache manifests,
-        Uploads uploads, StagedContent staged, Eviction eviction, RecentUses uses, Trash trash, VolumeHealth health, Committer committer,
-        Damage damage, TimeProvider clock)
+        Roots roots, StoredRepositories repositories, VolumeContent content, ManifestCache manifests, Uploads uploads, StagedContent staged,
+        Eviction eviction, RecentUses uses, Trash trash, VolumeHealth health, Committer committer, Damage damage, TimeProvider clock)
     {
         (_roots, _repositories, _content, _uploads, _staged) = (roots, repositories, content, uploads, staged);
         (_eviction, _uses, _trash, _health, _committer) = (eviction, uses, trash, health, committer);
         (_damage, _clock) = (damage, clock);
-        _files = new(manifests, content, [roots.Pushed, roots.Cached, roots.Staged]);
+        _files = new(manifests, content, roots.All);
     }
 
     /// <summary>Ends when content can be collected: the lookup index is open, or off, and cached content is counted.</summary>
@@ -63,7 +60,6 @@ public sealed class Collector
     /// Waits until the uses of the whole grace time are known: before that, a collection removes nothing. Throws <see
     /// cref="OperationCanceledException"/>.
     /// </summary>
-    /// <param name="report">Receives the progress.</param>
     public async Task UsesKnownAsync(Action<CollectionProgress> report, CancellationToken stop)
     {
         ArgumentNullException.ThrowIfNull(report);
@@ -86,37 +82,34 @@ public sealed class Collector
         if (WhyNot is { } why) throw new IOException($"nothing can be collected: {why}");
         await Ready.WaitAsync(stop);
         var tally = new CollectionTally(request.IsDryRun);
-        await SweepUploadsAndTrashAsync(request, tally, stop);
+        var run = new CollectionRun(_files, _uses, _clock, request, tally, report, stop);
+        await SweepUploadsAndTrashAsync(run);
         if (_uses.Missing is { } missing && missing > TimeSpan.Zero)
             tally.Note($"The gateway knows which content is in use only when it has run for gc.grace; wait another {Text(missing)}.");
-        var pace = new WorkPace(_clock);
-        var staged = new StagedCollection(_repositories, _roots.Staged, _staged, _uses, _clock, request, tally, pace);
-        await staged.RunAsync(report, stop);
+        await new StagedCollection(_repositories, _roots.Staged, _staged, run).RunAsync();
         Root[] roots = Shared is not null ? [_roots.Cached] : [_roots.Pushed, _roots.Cached];
-        foreach (var root in roots) await CollectAsync(root, request, tally, pace, report, stop);
-        if (Shared is not null) await Shared.RunAsync(_files, request, tally, pace, report, stop);
+        foreach (var root in roots) await CollectAsync(root, run);
+        if (Shared is not null) await Shared.RunAsync(run);
         return tally.Report() with { HasTrash = Shared is null };
     }
 
-    private async Task CollectAsync(
-        Root root, CollectionRequest request, CollectionTally tally, WorkPace pace, Action<CollectionProgress> report,
-        CancellationToken stop)
+    private async Task CollectAsync(Root root, CollectionRun run)
     {
         var name = root.Lifetime.ToString().ToLowerInvariant();
         for (var from = 0UL; ;)
         {
             var (linked, done) = (new DigestSet(from, MaxSlots), 0L);
-            var repositories = new RepositoryCollection(_content, _files, _uses, _clock, request, tally, linked, pace);
+            var repositories = new RepositoryCollection(_content, run, linked);
             string? unwalked = null;
             foreach (var path in RepositoryFolders.In(root, link => unwalked ??= link))
             {
-                report(new($"{name}: links", done++, "repositories"));
-                await repositories.RunAsync(_repositories.Of(root, path), stop);
+                run.Report(new($"{name}: links", done++, "repositories"));
+                await repositories.RunAsync(_repositories.Of(root, path));
             }
             if (unwalked is not null)
             {
                 // The content of the repositories behind it is not known.
-                tally.Unwalked(root, unwalked);
+                run.Tally.Unwalked(root, unwalked);
                 return;
             }
             if (repositories.IsTargetUnknown) return;
@@ -125,11 +118,11 @@ public sealed class Collector
             done = 0;
             foreach (var (digest, data) in RepositoryFolders.Contents(root))
             {
-                report(new($"{name}: content", done++, "blobs and manifests"));
-                await pace.RestAsync(stop);
-                if (linked.Covers(digest) && !linked.Contains(digest)) Remove(root, digest, data, request, tally);
+                run.Report(new($"{name}: content", done++, "blobs and manifests"));
+                await run.RestAsync();
+                if (linked.Covers(digest) && !linked.Contains(digest)) Remove(root, digest, data, run);
             }
-            foreach (var (lifetime, digest, _) in request.IsDryRun ? [] : _damage.Aside)
+            foreach (var (lifetime, digest, _) in run.Request.IsDryRun ? [] : _damage.Aside)
             {
                 // Damaged content that nothing needs any more.
                 if (lifetime == root.Lifetime && linked.Covers(digest) && !linked.Contains(digest) && !_uses.IsRecent(digest))
@@ -141,14 +134,14 @@ public sealed class Collector
         }
     }
 
-    private void Remove(Root root, Digest digest, string data, CollectionRequest request, CollectionTally tally)
+    private void Remove(Root root, Digest digest, string data, CollectionRun run)
     {
         if (Disk.Find(data) is not { IsFolder: false } file) return;
         // Bytes that another root has too are not freed.
         var bytes = file.Names > 1 ? 0 : file.Length;
-        if (_uses.IsYoung(file.Written) || _uses.IsRecent(digest)) tally.Recent++;
-        else if (request.IsDryRun || TryRemove(root, digest)) tally.Content(root, digest, bytes);
-        else tally.Recent++;
+        if (_uses.IsYoung(file.Written) || _uses.IsRecent(digest)) run.Tally.Recent++;
+        else if (run.Request.IsDryRun || TryRemove(root, digest)) run.Tally.Content(root, digest, bytes);
+        else run.Tally.Recent++;
     }
 
     // False when the content was used just now.
@@ -167,11 +160,11 @@ public sealed class Collector
         return true;
     }
 
-    private async Task SweepUploadsAndTrashAsync(CollectionRequest request, CollectionTally tally, CancellationToken stop)
+    private async Task SweepUploadsAndTrashAsync(CollectionRun run)
     {
-        tally.Uploads = await _uploads.CountExpiredAsync(stop);
-        if (!request.IsDryRun) await _uploads.SweepAsync(stop);
-        tally.TrashBytes = request.IsDryRun ? _trash.Expired() : _trash.Empty();
+        run.Tally.Uploads = await _uploads.CountExpiredAsync(run.Stop);
+        if (!run.Request.IsDryRun) await _uploads.SweepAsync(run.Stop);
+        run.Tally.TrashBytes = run.Request.IsDryRun ? _trash.Expired() : _trash.Empty();
     }
 
     private static string Text(TimeSpan time) =>

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>
@@ -7,9 +5,7 @@ namespace Gateway.Storage;
 /// is made only if its content has not been used since: the committer orders it with every push, and a push wins.
 /// </summary>
 /// <param name="linked">Receives the content of every link that stays.</param>
-internal sealed class RepositoryCollection(
-    IContentLookup contents, ManifestFiles files, RecentUses uses, TimeProvider clock,
-    CollectionRequest request, CollectionTally tally, DigestSet linked, WorkPace pace)
+internal sealed class RepositoryCollection(IContentLookup contents, CollectionRun run, DigestSet linked)
 {
     private long _since;
 
@@ -19,24 +15,23 @@ internal sealed class RepositoryCollection(
     public bool IsTargetUnknown { get; private set; }
 
     /// <summary>Collects one repository of the pushed or the cached root.</summary>
-    public async Task RunAsync(StoredRepository repository, CancellationToken stop)
+    public async Task RunAsync(StoredRepository repository)
     {
         _since = repository.State.Referrals;
         // What a dry run would have removed by now.
         var gone = new DigestSet();
         if (repository.Root.Lifetime == Lifetime.Pushed)
         {
-            await new EvidenceCollection(uses, request, tally, pace).RunAsync(repository, gone, stop);
-            if (request.Untagged is { } age)
-                await new UntaggedCollection(files, uses, clock, request, tally, pace).RunAsync(repository, age, gone, stop);
+            await new EvidenceCollection(run).RunAsync(repository, gone);
+            if (run.Request.Untagged is { } age) await new UntaggedCollection(run).RunAsync(repository, age, gone);
         }
         var named = new DigestSet();
-        var isKnown = await NameAsync(repository, gone, named, stop);
+        var isKnown = await NameAsync(repository, gone, named);
         isKnown &= !HasTornAlias(repository);
         var unread = 0;
         foreach (var blob in repository.Blobs())
         {
-            await pace.RestAsync(stop);
+            await run.RestAsync();
             var target = ManifestFiles.TargetOf(repository, LinkKind.Blob, blob);
             if (target.IsEmpty)
             {
@@ -45,14 +40,14 @@ internal sealed class RepositoryCollection(
                 linked.Add(blob);
                 continue;
             }
-            var isNeeded = !isKnown || named.Contains(blob) || !await IsRemovableAsync(repository, target, stop);
-            if (isNeeded || !await RemoveBlobAsync(repository, blob, target, stop)) linked.Add(target);
+            var isNeeded = !isKnown || named.Contains(blob) || !await IsRemovableAsync(repository, target);
+            if (isNeeded || !await RemoveBlobAsync(repository, blob, target)) linked.Add(target);
         }
         if (unread > 0)
-            tally.Note($"{repository.Path}: {unread} links of blobs cannot be read, so their bytes stay; "
+            run.Tally.Note($"{repository.Path}: {unread} links of blobs cannot be read, so their bytes stay; "
                 + "run gateway scrub, and push the images again");
-        if (repository.Root.Lifetime == Lifetime.Cached && !request.IsDryRun)
-            await repository.CommitAsync(new([new Operation.RemoveEmpty()]), stop);
+        if (repository.Root.Lifetime == Lifetime.Cached && !run.Request.IsDryRun)
+            await repository.CommitAsync(new([new Operation.RemoveEmpty()]), run.Stop);
     }
 
     /// <summary>
@@ -67,23 +62,23 @@ internal sealed class RepositoryCollection(
             .FirstOrDefault(blob => IsTorn(repository, LinkKind.Blob, blob) && !Disk.HasFile(root.Data(blob)));
         if (torn.IsEmpty) return false;
         IsTargetUnknown = true;
-        tally.Note(
+        run.Tally.Note(
             $"{repository.Path}: the link of {torn} cannot be read, and its bytes are stored under another digest, so no blob of the "
             + "repository and no bytes of the root are removed; push the image again, or delete the blob");
         return true;
     }
 
     /// <summary>Notes what the manifests of a repository name; false when one of them cannot be read.</summary>
-    private async Task<bool> NameAsync(StoredRepository repository, DigestSet gone, DigestSet named, CancellationToken stop)
+    private async Task<bool> NameAsync(StoredRepository repository, DigestSet gone, DigestSet named)
     {
         var unread = 0;
         foreach (var digest in repository.Manifests())
         {
-            await pace.RestAsync(stop);
+            await run.RestAsync();
             if (gone.Contains(digest)) continue;
-            var (manifest, target, _) = await files.ReadAsync(repository, digest, stop);
+            var (manifest, target, _) = await run.Files.ReadAsync(repository, digest, run.Stop);
             var isTorn = target.IsEmpty && IsTorn(repository, LinkKind.Manifest, digest);
-            if (manifest is null && !isTorn && await IsEvictedAsync(repository, digest, target, stop)) continue;
+            if (manifest is null && !isTorn && await IsEvictedAsync(repository, digest, target)) continue;
             linked.Add(isTorn ? digest : target);
             if (manifest is null)
             {
@@ -93,7 +88,7 @@ internal sealed class RepositoryCollection(
             foreach (var descriptor in manifest.AllBlobs.Concat(manifest.Children)) named.Add(descriptor.Digest);
         }
         if (unread > 0)
-            tally.Note($"{repository.Path}: {unread} manifests cannot be read, so every blob of the repository stays; "
+            run.Tally.Note($"{repository.Path}: {unread} manifests cannot be read, so every blob of the repository stays; "
                 + "run gateway scrub, and push the manifests again or delete them");
         return unread == 0;
     }
@@ -110,37 +105,35 @@ internal sealed class RepositoryCollection(
     }
 
     /// <summary>Removes the link of a cached manifest whose bytes were evicted.</summary>
-    private async Task<bool> IsEvictedAsync(StoredRepository repository, Digest digest, Digest target, CancellationToken stop)
+    private async Task<bool> IsEvictedAsync(StoredRepository repository, Digest digest, Digest target)
     {
         if (target.IsEmpty) return true;
-        if (repository.Root.Lifetime != Lifetime.Cached || await contents.FindAsync(target, -1, stop) is not null) return false;
-        if (uses.IsRecent(digest)) return false;
-        if (!request.IsDryRun && !await TryCommitAsync(repository, digest, new Operation.RemoveManifest(digest) { IsEvicted = true }, stop))
-            return false;
-        tally.Manifest(repository, digest);
+        if (repository.Root.Lifetime != Lifetime.Cached || await contents.FindAsync(target, -1, run.Stop) is not null) return false;
+        if (run.Uses.IsRecent(digest)) return false;
+        if (!await TryRemoveAsync(repository, digest, new Operation.RemoveManifest(digest) { IsEvicted = true })) return false;
+        run.Tally.Manifest(repository, digest);
         return true;
     }
 
     // The link of a cached blob says that the upstream vouched for it; it stays as long as the bytes do.
-    private async ValueTask<bool> IsRemovableAsync(StoredRepository repository, Digest target, CancellationToken stop) =>
-        repository.Root.Lifetime != Lifetime.Cached || await contents.FindAsync(target, -1, stop) is null;
+    private async ValueTask<bool> IsRemovableAsync(StoredRepository repository, Digest target) =>
+        repository.Root.Lifetime != Lifetime.Cached || await contents.FindAsync(target, -1, run.Stop) is null;
 
-    private async Task<bool> RemoveBlobAsync(StoredRepository repository, Digest blob, Digest target, CancellationToken stop)
+    private async Task<bool> RemoveBlobAsync(StoredRepository repository, Digest blob, Digest target)
     {
-        var isRecent = !request.MayRemove(blob) || uses.IsRecent(blob) || uses.IsRecent(target)
-            || Disk.Find(repository.Root.BlobLink(repository.Path, blob)) is not { Written: var written } || uses.IsYoung(written);
-        if (isRecent
-            || (!request.IsDryRun && !await TryCommitAsync(repository, blob, new Operation.RemoveBlob(blob) { IsUnnamed = true }, stop)))
+        var isRecent = !run.Request.MayRemove(blob) || run.Uses.IsRecent(blob) || run.Uses.IsRecent(target)
+            || Disk.Find(repository.Root.BlobLink(repository.Path, blob)) is not { Written: var written } || run.Uses.IsYoung(written);
+        if (isRecent || !await TryRemoveAsync(repository, blob, new Operation.RemoveBlob(blob) { IsUnnamed = true }))
         {
-            tally.Recent++;
+            run.Tally.Recent++;
             return false;
         }
-        tally.Link(repository, blob);
+        run.Tally.Link(repository, blob);
         return true;
     }
 
-    private async Task<bool> TryCommitAsync(StoredRepository repository, Digest digest, Operation removal, CancellationToken stop) =>
-        await repository.CommitAsync(
-            new([removal]) { IsStillAllowed = () => !uses.IsRecent(digest) && repository.IsUnreferred(_since) }, stop)
+    private async Task<bool> TryRemoveAsync(StoredRepository repository, Digest digest, Operation removal) =>
+        run.Request.IsDryRun || await repository.CommitAsync(
+            new([removal]) { IsStillAllowed = () => !run.Uses.IsRecent(digest) && repository.IsUnreferred(_since) }, run.Stop)
             is CommitResult.Committed;
 }

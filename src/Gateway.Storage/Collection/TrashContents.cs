@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>Something in the trash.</summary>
@@ -142,7 +140,7 @@ public sealed class TrashContents
             .Select(static Operation (blob) => new Operation.LinkBlob(blob.Digest, blob.Size)).ToList();
         operations.Add(new Operation.StoreManifest(digest, bytes));
         if (manifest.Subject is { } subject)
-            operations.Add(new Operation.AddReferrer(subject.Digest, Referrers.Describe(new StoredManifest(digest, manifest, bytes))));
+            operations.Add(new Operation.AddReferrer(subject.Digest, manifest.AsReferrer(digest, bytes.Length)));
         // A tag of evidence is how clients find it, and no policy refuses it.
         foreach (var tag in found.TagsOf(digest).Where(tag => !EvidenceNotes.SubjectOf(tag, digest).IsEmpty))
         {

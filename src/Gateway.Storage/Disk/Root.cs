@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>How long the content of a root lives; keys of the lookup index contain the number.</summary>
@@ -21,8 +19,6 @@ internal enum Lifetime : byte
 /// One tree in the layout of CNCF distribution. Only this type builds paths below it (distribution, registry/storage/paths.go, has the same
 /// paths in Go).
 /// </summary>
-/// <param name="folder">The folder of the tree.</param>
-/// <param name="lifetime">How long its content lives.</param>
 /// <param name="isShared">Whether it is this replica's copy of metadata whose truth is the logs of a bucket.</param>
 internal sealed class Root(string folder, Lifetime lifetime, bool isShared = false)
 {
@@ -111,4 +107,10 @@ internal sealed class Root(string folder, Lifetime lifetime, bool isShared = fal
 
     /// <summary>First-seen times, one line each; they decide which signatures of a retired key still count.</summary>
     public string Seen(string repository) => $"{Own(repository)}/seen";
+}
+
+/// <summary>The trees of a volume.</summary>
+internal sealed record Roots(Root Pushed, Root Cached, Root Staged)
+{
+    public Root[] All { get; } = [Pushed, Cached, Staged];
 }

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>
@@ -37,12 +35,9 @@ internal sealed class CacheCensus(Root root, LinkIndex index)
 
     private IEnumerable<(DigestKey Key, long Length, DateTimeOffset Written)> Contents()
     {
-        foreach (var data in Disk.FilesBelow(root.Blobs, "data"))
+        foreach (var (digest, data) in RepositoryFolders.Contents(root))
         {
-            var hex = Path.GetFileName(Path.GetDirectoryName(data))!;
-            if (Digest.TryParse($"{(hex.Length == 128 ? "sha512" : "sha256")}:{hex}", out var digest)
-                && Disk.Find(data) is { Names: 1 } file)
-                yield return (new(digest), file.Length, file.Written);
+            if (Disk.Find(data) is { Names: 1 } file) yield return (new(digest), file.Length, file.Written);
         }
     }
 
@@ -60,7 +55,7 @@ internal sealed class CacheCensus(Root root, LinkIndex index)
         }
         foreach (var file in Disk.FilesIn(root.Listed(path)))
         {
-            if (DigestOf(Path.GetFileName(file)) is { IsEmpty: false } subject && Disk.LengthOf(file) is { } length)
+            if (RepositoryFolders.DigestOf(file) is { IsEmpty: false } subject && Disk.LengthOf(file) is { } length)
                 _notes.Add((subject, new(path, NoteKind.Listed, subject), DiskCost.OfFile(length)));
         }
     }
@@ -70,12 +65,10 @@ internal sealed class CacheCensus(Root root, LinkIndex index)
     {
         var folder = Path.GetDirectoryName(file)!;
         var algorithm = Path.GetFileName(Path.GetDirectoryName(folder));
-        if (DigestOf(Path.GetFileName(file)) is { IsEmpty: false } evidence
+        if (RepositoryFolders.DigestOf(file) is { IsEmpty: false } evidence
             && Digest.TryParse($"{algorithm}:{Path.GetFileName(folder)}", out var subject))
             _notes.Add((evidence, new(path, NoteKind.Evidence, subject), DiskCost.Evidence));
     }
-
-    private static Digest DigestOf(string name) => Digest.TryParse(name.Replace('-', ':'), out var digest) ? digest : default;
 
     private Digest OwnerOf(string path, Digest blob) =>
         index.TryRead(LinkKey.Of((byte)Lifetime.Cached, path, LinkKind.Blob, blob), out var link)

@@ -1,11 +1,12 @@
-
 namespace Gateway.Storage;
 
 /// <summary>
 /// The only writer of metadata. It takes changes in order, checks their expectations, makes a batch durable with one flush, and applies the
 /// batch in order (docs/design/0001-storage.md). It has its own thread because it waits for the disk.
 /// </summary>
-internal sealed class Committer : ICommitter, IAsyncDisposable
+internal sealed class Committer(
+    JournalSegments segments, Links links, Applier applier, Durability durability, VolumeHealth health, TimeProvider clock, ILogger logger)
+    : ICommitter, IAsyncDisposable
 {
     /// <summary>
     /// The largest number of queued changes; further callers wait. A batch takes about one flush (0.3 ms measured,
@@ -23,13 +24,6 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
 
     private static readonly TimeSpan SegmentAge = TimeSpan.FromSeconds(60);
 
-    private readonly JournalSegments _segments;
-    private readonly Links _links;
-    private readonly Durability _durability;
-    private readonly VolumeHealth _health;
-    private readonly ILogger _logger;
-    private readonly Applier _applier;
-    private readonly TimeProvider _clock;
     private readonly BatchQueue<Waiting> _waiting = new();
     private readonly SemaphoreSlim _places = new(MaxWaiting);
     private readonly List<Waiting> _unapplied = [];
@@ -52,21 +46,13 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
         public bool WasTried { get; set; }
     }
 
-    public Committer(
-        JournalSegments segments, Links links, Applier applier, Durability durability, VolumeHealth health, TimeProvider clock,
-        ILogger logger)
-    {
-        (_segments, _links, _applier, _durability, _health) = (segments, links, applier, durability, health);
-        (_clock, _logger) = (clock, logger);
-    }
-
     private Journal Journal => _journal ?? throw new InvalidOperationException("the committer was not started");
 
     /// <summary>Begins to commit; changes that were queued before wait until then.</summary>
     /// <param name="sequence">The number of the last change of earlier processes.</param>
     public void Start(long sequence)
     {
-        (_journal, _sequence, _segmentStarted) = (_segments.Create(sequence), sequence, _clock.GetUtcNow());
+        (_journal, _sequence, _segmentStarted) = (segments.Create(sequence), sequence, clock.GetUtcNow());
         _loop = Task.Factory.StartNew(Run, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
@@ -76,7 +62,7 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
     public async Task<CommitResult> CommitAsync(StoredRepository repository, Change change, CancellationToken cancellationToken)
     {
         var waiting = new Waiting(repository, change, new(TaskCreationOptions.RunContinuationsAsynchronously));
-        if (change.LoggedAt is null) _health.CheckRoom(repository.Root.Lifetime, change.OnlyRemoves);
+        if (change.LoggedAt is null) health.CheckRoom(repository.Root.Lifetime, change.OnlyRemoves);
         await _places.WaitAsync(cancellationToken);
         if (!_waiting.TryAdd(waiting)) throw new StoreReadOnlyException("the gateway is stopping");
         return await waiting.Done.Task;
@@ -88,9 +74,9 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
         {
             var batch = Take();
             if (batch.Count > 0) Commit(batch);
-            if (_durability.Ended is not null) continue;
+            if (durability.Ended is not null) continue;
             if (Journal.Length >= SegmentBytes
-                || (batch.Count == 0 && Journal.Length > 0 && _clock.GetUtcNow() - _segmentStarted > SegmentAge))
+                || (batch.Count == 0 && Journal.Length > 0 && clock.GetUtcNow() - _segmentStarted > SegmentAge))
                 Checkpoint();
         }
     }
@@ -108,7 +94,7 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
         try
         {
             // Changes that were queued when the flush failed: nothing may be written after a state that is unknown.
-            _durability.CheckWrites();
+            durability.CheckWrites();
             ApplyLeftovers();
             var accepted = Accept(batch);
             if (accepted.LastOrDefault(IsJournaled) is { } last) Journal.Flush(last.Record!.Sequence);
@@ -136,12 +122,12 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
             if (e is not (IOException or UnauthorizedAccessException))
             {
                 const string remedy = "the volume accepts no writes until the gateway is restarted";
-                _durability.EndWrites(
+                durability.EndWrites(
                     $"a change failed unexpectedly; {remedy}", $"a change failed unexpectedly ({e.Message}); {remedy}");
             }
-            else if (_durability.Ended is null) _health.Doubt();
-            Log.CommitFailed(_logger, e);
-            var failure = _durability.Ended is { } why ? new StoreReadOnlyException(why, e) : Unwritten(e);
+            else if (durability.Ended is null) health.Doubt();
+            Log.CommitFailed(logger, e);
+            var failure = durability.Ended is { } why ? new StoreReadOnlyException(why, e) : Unwritten(e);
             foreach (var waiting in batch) waiting.Done.TrySetException(failure);
         }
         finally
@@ -159,7 +145,7 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
     /// <summary>Checks each change against the expected result of the earlier changes in the batch, and assigns its number.</summary>
     private List<Waiting> Accept(List<Waiting> batch)
     {
-        var pending = new PendingChanges(_links);
+        var pending = new PendingChanges(links);
         var accepted = new List<Waiting>(batch.Count);
         foreach (var waiting in batch)
         {
@@ -169,7 +155,7 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
                 continue;
             }
             if (IsRefused(waiting, pending)) continue;
-            var at = waiting.Change.LoggedAt ?? _clock.GetUtcNow();
+            var at = waiting.Change.LoggedAt ?? clock.GetUtcNow();
             waiting.Record = pending.Take(waiting.Repository, waiting.Change, ++_sequence, at);
             if (IsJournaled(waiting)) Journal.Append(waiting.Record);
             accepted.Add(waiting);
@@ -185,12 +171,12 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
         if (waiting.Change.IsStillAllowed is not null) waiting.Change.RemovedBlobs.ToList().ForEach(waiting.Repository.State.Leave);
         try
         {
-            waiting.Refusal = pending.Refuse(waiting.Repository, waiting.Change) ?? _applier.Refuse(waiting.Repository, waiting.Change);
+            waiting.Refusal = pending.Refuse(waiting.Repository, waiting.Change) ?? applier.Refuse(waiting.Repository, waiting.Change);
             return waiting.Refusal is not null;
         }
         catch (UnreadableException e)
         {
-            Log.CommitFailed(_logger, e);
+            Log.CommitFailed(logger, e);
             waiting.Done.SetException(Unwritten(e));
             return true;
         }
@@ -205,7 +191,7 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
         _stuck.Clear();
         _unapplied.RemoveAll(waiting => !_stuck.ContainsKey(waiting.Repository.State) && TryApply(waiting));
         Volatile.Write(ref _hasUnapplied, _unapplied.Count > 0);
-        _applier.EndBatch();
+        applier.EndBatch();
     }
 
     private bool TryApply(Waiting waiting)
@@ -217,8 +203,8 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            if (!waiting.WasTried) Log.CommitFailed(_logger, e);
-            _health.Doubt();
+            if (!waiting.WasTried) Log.CommitFailed(logger, e);
+            health.Doubt();
             waiting.WasTried = true;
             _stuck[waiting.Repository.State] = e;
             return false;
@@ -228,7 +214,7 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
     private void Apply(Waiting waiting)
     {
         var (repository, record) = (waiting.Repository, waiting.Record!);
-        foreach (var operation in record.Operations) _applier.Apply(repository, operation, record);
+        foreach (var operation in record.Operations) applier.Apply(repository, operation, record);
         EndLeaving(waiting);
         // Last: a caller that sees the new version must also see the change that raised it, and a later count must include it.
         repository.State.Add(waiting.Change.Room);
@@ -254,7 +240,7 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            Log.CommitFailed(_logger, e);
+            Log.CommitFailed(logger, e);
             waiting.Done.SetException(Unwritten(e));
             return false;
         }
@@ -272,14 +258,14 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
         try
         {
             var ended = Journal.Rotate();
-            _segmentStarted = _clock.GetUtcNow();
+            _segmentStarted = clock.GetUtcNow();
             var sequence = _sequence;
-            _checkpoint = Task.Run(() => _segments.End(ended, sequence));
+            _checkpoint = Task.Run(() => segments.End(ended, sequence));
         }
         catch (IOException e)
         {
             // For example, too many open files. This thread must continue, because every push waits for it.
-            Log.CheckpointFailed(_logger, e);
+            Log.CheckpointFailed(logger, e);
         }
     }
 
@@ -289,7 +275,7 @@ internal sealed class Committer : ICommitter, IAsyncDisposable
         await _loop;
         // A failed checkpoint leaves its segments for the next replay.
         await _checkpoint.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (_journal is not null && _durability.Ended is null && _unapplied.Count == 0) _segments.End(_journal.Rotate(), _sequence);
+        if (_journal is not null && durability.Ended is null && _unapplied.Count == 0) segments.End(_journal.Rotate(), _sequence);
         _journal?.Dispose();
         _places.Dispose();
     }

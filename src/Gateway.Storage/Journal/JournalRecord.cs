@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 
@@ -129,8 +128,8 @@ internal sealed record JournalRecord(
         }
     }
 
-    // One by one: a wrong count would allocate any amount of memory at once.
-    private static ImmutableArray<T> ReadList<T>(BinaryReader from, Func<BinaryReader, T> read)
+    /// <summary>Reads a list one by one: a wrong count would allocate any amount of memory at once.</summary>
+    public static ImmutableArray<T> ReadList<T>(BinaryReader from, Func<BinaryReader, T> read)
     {
         var list = ImmutableArray.CreateBuilder<T>();
         for (var remaining = from.ReadInt32(); remaining > 0; remaining--) list.Add(read(from));

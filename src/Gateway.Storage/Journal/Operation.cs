@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 
@@ -11,33 +10,6 @@ public abstract record Operation
     private protected Operation()
     {
     }
-
-    /// <summary>Calls the method of this operation's type.</summary>
-    public TResult Accept<TContext, TResult>(IOperationHandler<TContext, TResult> handler, TContext context) => this switch
-    {
-        StoreManifest o => handler.StoreManifest(o, context),
-        LinkBlob o => handler.LinkBlob(o, context),
-        SetLive o => handler.SetLive(o, context),
-        Hold o => handler.Hold(o, context),
-        EndHold o => handler.EndHold(o, context),
-        Release o => handler.Release(o, context),
-        Forward o => handler.Forward(o, context),
-        Forwarded o => handler.Forwarded(o, context),
-        SetVerdict o => handler.SetVerdict(o, context),
-        AddReferrer o => handler.AddReferrer(o, context),
-        StoreListed o => handler.StoreListed(o, context),
-        AddEvidence o => handler.AddEvidence(o, context),
-        Seen o => handler.Seen(o, context),
-        Validated o => handler.Validated(o, context),
-        RemoveTag o => handler.RemoveTag(o, context),
-        RemoveManifest o => handler.RemoveManifest(o, context),
-        RemoveEvidence o => handler.RemoveEvidence(o, context),
-        RemoveListed o => handler.RemoveListed(o, context),
-        RemoveAllEvidence o => handler.RemoveAllEvidence(o, context),
-        RemoveEmpty o => handler.RemoveEmpty(o, context),
-        RemoveBlob o => handler.RemoveBlob(o, context),
-        _ => throw Unknown(this),
-    };
 
     /// <summary>The error of code that has no answer for a new operation; a test asks it about each one.</summary>
     public static UnreachableException Unknown(Operation operation) =>

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>
@@ -8,8 +6,6 @@ namespace Gateway.Storage;
 /// </summary>
 public static class EvidenceNotes
 {
-    private static readonly string[] Suffixes = [".sig", ".att", ".sbom"];
-
     /// <summary>
     /// The subject that a tag's name means, when the tag is bound to this manifest. Empty for any other tag, and for a manifest under the
     /// bare tag of its own digest, which <c>cosign copy</c> creates: a manifest is not evidence about itself.
@@ -27,7 +23,7 @@ public static class EvidenceNotes
         var found = new Dictionary<Digest, (bool Counted, DateTimeOffset At)>();
         foreach (var file in Disk.FilesIn(root.Evidence(path, subject)).Concat(Disk.FilesIn(root.Referrers(path, subject))))
         {
-            if (Parse(file) is { IsEmpty: false } digest && Disk.Find(file) is { } note)
+            if (RepositoryFolders.DigestOf(file) is { IsEmpty: false } digest && Disk.Find(file) is { } note)
                 found.TryAdd(digest, (IsCounted(file, note), repository.FirstSeen(digest) ?? note.Written));
         }
         if (Disk.Find(root.Listed(path, subject)) is { } list)
@@ -73,7 +69,7 @@ public static class EvidenceNotes
             if (Disk.HasFile(root.ManifestLink(path, subject))) continue;
             foreach (var file in Disk.FilesIn(root.Referrers(path, subject)).Concat(Disk.FilesIn(root.Evidence(path, subject))))
             {
-                if (Parse(file) is { IsEmpty: false } digest) yield return (digest, subject);
+                if (RepositoryFolders.DigestOf(file) is { IsEmpty: false } digest) yield return (digest, subject);
             }
         }
     }
@@ -88,9 +84,9 @@ public static class EvidenceNotes
     private static IEnumerable<Digest> Tagged(StoredRepository repository, Digest subject)
     {
         if (subject.Algorithm != DigestAlgorithm.Sha256) yield break;
-        foreach (var suffix in Suffixes)
+        foreach (var tag in EvidenceTag.SuffixedOf(subject))
         {
-            if (repository.Live(TagName.Parse($"sha256-{subject.Hex}{suffix}")) is { Live: { IsEmpty: false } live }) yield return live;
+            if (repository.Live(tag) is { Live: { IsEmpty: false } live }) yield return live;
         }
         foreach (var descriptor in Referrers.FromFallbackTag(repository, subject)) yield return descriptor.Digest;
     }
@@ -98,7 +94,4 @@ public static class EvidenceNotes
     /// <summary>A note of evidence is empty until an admitting verdict rests on the evidence.</summary>
     private static bool IsCounted(string file, FileFacts note) =>
         note.Length > 0 && file.Contains("/_gateway/evidence/", StringComparison.Ordinal);
-
-    private static Digest Parse(string file) =>
-        Digest.TryParse(Path.GetFileName(file).Replace('-', ':'), out var digest) ? digest : default;
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 
@@ -30,35 +29,23 @@ public static class Referrers
         return [.. found.Values.Take(IBacking.MaxReferrers)];
     }
 
-    /// <summary>The referrers API's description of a manifest (distribution-spec, "Listing Referrers").</summary>
-    public static Descriptor Describe(StoredManifest manifest) => new(manifest.Manifest.MediaType, manifest.Digest, manifest.Bytes.Length)
-    {
-        ArtifactType = manifest.Manifest.ReferrerType,
-        Annotations = manifest.Manifest.Annotations,
-    };
-
-    /// <summary>The fallback tag of a subject: the algorithm and at most 64 characters of hex.</summary>
-    public static TagName FallbackTag(Digest subject) =>
-        TagName.Parse($"{subject.AlgorithmName}-{subject.Hex[..Math.Min(64, subject.Hex.Length)]}");
-
     private static Descriptor? Read(StoredRepository repository, string file)
     {
-        var name = Path.GetFileName(file);
-        if (!Digest.TryParse(name.Replace('-', ':'), out var digest)) return null;
+        if (RepositoryFolders.DigestOf(file) is not { IsEmpty: false } digest) return null;
         if (ReferrerFile.Read(Disk.Text(file) ?? "") is { } descriptor && descriptor.Digest == digest) return descriptor;
-        return repository.ReadManifest(digest) is { } manifest ? Describe(manifest) : null;
+        return repository.ReadManifest(digest)?.AsReferrer();
     }
 
     /// <summary>The manifests listed by the fallback tag that name the subject themselves.</summary>
     public static IEnumerable<Descriptor> FromFallbackTag(StoredRepository repository, Digest subject)
     {
-        if (repository.Live(FallbackTag(subject)) is not { Live.IsEmpty: false } tag
+        if (repository.Live(EvidenceTag.BareOf(subject)) is not { Live.IsEmpty: false } tag
             || repository.ReadManifest(tag.Live) is not { Manifest.IsIndex: true } index)
             yield break;
         foreach (var child in index.Manifest.Children)
         {
             if (repository.ReadManifest(child.Digest) is { } manifest && manifest.Manifest.Subject?.Digest == subject)
-                yield return Describe(manifest);
+                yield return manifest.AsReferrer();
         }
     }
 
@@ -82,7 +69,7 @@ public static class Referrers
             // Existing notes are not written again, so a read-only volume can also answer, as far as it has the notes.
             if (repository.ReadManifest(digest) is { Manifest.Subject: { } subject } manifest
                 && !Disk.HasFile(repository.Root.Referrer(repository.Path, subject.Digest, digest)))
-                repository.Note(subject.Digest, Describe(manifest));
+                repository.Note(subject.Digest, manifest.AsReferrer());
         }
         if (repository.Exists) TryNoteTimes(repository, note, times);
     }

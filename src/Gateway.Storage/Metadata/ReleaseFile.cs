@@ -1,5 +1,4 @@
 using System.Text;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 
@@ -17,7 +16,7 @@ internal static class ReleaseFile
     public static ManifestRelease? Parse(string name, string text)
     {
         var lines = text.Split('\n');
-        return lines.Length == 4 && Digest.TryParse(name.Replace('-', ':'), out var digest)
+        return lines.Length == 4 && RepositoryFolders.DigestOf(name) is { IsEmpty: false } digest
             && UnixTime.TryParse(lines[0], out var at)
             ? new(digest, lines[1], lines[2], at)
             : null;

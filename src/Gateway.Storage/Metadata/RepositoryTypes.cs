@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>A page of a list; <paramref name="More"/> tells whether there are items after the last one.</summary>
@@ -48,7 +46,6 @@ public sealed record HeldPush(
 /// <summary>An operator released a manifest that the policy holds.</summary>
 /// <param name="Actor">The account that released it.</param>
 /// <param name="Reason">Why, in one line.</param>
-/// <param name="At">When.</param>
 public sealed record ManifestRelease(Digest Digest, string Actor, string Reason, DateTimeOffset At);
 
 /// <summary>A manifest's bytes and their meaning.</summary>
@@ -69,11 +66,13 @@ public sealed record StoredManifest(Digest Digest, Manifest Manifest, ReadOnlyMe
 
     /// <summary>The latest verdict; null when there is none.</summary>
     public VerdictStamp Verdict { get; init; }
+
+    /// <summary>Its description in the referrers API.</summary>
+    public Descriptor AsReferrer() => Manifest.AsReferrer(Digest, Bytes.Length);
 }
 
 /// <summary>The gate's record of a verdict. Storage stores it and does not interpret it.</summary>
 /// <param name="Revision">The policy's revision; with 0 and <paramref name="Outcome"/> 0 there is no verdict.</param>
-/// <param name="Outcome">The outcome as a number.</param>
 /// <param name="Until">Unix seconds of the earliest moment that could change the verdict; 0 for never.</param>
 public readonly record struct VerdictStamp(ulong Revision, byte Outcome, long Until);
 

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>
@@ -148,12 +146,10 @@ public sealed class StagedContent
     /// <summary>Removes bytes without a link, which a kill may leave.</summary>
     public void SweepBytes()
     {
-        foreach (var data in Disk.FilesBelow(_root.Blobs, "data"))
+        foreach (var (digest, data) in RepositoryFolders.Contents(_root))
         {
-            var hex = Path.GetFileName(Path.GetDirectoryName(data))!;
-            if (!Digest.TryParse($"{(hex.Length == 128 ? "sha512" : "sha256")}:{hex}", out var digest) || !IsOld(data)) continue;
             // Asked again once no writer can put the same bytes in place: an upload may have done so since they were listed.
-            if (!IsHeld(digest)) Release(digest, () => IsHeld(digest) || !IsOld(data) || _uses.IsRecent(digest));
+            if (IsOld(data) && !IsHeld(digest)) Release(digest, () => IsHeld(digest) || !IsOld(data) || _uses.IsRecent(digest));
         }
     }
 

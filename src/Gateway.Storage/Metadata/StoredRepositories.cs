@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>
@@ -8,19 +6,13 @@ namespace Gateway.Storage;
 public sealed class StoredRepositories
 {
     private readonly RepositoryStates _states = new();
-    private readonly (Root Pushed, Root Cached, Root Staged) _roots;
+    private readonly Roots _roots;
     private readonly Catalog _catalog;
     private readonly Holders _holders;
-    private readonly Func<Root, string, RepositoryState, StoredRepository> _make;
+    private readonly RepositoryParts _parts;
 
-    internal StoredRepositories(
-        (Root Pushed, Root Cached, Root Staged) roots, Catalog catalog, Holders holders, Links links, ManifestCache manifests,
-        VolumeContent content, Damage damage, SmallFiles files, Uploads uploads, RecentUses uses, CacheRoom room, ICommitter committer)
-    {
-        (_roots, _catalog, _holders) = (roots, catalog, holders);
-        _make = (root, path, state) => new(
-            root, path, state, links, manifests, content, damage, files, uploads.Of(root.Lifetime), uses, room, committer);
-    }
+    internal StoredRepositories(Roots roots, Catalog catalog, Holders holders, RepositoryParts parts) =>
+        (_roots, _catalog, _holders, _parts) = (roots, catalog, holders, parts);
 
     /// <summary>The logs that this gateway shares with others; null when its own disk has the truth.</summary>
     internal SharedLogs? Logs { get; init; }
@@ -110,5 +102,10 @@ public sealed class StoredRepositories
     /// </summary>
     public Page<RepositoryName> PushedAfter(string? last, int count) => _catalog.After(last, count);
 
-    internal StoredRepository Of(Root root, string path) => _make(root, path, _states.Get(root, path));
+    internal StoredRepository Of(Root root, string path) => new(root, path, _states.Get(root, path), _parts);
 }
+
+/// <summary>The parts of a volume that each of its repositories uses.</summary>
+internal sealed record RepositoryParts(
+    Links Links, ManifestCache Manifests, VolumeContent Content, Damage Damage, SmallFiles Files, Uploads Uploads, RecentUses Uses,
+    CacheRoom Room, ICommitter Committer);

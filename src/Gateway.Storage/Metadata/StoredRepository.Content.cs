@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>The bytes of the manifests and blobs that the repository links.</summary>
@@ -21,8 +19,8 @@ public sealed partial class StoredRepository
         : new Result<StoredManifest>.Absent(CacheHandling.Local);
 
     private bool IsDamaged(Digest manifest) =>
-        _damage.Count > 0 && SmallFiles.ReadLink(Root.ManifestLink(Path, manifest)) is { IsEmpty: false } target
-        && (_damage.IsKnown(Root, target) || _damage.IsAside(Root, target));
+        _parts.Damage.Count > 0 && SmallFiles.ReadLink(Root.ManifestLink(Path, manifest)) is { IsEmpty: false } target
+        && (_parts.Damage.IsKnown(Root, target) || _parts.Damage.IsAside(Root, target));
 
     /// <summary>
     /// Reads a manifest of this repository; null when there is no link to it, or its bytes are missing or damaged. Waits for bytes that
@@ -36,16 +34,17 @@ public sealed partial class StoredRepository
     /// </summary>
     internal async ValueTask PreloadAsync(Digest digest, CancellationToken cancellationToken)
     {
-        if (_manifests.Find(digest) is null && await _content.ReadDocumentAsync(Root.Lifetime, digest, cancellationToken) is { } bytes
+        if (_parts.Manifests.Find(digest) is null
+            && await _parts.Content.ReadDocumentAsync(Root.Lifetime, digest, cancellationToken) is { } bytes
             && ManifestReader.Read(bytes, null, StoredManifest.ReadBackLimits).Manifest is { } manifest)
-            _manifests.Add(new(digest, manifest, bytes));
+            _parts.Manifests.Add(new(digest, manifest, bytes));
     }
 
     private ValueTask<StoredManifest?> FindManifestAsync(Digest digest, CancellationToken cancellationToken)
     {
-        if (_links.Find(this, LinkKind.Manifest, digest) is not { } link) return default;
-        _content.Used(digest);
-        return _manifests.Find(digest) is { } known
+        if (_parts.Links.Find(this, LinkKind.Manifest, digest) is not { } link) return default;
+        _parts.Content.Used(digest);
+        return _parts.Manifests.Find(digest) is { } known
             ? new(With(link.Verdict, known))
             : LoadManifestAsync(digest, link.Verdict, cancellationToken);
     }
@@ -56,31 +55,32 @@ public sealed partial class StoredRepository
     private async ValueTask<StoredManifest?> LoadManifestAsync(Digest digest, VerdictStamp verdict, CancellationToken cancellationToken)
     {
         var target = SmallFiles.ReadLink(Root.ManifestLink(Path, digest));
-        if (target.IsEmpty || await _content.ReadDocumentAsync(Root.Lifetime, target, cancellationToken) is not { } bytes) return null;
+        if (target.IsEmpty || await _parts.Content.ReadDocumentAsync(Root.Lifetime, target, cancellationToken) is not { } bytes)
+            return null;
         var (manifest, _) = ManifestReader.Read(bytes, null, StoredManifest.ReadBackLimits);
         if (manifest is null) return null;
         foreach (var blob in manifest.Blobs)
         {
             // If the lookup index was lost, manifests state the expected lengths again.
-            if (_links.Find(this, LinkKind.Blob, blob.Digest) is { IsMeasured: true } link)
-                _links.Write(this, LinkKind.Blob, blob.Digest, link with { Size = blob.Size, IsMeasured = false });
+            if (_parts.Links.Find(this, LinkKind.Blob, blob.Digest) is { IsMeasured: true } link)
+                _parts.Links.Write(this, LinkKind.Blob, blob.Digest, link with { Size = blob.Size, IsMeasured = false });
         }
         var stored = new StoredManifest(digest, manifest, bytes);
-        _manifests.Add(stored);
+        _parts.Manifests.Add(stored);
         return With(verdict, stored);
     }
 
     /// <inheritdoc/>
     public ValueTask<Result<IContent>> OpenBlobAsync(Digest digest, BlobUse use, CancellationToken cancellationToken)
     {
-        if (_links.Find(this, LinkKind.Blob, digest) is not { } link)
+        if (_parts.Links.Find(this, LinkKind.Blob, digest) is not { } link)
             return ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Absent(CacheHandling.Local));
         if (use.Kind == BlobUseKind.Head && !IsKept(digest))
             return ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Absent(CacheHandling.Local));
         var target = link.IsAlias ? SmallFiles.ReadLink(Root.BlobLink(Path, digest)) : digest;
         // The link was removed meanwhile, or another program or a power cut has emptied its file.
         if (target.IsEmpty) return ValueTask.FromResult<Result<IContent>>(new Result<IContent>.Absent(CacheHandling.Local));
-        var opening = _content.OpenAsync(Root.Lifetime, target, digest, link.Size, cancellationToken);
+        var opening = _parts.Content.OpenAsync(Root.Lifetime, target, digest, link.Size, cancellationToken);
         return opening.IsCompletedSuccessfully
             ? Answer(opening.Result, digest, target, link, use, cancellationToken)
             : AnswerAsync(opening, digest, target, link, use, cancellationToken);
@@ -89,10 +89,10 @@ public sealed partial class StoredRepository
     /// <inheritdoc/>
     public ValueTask<Uri?> RedirectAsync(Digest digest, CancellationToken cancellationToken)
     {
-        if (!_content.Redirects || Root.Lifetime != Lifetime.Pushed || _links.Find(this, LinkKind.Blob, digest) is not { } link)
+        if (!_parts.Content.Redirects || Root.Lifetime != Lifetime.Pushed || _parts.Links.Find(this, LinkKind.Blob, digest) is not { } link)
             return default;
         var target = link.IsAlias ? SmallFiles.ReadLink(Root.BlobLink(Path, digest)) : digest;
-        return _content.RedirectAsync(target, link.Size, cancellationToken);
+        return _parts.Content.RedirectAsync(target, link.Size, cancellationToken);
     }
 
     /// <summary>
@@ -101,7 +101,7 @@ public sealed partial class StoredRepository
     /// </summary>
     private bool IsKept(Digest blob)
     {
-        _uses.Note(blob);
+        _parts.Uses.Note(blob);
         return !_state.IsLeaving(blob);
     }
 
@@ -129,11 +129,11 @@ public sealed partial class StoredRepository
     private async ValueTask<Result<IContent>> SettleAsync(
         Digest digest, Digest target, Link link, CancellationToken cancellationToken)
     {
-        var examined = await _content.ExamineAsync(target);
+        var examined = await _parts.Content.ExamineAsync(target);
         if (examined.Length is { } length)
         {
-            _links.Write(this, LinkKind.Blob, digest, link with { Size = length, IsMeasured = false });
-            var opened = await _content.OpenAsync(Root.Lifetime, target, digest, length, cancellationToken);
+            _parts.Links.Write(this, LinkKind.Blob, digest, link with { Size = length, IsMeasured = false });
+            var opened = await _parts.Content.OpenAsync(Root.Lifetime, target, digest, length, cancellationToken);
             if (opened.Content is { } content) return new Result<IContent>.Found(content, opened.Handling ?? CacheHandling.Hit);
         }
         return examined.IsDamaged && Root.Lifetime != Lifetime.Cached
@@ -151,21 +151,21 @@ public sealed partial class StoredRepository
     /// </summary>
     /// <param name="size">Bytes; null when unknown.</param>
     public async ValueTask<IContent?> OpenUnlinkedAsync(Digest digest, long? size, CancellationToken cancellationToken) =>
-        (await _content.OpenAsync(Root.Lifetime, digest, digest, size ?? -1, cancellationToken)).Content;
+        (await _parts.Content.OpenAsync(Root.Lifetime, digest, digest, size ?? -1, cancellationToken)).Content;
 
     /// <inheritdoc/>
     public async ValueTask<Prefetched> PrefetchAsync(Descriptor blob, CancellationToken cancellationToken) => new(
-        await _content.FindAsync(blob.Digest, blob.Size, cancellationToken) is null ? $"{blob.Digest} is not stored here" : null, 0);
+        await _parts.Content.FindAsync(blob.Digest, blob.Size, cancellationToken) is null ? $"{blob.Digest} is not stored here" : null, 0);
 
     /// <inheritdoc/>
     public async ValueTask<bool> HasBytesAsync(LinkKind kind, Digest digest, long size, CancellationToken cancellationToken)
     {
         var target = SmallFiles.ReadLink(Root.Link(Path, kind, digest));
         if (target.IsEmpty) return false;
-        _uses.Note(digest);
-        _uses.Note(target);
-        if (Root.Lifetime != Lifetime.Cached && _content.HasInPlace(Root.Lifetime, target, size)) return true;
-        if (await _content.FindAsync(target, size, cancellationToken) is null)
+        _parts.Uses.Note(digest);
+        _parts.Uses.Note(target);
+        if (Root.Lifetime != Lifetime.Cached && _parts.Content.HasInPlace(Root.Lifetime, target, size)) return true;
+        if (await _parts.Content.FindAsync(target, size, cancellationToken) is null)
         {
             if (kind == LinkKind.Manifest) return false;
             if (await OpenBlobAsync(digest, BlobUse.Head, cancellationToken) is not Result<IContent>.Found found) return false;
@@ -173,7 +173,7 @@ public sealed partial class StoredRepository
             size = content.Length ?? -1;
         }
         // A file that was removed by hand may still be in the manifest cache; it is removed from there.
-        if (Root.Lifetime != Lifetime.Cached) await _content.BorrowAsync(Root.Lifetime, target, size, cancellationToken);
+        if (Root.Lifetime != Lifetime.Cached) await _parts.Content.BorrowAsync(Root.Lifetime, target, size, cancellationToken);
         return true;
     }
 }

@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>The tags, manifests and blobs of the repository, as its folders list them.</summary>
@@ -40,7 +38,7 @@ public sealed partial class StoredRepository
 
     /// <inheritdoc/>
     public bool IsPushed(Digest manifest) =>
-        Root.Lifetime != Lifetime.Cached && _links.Find(this, LinkKind.Manifest, manifest) is not null;
+        Root.Lifetime != Lifetime.Cached && _parts.Links.Find(this, LinkKind.Manifest, manifest) is not null;
 
     /// <inheritdoc/>
     public IAsyncEnumerable<Digest> ManifestsAsync(DigestAlgorithm? algorithm = null) => Manifests(algorithm).ToAsyncEnumerable();

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 
@@ -10,24 +9,11 @@ namespace Gateway.Storage;
 public sealed partial class StoredRepository : IBacking, IRepositoryUploads
 {
     private readonly RepositoryState _state;
-    private readonly Links _links;
-    private readonly ManifestCache _manifests;
-    private readonly VolumeContent _content;
-    private readonly Damage _damage;
-    private readonly SmallFiles _files;
-    private readonly Uploads _uploads;
-    private readonly RecentUses _uses;
-    private readonly CacheRoom _room;
-    private readonly ICommitter _committer;
+    private readonly RepositoryParts _parts;
 
     /// <summary>See <see cref="StoredRepositories"/>, which makes them.</summary>
-    internal StoredRepository(
-        Root root, string path, RepositoryState state, Links links, ManifestCache manifests, VolumeContent content, Damage damage,
-        SmallFiles files, Uploads uploads, RecentUses uses, CacheRoom room, ICommitter committer)
-    {
-        (Root, Path, _state, _links, _manifests, _content) = (root, path, state, links, manifests, content);
-        (_damage, _files, _uploads, _uses, _room, _committer) = (damage, files, uploads, uses, room, committer);
-    }
+    internal StoredRepository(Root root, string path, RepositoryState state, RepositoryParts parts) =>
+        (Root, Path, _state, _parts) = (root, path, state, parts);
 
     internal Root Root { get; }
 
@@ -66,13 +52,13 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
     /// <summary>Keeps what a client found from the collector for the grace time.</summary>
     public void Requested(Digest digest, Result<StoredManifest> result)
     {
-        if (result is Result<StoredManifest>.Found) _uses.Note(digest);
+        if (result is Result<StoredManifest>.Found) _parts.Uses.Note(digest);
     }
 
     /// <summary>Keeps what a client found from the collector for the grace time.</summary>
     public void Requested(Result<IContent> result)
     {
-        if (result is Result<IContent>.Found { Value: var content }) _uses.Note(content.Digest);
+        if (result is Result<IContent>.Found { Value: var content }) _parts.Uses.Note(content.Digest);
     }
 
     /// <summary>The live digest and the held push of a tag, as of the last applied change; null when it has neither.</summary>
@@ -91,11 +77,11 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
     public Digest LiveOf(TagName tag) => Live(tag)?.Live ?? default;
 
     /// <summary>See <see cref="ReadLinkAsync"/>.</summary>
-    public Link? FindLink(LinkKind kind, Digest digest) => _links.Find(this, kind, digest);
+    public Link? FindLink(LinkKind kind, Digest digest) => _parts.Links.Find(this, kind, digest);
 
     /// <inheritdoc/>
     public ValueTask<Link?> ReadLinkAsync(Digest digest, LinkKind kind, CancellationToken cancellationToken) =>
-        ValueTask.FromResult(_links.Find(this, kind, digest));
+        ValueTask.FromResult(_parts.Links.Find(this, kind, digest));
 
     /// <inheritdoc/>
     public async ValueTask<Result<IReadOnlyList<Descriptor>>> ReferrersAsync(Digest subject, CancellationToken cancellationToken) =>
@@ -162,41 +148,43 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
         var text = System.Text.Encoding.UTF8.GetBytes(ReferrerFile.Write(referrer));
         // The journal names a long one only by its digest.
         var isWhole = referrer.MediaType.Length > 0 && text.Length <= Referrers.MaxDescriptorBytes;
-        _files.Write(Root.Referrer(Path, subject, referrer.Digest), isWhole ? text : []);
+        _parts.Files.Write(Root.Referrer(Path, subject, referrer.Digest), isWhole ? text : []);
     }
 
     /// <summary>Writes one of the files that distribution does not define.</summary>
-    public void WriteOwn(string file, string text) => _files.Write(file, System.Text.Encoding.UTF8.GetBytes(text));
+    public void WriteOwn(string file, string text) => _parts.Files.Write(file, System.Text.Encoding.UTF8.GetBytes(text));
+
+    private Uploads OwnUploads => _parts.Uploads.Of(Root.Lifetime);
 
     /// <summary>Null for a cached repository: clients cannot push to it.</summary>
     public IRepositoryUploads? Uploads => Root.Lifetime == Lifetime.Cached ? null : this;
 
     /// <inheritdoc/>
     public ValueTask<Upload> OpenUploadAsync(DigestAlgorithm algorithm, string actor, CancellationToken cancellationToken) =>
-        _uploads.OpenAsync(FullName, algorithm, actor, cancellationToken);
+        OwnUploads.OpenAsync(FullName, algorithm, actor, cancellationToken);
 
     /// <inheritdoc/>
     public ValueTask<Upload?> FindUploadAsync(string id, CancellationToken cancellationToken) =>
-        _uploads.FindAsync(FullName, id, cancellationToken);
+        OwnUploads.FindAsync(FullName, id, cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask<CommitResult> CommitAsync(Change change, CancellationToken cancellationToken)
     {
         // The committer removes the tags of a manifest with it.
         if (change.Operations.Any(static o => o is Operation.RemoveManifest)) LoadTags();
-        using var use = _uses.Begin(change);
+        using var use = _parts.Uses.Begin(change);
         // Before the bytes are looked for.
         if (Root.IsShared) change = change with { PlacedUnder = _state.Fence };
-        var room = Root.Lifetime == Lifetime.Cached ? await _room.KeepAsync(change, Path, cancellationToken) : 0;
+        var room = Root.Lifetime == Lifetime.Cached ? await _parts.Room.KeepAsync(change, Path, cancellationToken) : 0;
         try
         {
             var operations = ImmutableArray.CreateBuilder<Operation>(change.Operations.Length);
             foreach (var operation in change.Operations) operations.Add(await PrepareAsync(operation, cancellationToken));
-            return await _committer.CommitAsync(this, change with { Operations = operations.MoveToImmutable() }, cancellationToken);
+            return await _parts.Committer.CommitAsync(this, change with { Operations = operations.MoveToImmutable() }, cancellationToken);
         }
         finally
         {
-            _room.Release(room);
+            _parts.Room.Release(room);
         }
     }
 
@@ -212,19 +200,20 @@ public sealed partial class StoredRepository : IBacking, IRepositoryUploads
         if (operation is Operation.StoreManifest { Bytes.IsEmpty: false } stored)
         {
             var isDurable = stored.Bytes.Length > JournalRecord.MaxInline;
-            if (isDurable) await _content.WriteAsync(Root.Lifetime, stored.Digest, stored.Bytes, cancellationToken);
+            if (isDurable) await _parts.Content.WriteAsync(Root.Lifetime, stored.Digest, stored.Bytes, cancellationToken);
             return stored with
             {
-                Parsed = _manifests.Find(stored.Digest)?.Manifest ?? Parse(stored.Bytes),
-                IsPlaced = isDurable || (Root.Lifetime != Lifetime.Cached && _content.TryPlace(Root.Lifetime, stored.Digest, stored.Bytes)),
+                Parsed = _parts.Manifests.Find(stored.Digest)?.Manifest ?? Parse(stored.Bytes),
+                IsPlaced = isDurable
+                    || (Root.Lifetime != Lifetime.Cached && _parts.Content.TryPlace(Root.Lifetime, stored.Digest, stored.Bytes)),
             };
         }
         if (operation is Operation.LinkBlob { Upload: null } blob && Root.Lifetime != Lifetime.Cached
-            && _links.Find(this, LinkKind.Blob, blob.Digest) is not { IsAlias: true })
-            await _content.BorrowAsync(Root.Lifetime, blob.Digest, blob.Size, cancellationToken);
+            && _parts.Links.Find(this, LinkKind.Blob, blob.Digest) is not { IsAlias: true })
+            await _parts.Content.BorrowAsync(Root.Lifetime, blob.Digest, blob.Size, cancellationToken);
         // In a bucket, many GB may have to be copied; other changes do not wait for that.
         if (operation is Operation.LinkBlob { Upload: { } upload } finished)
-            await _uploads.PlaceAsync(upload, finished.Digest, cancellationToken);
+            await OwnUploads.PlaceAsync(upload, finished.Digest, cancellationToken);
         return operation;
     }
 

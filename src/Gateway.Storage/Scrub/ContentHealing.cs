@@ -1,5 +1,3 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>Damaged content that a scrub wants to be fetched from an upstream.</summary>
@@ -20,7 +18,7 @@ public delegate ValueTask<string?> FetchAgain(WantedContent wanted, Cancellation
 /// memory; the file of another root; or what an upstream sends. The digest decides each time.
 /// </summary>
 internal sealed class ContentHealing(
-    (Root Pushed, Root Cached, Root Staged) roots, VolumeContent content, Damage damage, FetchAgain? fetch, ILogger logger)
+    Roots roots, VolumeContent content, Damage damage, FetchAgain? fetch, ILogger logger)
 {
     /// <summary>
     /// The largest number of repositories that are asked for one content. Chosen: upstreams mostly agree on what they have.

@@ -1,5 +1,4 @@
 using System.Buffers;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 
@@ -12,7 +11,7 @@ public sealed class Scrubber
     // Bytes that are read and hashed at a time, as in fetches.
     private const int BufferSize = 256 * 1024;
 
-    private readonly Root[] _roots;
+    private readonly Roots _roots;
     private readonly StoredRepositories _repositories;
     private readonly VolumeContent _content;
     private readonly ManifestCache _manifests;
@@ -21,12 +20,11 @@ public sealed class Scrubber
     private readonly ILogger _logger;
 
     internal Scrubber(
-        (Root Pushed, Root Cached, Root Staged) roots, StoredRepositories repositories, VolumeContent content, ManifestCache manifests,
-        Damage damage, TimeProvider clock, ILogger logger)
+        Roots roots, StoredRepositories repositories, VolumeContent content, ManifestCache manifests, Damage damage, TimeProvider clock,
+        ILogger logger)
     {
-        _roots = [roots.Pushed, roots.Cached, roots.Staged];
-        (_repositories, _content, _manifests, _damage) = (repositories, content, manifests, damage);
-        (_clock, _logger) = (clock, logger);
+        (_roots, _repositories, _content, _manifests) = (roots, repositories, content, manifests);
+        (_damage, _clock, _logger) = (damage, clock, logger);
     }
 
     /// <summary>Scrubs once. Throws <see cref="UnreadableException"/> when a folder cannot be read.</summary>
@@ -38,7 +36,7 @@ public sealed class Scrubber
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(report);
         var found = new Found();
-        var healing = new ContentHealing((_roots[0], _roots[1], _roots[2]), _content, _damage, fetch, _logger);
+        var healing = new ContentHealing(_roots, _content, _damage, fetch, _logger);
         foreach (var (lifetime, digest, bytes) in _damage.Aside.ToArray())
         {
             if (healing.BringBack(lifetime, digest))
@@ -47,10 +45,11 @@ public sealed class Scrubber
         }
         var rate = new ReadRate(request.BytesPerSecond, _clock);
         // The store of a bucket checks its content itself; the local disk has copies of it in the cached root.
-        foreach (var root in _roots.Where(static root => !root.IsShared))
+        foreach (var root in _roots.All.Where(static root => !root.IsShared))
             await ReadAsync(root, request.Cursor, rate, healing, found, report, stop);
-        var links = new LinkScrub(_content, new(_manifests, _content, _roots), _clock, found.Damaged.Keys.Select(static key => key.Digest));
-        foreach (var root in _roots.Where(static root => root.Lifetime != Lifetime.Cached && !root.IsShared))
+        var files = new ManifestFiles(_manifests, _content, _roots.All);
+        var links = new LinkScrub(_content, files, _clock, found.Damaged.Keys.Select(static key => key.Digest));
+        foreach (var root in _roots.All.Where(static root => root.Lifetime != Lifetime.Cached && !root.IsShared))
             await links.RunAsync(root, path => _repositories.Of(root, path), report, stop);
         DamagedContent[] damaged =
         [

@@ -5,13 +5,12 @@ using Gateway.Oci;
 namespace Gateway.Upstream;
 
 /// <summary>
-/// Adds to the list of a subject's referrers under the tag of <see cref="ReferrersTag"/>. The list is read, changed and written back, which
-/// the protocol cannot do atomically. Two gateways can therefore overwrite each other's entries, so each checks afterwards that its own
-/// entry is in the list. Within one gateway, writers take turns.
+/// Adds to the list of a subject's referrers at a registry without referrers API, under the subject's bare tag
+/// (<see cref="EvidenceTag.BareOf"/>). The list is read, changed and written back, which the protocol cannot do atomically. Two gateways
+/// can therefore overwrite each other's entries, so each checks afterwards that its own entry is in the list. Within one gateway, writers
+/// take turns.
 /// </summary>
-/// <param name="registry">The upstream.</param>
 /// <param name="name">The upstream's own name of the repository.</param>
-/// <param name="clock">The clock for delays and deadlines.</param>
 internal sealed class ReferrersTagList(IUpstreamRegistry registry, RepositoryName name, TimeProvider clock)
 {
     // In bytes: the least that registries accept for a manifest (distribution-spec, "Pushing Manifests").
@@ -67,7 +66,7 @@ internal sealed class ReferrersTagList(IUpstreamRegistry registry, RepositoryNam
 
     private async Task<JsonObject> ReadAsync(Digest subject, CancellationToken cancellationToken)
     {
-        var request = new UpstreamRequest(HttpMethod.Get, UpstreamNoun.Manifest, name, ReferrersTag.NameFor(subject).Value);
+        var request = new UpstreamRequest(HttpMethod.Get, UpstreamNoun.Manifest, name, EvidenceTag.BareOf(subject).Value);
         await using var response = await registry.SendAsync(request, cancellationToken);
         return response.Status == 404
             ? new JsonObject { ["schemaVersion"] = 2, ["mediaType"] = MediaTypes.OciIndex, ["manifests"] = new JsonArray() }
@@ -83,7 +82,7 @@ internal sealed class ReferrersTagList(IUpstreamRegistry registry, RepositoryNam
             var what = $"is full: expected at most {LongestList} bytes with {referrer.Digest}, got {bytes.Length}; delete old referrers";
             throw Misbehaves(subject, what);
         }
-        var request = new UpstreamRequest(HttpMethod.Put, UpstreamNoun.Manifest, name, ReferrersTag.NameFor(subject).Value)
+        var request = new UpstreamRequest(HttpMethod.Put, UpstreamNoun.Manifest, name, EvidenceTag.BareOf(subject).Value)
         {
             Body = UpstreamBody.Of(MediaTypes.OciIndex, bytes),
         };
@@ -147,5 +146,5 @@ internal sealed class ReferrersTagList(IUpstreamRegistry registry, RepositoryNam
     private UpstreamException Misbehaves(Digest subject, string what) =>
         new(
             UpstreamFailure.Misbehaving,
-            $"upstream {registry.Options.Key}: the list of referrers {ReferrersTag.NameFor(subject)} of {name} {what}");
+            $"upstream {registry.Options.Key}: the list of referrers {EvidenceTag.BareOf(subject)} of {name} {what}");
 }

@@ -6,9 +6,7 @@ namespace Gateway.Upstream;
 /// Writes to one repository of an upstream. Every call can be repeated: existing content is not sent again. The methods throw
 /// <see cref="UpstreamException"/> if the upstream does not accept the write. Exceptions of a blob's source are passed through.
 /// </summary>
-/// <param name="registry">The upstream.</param>
 /// <param name="name">The upstream's own name of the repository.</param>
-/// <param name="clock">The clock for delays and deadlines.</param>
 public sealed class UpstreamWriter(IUpstreamRegistry registry, RepositoryName name, TimeProvider clock)
 {
     // distribution-spec, "Endpoints": the status of a successful PUT.
@@ -21,10 +19,8 @@ public sealed class UpstreamWriter(IUpstreamRegistry registry, RepositoryName na
         HasAsync(UpstreamNoun.Blob, digest.ToString(), digest, cancellationToken);
 
     /// <summary>Uploads a blob, unless the upstream has it.</summary>
-    /// <param name="digest">The digest of the blob.</param>
     /// <param name="length">The length of the blob, in bytes.</param>
     /// <param name="open">Opens the blob's bytes from an offset to the end; called again after an interruption.</param>
-    /// <param name="cancellationToken">Ends the upload.</param>
     public async Task PutBlobAsync(
         Digest digest, long length, Func<long, CancellationToken, ValueTask<Stream>> open, CancellationToken cancellationToken)
     {
@@ -37,11 +33,7 @@ public sealed class UpstreamWriter(IUpstreamRegistry registry, RepositoryName na
     /// Stores a manifest at the upstream, and binds it to the tag if the reference is one. Afterwards a manifest with a subject is listed
     /// among the subject's referrers: by the upstream itself, or under the fallback tag if the upstream has no referrers API.
     /// </summary>
-    /// <param name="reference">The tag or digest to write.</param>
-    /// <param name="digest">The digest of the manifest.</param>
     /// <param name="manifest">The manifest, as read from <paramref name="bytes"/>.</param>
-    /// <param name="bytes">The manifest's bytes.</param>
-    /// <param name="cancellationToken">Ends the write.</param>
     public async Task PutManifestAsync(
         Reference reference, Digest digest, Manifest manifest, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
@@ -50,20 +42,11 @@ public sealed class UpstreamWriter(IUpstreamRegistry registry, RepositoryName na
             ? default
             : await PutAsync(reference.ToString(), digest, UpstreamBody.Of(manifest.MediaType, bytes), cancellationToken);
         if (manifest.Subject is { } subject && noted != subject.Digest)
-        {
-            var entry = new Descriptor(manifest.MediaType, digest, bytes.Length)
-            {
-                ArtifactType = manifest.ReferrerType,
-                Annotations = manifest.Annotations,
-            };
-            await _referrers.AddAsync(subject.Digest, entry, cancellationToken);
-        }
+            await _referrers.AddAsync(subject.Digest, manifest.AsReferrer(digest, bytes.Length), cancellationToken);
     }
 
     /// <summary>Deletes a tag or manifest, or a blob by its digest; false if it did not exist.</summary>
     /// <param name="noun"><see cref="UpstreamNoun.Manifest"/> or <see cref="UpstreamNoun.Blob"/>.</param>
-    /// <param name="reference">The tag or digest.</param>
-    /// <param name="cancellationToken">Ends the request.</param>
     public async Task<bool> DeleteAsync(UpstreamNoun noun, string reference, CancellationToken cancellationToken)
     {
         await using var response = await registry.SendAsync(new(HttpMethod.Delete, noun, name, reference), cancellationToken);

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Gateway.Oci;
 using Gateway.Storage;
 
 namespace Gateway.Fronting;
@@ -171,7 +170,7 @@ internal sealed partial class FrontedRepository
         yield return new Operation.StoreManifest(digest, manifest.Bytes);
         if (staged.FindLink(LinkKind.Manifest, digest) is { Verdict: { Revision: not 0 } verdict })
             yield return new Operation.SetVerdict(digest, verdict);
-        if (manifest.Manifest.Subject is { } subject) yield return new Operation.AddReferrer(subject.Digest, Referrers.Describe(manifest));
+        if (manifest.Manifest.Subject is { } subject) yield return new Operation.AddReferrer(subject.Digest, manifest.AsReferrer());
         foreach (var about in EvidenceNotes.SubjectsOf(staged, digest)) yield return new Operation.AddEvidence(about, digest);
         foreach (var tag in published.Tags) yield return new Operation.SetLive(tag, digest);
     }

@@ -1,5 +1,4 @@
 using System.Text;
-using Gateway.Oci;
 using Gateway.Storage;
 using Gateway.Upstream;
 
@@ -252,7 +251,7 @@ internal sealed class UpstreamReferrers(
     private async Task<Said> ReadFallbackAsync(Digest subject, Said last)
     {
         var none = last with { Failure = null, Listed = 0, Fallback = default };
-        var tag = ReferrersTag.NameFor(subject);
+        var tag = EvidenceTag.BareOf(subject);
         // The first request gets the index at once, if there is one.
         var bound = last.At == default ? await manifests.ReadTagAsync(tag) : await manifests.ResolveTagAsync(tag);
         // GitLab takes such a tag for the digest itself (oras-project/oras-go#1396): the answer is the subject, which is no list.
@@ -266,13 +265,13 @@ internal sealed class UpstreamReferrers(
         {
             if (stored.ReadManifest(entry.Digest) is { } here)
             {
-                if (here.Manifest.Subject?.Digest == subject) all.Add(Describe(here));
+                if (here.Manifest.Subject?.Digest == subject) all.Add(here.AsReferrer());
                 continue;
             }
             switch (await manifests.ReadAsync(entry.Digest, CancellationToken.None))
             {
                 case Result<StoredManifest>.Found { Value: var read } when read.Manifest.Subject?.Digest == subject:
-                    all.Add(Describe(read));
+                    all.Add(read.AsReferrer());
                     break;
                 case Result<StoredManifest>.Unavailable down:
                     throw new UpstreamException(UpstreamFailure.Unavailable, down.Why, down.RetryAfter);
@@ -281,10 +280,4 @@ internal sealed class UpstreamReferrers(
         await StoreListedAsync(subject, all);
         return last with { Failure = null, Listed = all.Count, Fallback = digest };
     }
-
-    private static Descriptor Describe(StoredManifest read) => new(read.Manifest.MediaType, read.Digest, read.Bytes.Length)
-    {
-        ArtifactType = read.Manifest.ReferrerType,
-        Annotations = read.Manifest.Annotations,
-    };
 }

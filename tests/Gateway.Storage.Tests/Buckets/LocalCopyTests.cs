@@ -23,7 +23,7 @@ public sealed partial class LocalCopyTests : IAsyncLifetime
 
     private int Opens => _calls.Count(call => call.Verb == BucketVerb.Open);
 
-    private string Copy => _rig.Volume.CachedRoot.Data(Blob);
+    private string Copy => _rig.Volume.Roots.Cached.Data(Blob);
 
     public async ValueTask InitializeAsync()
     {
@@ -85,7 +85,7 @@ public sealed partial class LocalCopyTests : IAsyncLifetime
         // Small content is checked before its first byte.
         Assert.True(length < 4 << 20 ? writer.ToArray().Length == 0 : writer.ToArray().Length < length);
         Assert.Equal(new Opened(null, IsUnfit: true), await Pushed.OpenAsync(digest, digest, -1, default));
-        Assert.False(File.Exists(_rig.Volume.CachedRoot.Data(digest)));
+        Assert.False(File.Exists(_rig.Volume.Roots.Cached.Data(digest)));
         Assert.True((await _rig.Volume.Content.ExamineAsync(digest)).IsDamaged);
     }
 
@@ -156,7 +156,7 @@ public sealed partial class LocalCopyTests : IAsyncLifetime
             await CopiedAsync(blob);
             Assert.InRange(_rig.Volume.Eviction.Bytes, 1, 20_000_000);
         }
-        Assert.Equal(2, blobs.Count(blob => File.Exists(_rig.Volume.CachedRoot.Data(blob))));
+        Assert.Equal(2, blobs.Count(blob => File.Exists(_rig.Volume.Roots.Cached.Data(blob))));
         Assert.Equal(Bytes, await ReadAsync(0));
     }
 
@@ -234,7 +234,7 @@ public sealed partial class LocalCopyTests : IAsyncLifetime
     }
 
     private Task CopiedAsync(Digest? blob = null) =>
-        UntilAsync(() => File.Exists(_rig.Volume.CachedRoot.Data(blob ?? Blob)), "the copy is in the cached root");
+        UntilAsync(() => File.Exists(_rig.Volume.Roots.Cached.Data(blob ?? Blob)), "the copy is in the cached root");
 
     private static Task UntilAsync(Func<bool> condition, string awaited) =>
         Patience.UntilAsync(() => Task.FromResult(condition()), () => awaited);

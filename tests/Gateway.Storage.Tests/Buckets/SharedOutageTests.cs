@@ -152,7 +152,7 @@ public sealed class SharedOutageTests : IAsyncLifetime
         var digest = await VolumeRig.PushBlobAsync(Of(rig), new byte[5 << 20]);
         Assert.NotNull(await Of(rig).RedirectAsync(digest, default));
         await Patience.UntilAsync(
-            () => Task.FromResult(File.Exists(rig.Volume.CachedRoot.Data(digest))), () => "the pushed blob is on the disk");
+            () => Task.FromResult(File.Exists(rig.Volume.Roots.Cached.Data(digest))), () => "the pushed blob is on the disk");
         isAway = true;
         clock.Advance(TimeSpan.FromSeconds(2));
 

@@ -34,7 +34,7 @@ public abstract class ContentFilesTests : ContentStoreSuite
 
     private protected override ValueTask OverwriteAsync(Digest digest, byte[] bytes)
     {
-        var root = Lifetime == Lifetime.Pushed ? _rig!.Volume.PushedRoot : _rig!.Volume.StagedRoot;
+        var root = Lifetime == Lifetime.Pushed ? _rig!.Volume.Roots.Pushed : _rig!.Volume.Roots.Staged;
         Directory.CreateDirectory(Path.GetDirectoryName(root.Data(digest))!);
         File.WriteAllBytes(root.Data(digest), bytes);
         return ValueTask.CompletedTask;

@@ -40,7 +40,7 @@ public sealed class ForwardTests
                 r => r.IsGet && (r.IsAnyBlob || r.IsAnyManifest) && !r.Reference.StartsWith("sha256-", StringComparison.Ordinal)));
         Assert.Empty(rig.StagedBytes);
         Assert.Empty(rig.Staged.Manifests());
-        Assert.True(File.Exists(rig.Volume.CachedRoot.Data(HoldRig.LayerOf("app"))));
+        Assert.True(File.Exists(rig.Volume.Roots.Cached.Data(HoldRig.LayerOf("app"))));
     }
 
     [Fact]
@@ -269,7 +269,7 @@ public sealed class ForwardTests
         var held = await rig.PushedAsync("v1", "held");
         var untagged = await rig.PushedAsync(null, "untagged");
         var blob = await GateRig.PushBlobAsync(rig.Gate, "left over", caller: Pusher);
-        foreach (var file in Directory.GetFiles(rig.Volume.StagedRoot.Repository("hub/app"), "link", SearchOption.AllDirectories))
+        foreach (var file in Directory.GetFiles(rig.Volume.Roots.Staged.Repository("hub/app"), "link", SearchOption.AllDirectories))
             File.SetLastWriteTimeUtc(file, DateTime.UtcNow.AddDays(-2));
 
         await rig.Volume.StagedContent.SweepAsync(rig.Staged, default);

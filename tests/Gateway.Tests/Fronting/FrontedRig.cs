@@ -164,7 +164,7 @@ internal sealed class FrontedRig : IAsyncDisposable
 
     /// <summary>The staged files of content.</summary>
     public string[] StagedBytes =>
-        Directory.Exists(Volume.StagedRoot.Blobs) ? Directory.GetFiles(Volume.StagedRoot.Blobs, "data", SearchOption.AllDirectories) : [];
+        Directory.Exists(Volume.Roots.Staged.Blobs) ? Directory.GetFiles(Volume.Roots.Staged.Blobs, "data", SearchOption.AllDirectories) : [];
 
     /// <summary>Pushes an image whose config is this text, with a layer of its own.</summary>
     public async Task<(Digest Digest, Answer<PushedManifest> Answer)> PushAsync(string? tag, string text, Repository? to = null)

@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
-using System.Reflection;
+using System.Diagnostics;
 using Gateway.Fronting;
 using Gateway.Oci;
 using Gateway.Storage;
+using Gateway.Storage.Tests;
 using Xunit;
 
 namespace Gateway.Tests.Fronting;
@@ -15,8 +16,24 @@ public sealed class OperationTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void Every_operation_calls_its_own_method_of_a_handler(string name) =>
-        Assert.Equal(name, SampleOf(name).Accept(DispatchProxy.Create<IOperationHandler<int, string>, NameOfMethod>(), 0));
+    public async Task Every_operation_can_be_applied(string name)
+    {
+        await using var rig = await VolumeRig.OpenAsync();
+        var repository = rig.Volume.Repositories.CachedAt("hub/team/app");
+
+        var failure = await Record.ExceptionAsync(async () => await repository.CommitAsync(new([SampleOf(name)]), default));
+
+        Assert.IsNotType<UnreachableException>(failure?.InnerException);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Every_operation_can_be_folded(string name)
+    {
+        var record = new JournalRecord(1, DateTimeOffset.UnixEpoch, "", [SampleOf(name)], [default]);
+
+        Assert.InRange(LogFold.Of([new(Guid.Empty, 0, record)]).Length, 0, 1);
+    }
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -64,10 +81,4 @@ public sealed class OperationTests
         : type == typeof(Descriptor) ? new Descriptor(MediaTypes.OciManifest, Digest.Of("manifest"u8), 8)
         : type.IsGenericType && type.GetGenericTypeDefinition() == typeof(ImmutableArray<>) ? type.GetField("Empty")!.GetValue(null)
         : Activator.CreateInstance(type);
-
-    /// <summary>A handler whose methods return their own names.</summary>
-    public class NameOfMethod : DispatchProxy
-    {
-        protected override object Invoke(MethodInfo? targetMethod, object?[]? args) => targetMethod!.Name;
-    }
 }

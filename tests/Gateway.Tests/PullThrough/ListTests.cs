@@ -37,7 +37,7 @@ public sealed class ListTests
         var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
         for (var i = 0; i < 300; i++) rig.Hub.AddReferrer(Rig.Name, image.Digest, Signature);
         var entry = new CachedRepositories.Entry("hub", RepositoryName.Parse(Rig.Name));
-        var own = rig.Volume.CachedRoot.Own(entry.ToString());
+        var own = rig.Volume.Roots.Cached.Own(entry.ToString());
 
         Assert.Equal(300, (await ReferrersAsync(rig, image.Digest)).Length);
         Assert.Equal([$"listed/{image.Digest.Replace(':', '-')}"], FilesOf(own));

@@ -203,7 +203,7 @@ public sealed class HoldTests : HoldCases
     [Fact]
     public async Task Signature_by_a_retired_key_does_not_count_after_the_clock_is_set_back()
     {
-        var folders = Folders.Make(_rig.Volume.PushedRoot.Repositories + "-clock", NullLogger.Instance);
+        var folders = Folders.Make(_rig.Volume.Roots.Pushed.Repositories + "-clock", NullLogger.Instance);
         using var durability = folders.Durability;
         await using var steady = new SteadyClock(_rig.Clock, folders, NullLogger.Instance);
         _rig.Reload(_rig.Policy! with { Trust = _rig.Trust(null, retiredAt: _rig.Clock.GetUtcNow() + TimeSpan.FromDays(1)) });

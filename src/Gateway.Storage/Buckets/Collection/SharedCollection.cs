@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 
@@ -9,7 +8,7 @@ namespace Gateway.Storage;
 /// (docs/design/0025-bucket-collection.md).
 /// </summary>
 internal sealed class SharedCollection(
-    SharedLogs logs, StoredRepositories repositories, Root root, VolumeContent content, RecentUses uses, TimeProvider clock)
+    SharedLogs logs, StoredRepositories repositories, Root root, VolumeContent content, TimeProvider clock)
 {
     /// <summary>How often a wait for the grace time looks again: one small read. Chosen.</summary>
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
@@ -40,74 +39,63 @@ internal sealed class SharedCollection(
         : 0;
 
     /// <summary>Collects once. What the bucket prevents is noted; the next collection continues.</summary>
-    public async Task RunAsync(
-        ManifestFiles files, CollectionRequest request, CollectionTally tally, WorkPace pace, Action<CollectionProgress> report,
-        CancellationToken stop)
+    public async Task RunAsync(CollectionRun run)
     {
         if (!Shared.Collects)
         {
-            tally.Note(request.IsDryRun
+            run.Tally.Note(run.Request.IsDryRun
                 ? "Of this, pushed content stays in the bucket unless storage.s3.collect is set on all gateways"
                 : "Pushed content in the bucket is not removed; to remove it, set storage.s3.collect on all gateways");
-            if (!request.IsDryRun) return;
+            if (!run.Request.IsDryRun) return;
         }
         try
         {
-            await CollectAsync(new(files, request, tally, pace, report, stop));
+            await CollectAsync(run);
         }
         catch (CollectionTakenException e)
         {
-            tally.Note($"pushed: {e.Message}; the next collection removes what remains");
+            run.Tally.Note($"pushed: {e.Message}; the next collection removes what remains");
         }
         catch (Exception e) when (e is NewerRecordException or UnreadableLogException)
         {
-            tally.Note($"pushed: {e.Message}");
+            run.Tally.Note($"pushed: {e.Message}");
         }
     }
 
-    private sealed record Work(
-        ManifestFiles Files, CollectionRequest Request, CollectionTally Tally, WorkPace Pace, Action<CollectionProgress> Report,
-        CancellationToken Stop)
-    {
-        public RepositoryCollection Walk(
-            IContentLookup content, RecentUses uses, TimeProvider clock, CollectionRequest request, CollectionTally tally,
-            DigestSet linked) => new(content, Files, uses, clock, request, tally, linked, Pace);
-    }
-
-    private async Task CollectAsync(Work work)
+    private async Task CollectAsync(CollectionRun run)
     {
         // All copies are as new as the bucket.
-        await repositories.PollAsync(work.Stop);
-        if (work.Request.IsDryRun)
+        await repositories.PollAsync(run.Stop);
+        if (run.Request.IsDryRun)
         {
-            await MarkAsync(work, work.Tally);
+            await MarkAsync(run, run.Tally);
             return;
         }
-        if (await WhyNotAsync(work.Stop) is { } why)
+        if (await WhyNotAsync(run.Stop) is { } why)
         {
-            work.Tally.Note(why);
+            run.Tally.Note(why);
             return;
         }
         // What an earlier collection condemned comes first.
-        if (await TryRemoveAsync(work) || logs.Gate.Known.State is not { Phase: not CollectionPhase.Done })
+        if (await TryRemoveAsync(run) || logs.Gate.Known.State is not { Phase: not CollectionPhase.Done })
         {
-            var marked = await MarkAsync(work, new(isDryRun: true));
+            var marked = await MarkAsync(run, new(isDryRun: true));
             if (marked.Count == 0) return;
             if (marked.Count > CondemnedList.MaxDigests)
             {
-                work.Tally.Note($"pushed: {marked.Count} blobs and manifests are not needed; this collection removes the first "
+                run.Tally.Note($"pushed: {marked.Count} blobs and manifests are not needed; this collection removes the first "
                     + $"{CondemnedList.MaxDigests}, and the next one continues");
             }
             var collection = new BucketCollection(logs.Collections, logs.Gate, FenceAsync);
             await collection.CondemnAsync(
-                new([.. marked.Take(CondemnedList.MaxDigests)]), await LastFenceAsync(), work.Stop);
+                new([.. marked.Take(CondemnedList.MaxDigests)]), await LastFenceAsync(), run.Stop);
         }
-        while (!await TryRemoveAsync(work))
+        while (!await TryRemoveAsync(run))
         {
             if (logs.Gate.Known.State is not { Phase: CollectionPhase.Condemned }) return;
             var waited = logs.Gate.RunSeenFor;
-            work.Report(new("pushed: waits for gc.grace", (long)waited.TotalSeconds, "seconds"));
-            await Task.Delay(LookEvery, clock, work.Stop);
+            run.Report(new("pushed: waits for gc.grace", (long)waited.TotalSeconds, "seconds"));
+            await Task.Delay(LookEvery, clock, run.Stop);
         }
     }
 
@@ -135,65 +123,65 @@ internal sealed class SharedCollection(
     }
 
     /// <summary>Finds what nothing needs: content of links that would be removed, and bytes without a link.</summary>
-    private async Task<IReadOnlyList<(Digest Digest, long Length)>> MarkAsync(Work work, CollectionTally tally)
+    private async Task<IReadOnlyList<(Digest Digest, long Length)>> MarkAsync(CollectionRun run, CollectionTally tally)
     {
         var (unlinked, linked, done) = (tally.UnlinkedContent, new DigestSet(), 0L);
-        var dry = work.Request with { IsDryRun = true };
+        var dry = run with { Request = run.Request with { IsDryRun = true }, Tally = tally };
         string? unwalked = null;
         foreach (var path in RepositoryFolders.In(root, link => unwalked ??= link))
         {
-            work.Report(new("pushed: links", done++, "repositories"));
-            await work.Walk(content, uses, clock, dry, tally, linked)
-                .RunAsync(repositories.Of(root, path), work.Stop);
+            run.Report(new("pushed: links", done++, "repositories"));
+            await new RepositoryCollection(content, dry, linked).RunAsync(repositories.Of(root, path));
         }
         if (unwalked is not null)
         {
-            work.Tally.Unwalked(root, unwalked);
+            run.Tally.Unwalked(root, unwalked);
             return [];
         }
         var marked = new List<(Digest, long)>();
         var blobs = $"{Shared.Prefix}docker/registry/v2/blobs/";
-        await foreach (var one in Shared.Bucket.ListAsync(blobs, null, work.Stop))
+        await foreach (var one in Shared.Bucket.ListAsync(blobs, null, run.Stop))
         {
-            work.Report(new("pushed: content", done++, "objects"));
+            run.Report(new("pushed: content", done++, "objects"));
             if (one.Key[blobs.Length..].Split('/') is not [var algorithm, _, var hex, "data"]
                 || !Digest.TryParse($"{algorithm}:{hex}", out var digest) || !linked.Covers(digest))
                 continue;
             var hasLink = linked.Contains(digest);
             if (hasLink && !unlinked.Contains(digest)) continue;
-            if (uses.IsRecent(digest) || (!hasLink && !unlinked.Contains(digest) && uses.IsYoung(one.Facts.Written))) tally.Recent++;
+            var isUnknown = !hasLink && !unlinked.Contains(digest);
+            if (run.Uses.IsRecent(digest) || (isUnknown && run.Uses.IsYoung(one.Facts.Written))) tally.Recent++;
             else
             {
                 marked.Add((digest, one.Facts.Length));
-                if (work.Request.IsDryRun && !hasLink) tally.Content(root, digest, one.Facts.Length);
+                if (run.Request.IsDryRun && !hasLink) tally.Content(root, digest, one.Facts.Length);
             }
         }
         return marked;
     }
 
     /// <summary>Removes what was condemned at least the grace time ago; false when there is nothing yet.</summary>
-    private async Task<bool> TryRemoveAsync(Work work)
+    private async Task<bool> TryRemoveAsync(CollectionRun run)
     {
         var collection = new BucketCollection(logs.Collections, logs.Gate, FenceAsync);
-        if (await collection.BeginAsync(uses.Grace > LeastWait ? uses.Grace : LeastWait, work.Stop) is not { } begun) return false;
+        if (await collection.BeginAsync(run.Uses.Grace > LeastWait ? run.Uses.Grace : LeastWait, run.Stop) is not { } begun) return false;
         try
         {
-            await repositories.PollAsync(work.Stop);
-            var request = work.Request with { Allows = digest => MayRemove(begun.List, digest) };
+            await repositories.PollAsync(run.Stop);
+            var condemned = run with { Request = run.Request with { Allows = digest => MayRemove(begun.List, digest) } };
             var done = 0L;
             foreach (var path in RepositoryFolders.In(root, static _ => { }))
             {
-                work.Report(new("pushed: links", done++, "repositories"));
-                await RemoveLinksAsync(work, repositories.Of(root, path), request);
+                run.Report(new("pushed: links", done++, "repositories"));
+                await RemoveLinksAsync(repositories.Of(root, path), condemned);
             }
             // Before the heads are replaced: what no head names then is never named.
-            var parts = await _leftovers.ListAsync(work.Stop);
-            work.Report(new("pushed: content", 0, "blobs and manifests"));
+            var parts = await _leftovers.ListAsync(run.Stop);
+            run.Report(new("pushed: content", 0, "blobs and manifests"));
             // The layout has no more of what was removed here.
-            await logs.MirroredAsync(work.Stop);
-            var layout = await LayoutLinks.ReadAsync(Shared, digest => begun.List.IndexOf(digest) is not null, work.Stop);
-            await collection.RemoveAsync(begun.List, NamesAsync(layout.Names, work.Stop), layout.Digests, Removed, work.Stop);
-            await _leftovers.RemoveAsync(parts, work.Stop);
+            await logs.MirroredAsync(run.Stop);
+            var layout = await LayoutLinks.ReadAsync(Shared, digest => begun.List.IndexOf(digest) is not null, run.Stop);
+            await collection.RemoveAsync(begun.List, NamesAsync(layout.Names, run.Stop), layout.Digests, Removed, run.Stop);
+            await _leftovers.RemoveAsync(parts, run.Stop);
             return true;
         }
         catch (Exception e) when (e is not CollectionTakenException)
@@ -204,7 +192,7 @@ internal sealed class SharedCollection(
 
         void Removed(Digest digest, long length)
         {
-            lock (_lock) work.Tally.Content(root, digest, length);
+            lock (_lock) run.Tally.Content(root, digest, length);
         }
     }
 
@@ -223,21 +211,22 @@ internal sealed class SharedCollection(
     private bool MayRemove(CondemnedList list, Digest digest) =>
         list.IndexOf(digest) is { } index && logs.Gate.Known.State is { Phase: CollectionPhase.Removing } state && !state.IsSpared(index);
 
-    private async Task RemoveLinksAsync(Work work, StoredRepository repository, CollectionRequest request)
+    private async Task RemoveLinksAsync(StoredRepository repository, CollectionRun run)
     {
         var found = new CollectionTally(isDryRun: true);
-        await work.Walk(content, uses, clock, request with { IsDryRun = true }, found, new()).RunAsync(repository, work.Stop);
+        var dry = run with { Request = run.Request with { IsDryRun = true }, Tally = found };
+        await new RepositoryCollection(content, dry, new()).RunAsync(repository);
         if (found.UnlinkedContent.Count == 0) return;
         if (await WhyNotWholeAsync(repository) is { } why)
         {
-            work.Tally.Note(
+            run.Tally.Note(
                 $"{repository.Path}: {why}, so nothing of it is removed; stop the gateway and remove gateway/shared on its disk");
             return;
         }
         for (var walks = 0; walks < MaxWalks; walks++)
         {
             var before = repository.State.Referrals;
-            await work.Walk(content, uses, clock, request, work.Tally, new()).RunAsync(repository, work.Stop);
+            await new RepositoryCollection(content, run, new()).RunAsync(repository);
             if (repository.State.Referrals == before) return;
         }
     }

@@ -1,13 +1,9 @@
-using Gateway.Oci;
-
 namespace Gateway.Storage;
 
 /// <summary>
 /// The notes of a repository that a gateway had on its own disk, and that were copied to the bucket with it: held pushes, releases by an
 /// operator, evidence by tag, and first-seen times. Distribution has none.
 /// </summary>
-/// <param name="objects">Reads them.</param>
-/// <param name="layout">The layout of the bucket.</param>
 internal sealed class AdoptedNotes(IBucket bucket, AdoptedObjects objects, Root layout)
 {
     /// <summary>
@@ -44,7 +40,8 @@ internal sealed class AdoptedNotes(IBucket bucket, AdoptedObjects objects, Root 
                 else objects.Skip(found.Key, "expected a release, got other text");
                 break;
             case ["evidence", var algorithm, var hex, var file]:
-                if (Digest.TryParse($"{algorithm}:{hex}", out var subject) && Digest.TryParse(file.Replace('-', ':'), out var evidence))
+                if (Digest.TryParse($"{algorithm}:{hex}", out var subject)
+                    && RepositoryFolders.DigestOf(file) is { IsEmpty: false } evidence)
                     _undated.Add(new Operation.AddEvidence(subject, evidence) { Counted = found.Facts.Length > 0 });
                 else objects.Skip(found.Key, "expected two digests in the key, got others");
                 break;

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 
@@ -154,10 +153,7 @@ internal sealed class Adoption(IBucket bucket, string prefix, LogClock clock, IL
     private static IEnumerable<Operation> ReferrersOf((Operation.StoreManifest Stored, Manifest? Manifest) read)
     {
         if (read.Manifest is not { Subject: { } subject } manifest) yield break;
-        yield return new Operation.AddReferrer(subject.Digest, new(manifest.MediaType, read.Stored.Digest, read.Stored.Size)
-        {
-            ArtifactType = manifest.ReferrerType, Annotations = manifest.Annotations,
-        });
+        yield return new Operation.AddReferrer(subject.Digest, manifest.AsReferrer(read.Stored.Digest, read.Stored.Size));
     }
 
     private static async Task<T[]> ReadAllAsync<TKey, T>(IReadOnlyList<TKey> keys, Func<TKey, Task<T>> read)

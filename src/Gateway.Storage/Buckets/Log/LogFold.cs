@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Gateway.Oci;
 
 namespace Gateway.Storage;
 
@@ -7,7 +6,7 @@ namespace Gateway.Storage;
 /// Reduces records to the operations that still matter: those that a later one has neither repeated nor undone. Applied in their order to
 /// an empty repository, they give the same repository. A record that keeps no operation is omitted.
 /// </summary>
-internal sealed class LogFold : IOperationHandler<(int Record, int Operation), Nothing>
+internal sealed class LogFold
 {
     private readonly Dictionary<(char Kind, string Name, Digest About), (int Record, int Operation)> _last = [];
 
@@ -21,7 +20,7 @@ internal sealed class LogFold : IOperationHandler<(int Record, int Operation), N
         var fold = new LogFold();
         for (var r = 0; r < records.Count; r++)
         {
-            for (var o = 0; o < records[r].Change.Operations.Length; o++) records[r].Change.Operations[o].Accept(fold, (r, o));
+            for (var o = 0; o < records[r].Change.Operations.Length; o++) fold.Add(records[r].Change.Operations[o], (r, o));
         }
         var remaining = ImmutableArray.CreateBuilder<LogRecord>();
         foreach (var record in fold._last.Values.Order().GroupBy(static at => at.Record))
@@ -49,87 +48,51 @@ internal sealed class LogFold : IOperationHandler<(int Record, int Operation), N
         return names;
     }
 
-    public Nothing StoreManifest(Operation.StoreManifest operation, (int Record, int Operation) context)
+    private void Add(Operation operation, (int Record, int Operation) at)
     {
-        Gone('d', "", operation.Digest);
-        // The time of the first one is the time of the link.
-        return First('m', "", operation.Digest, context);
+        switch (operation)
+        {
+            case Operation.StoreManifest o:
+                Gone('d', "", o.Digest);
+                // The time of the first one is the time of the link.
+                First('m', "", o.Digest, at);
+                break;
+            case Operation.LinkBlob o: Last('b', "", o.Digest, at); break;
+            case Operation.SetLive o: Last('t', o.Tag.Value, default, at); break;
+            case Operation.Hold o: Last('h', o.Tag.Value, default, at); break;
+            case Operation.EndHold o: Gone('h', o.Tag.Value, default); break;
+            case Operation.Release o: Last('r', "", o.Digest, at); break;
+            case Operation.AddReferrer o: Last('f', o.Subject.ToString(), o.Referrer.Digest, at); break;
+            // Evidence that counted once stays counted, and its first note has the time.
+            case Operation.AddEvidence o: First(o.Counted ? 'c' : 'e', o.Subject.ToString(), o.Evidence, at); break;
+            case Operation.Seen o: First('s', "", o.Digest, at); break;
+            case Operation.RemoveTag o: Gone('t', o.Tag.Value, default); break;
+            case Operation.RemoveManifest o: Remove(o.Digest, at); break;
+            case Operation.RemoveBlob o: Gone('b', "", o.Digest); break;
+            // A replica without a verdict evaluates.
+            case Operation.SetVerdict: break;
+            // Only of staged and cached repositories.
+            case Operation.Forward or Operation.Forwarded or Operation.StoreListed or Operation.Validated or Operation.RemoveEvidence
+                or Operation.RemoveListed or Operation.RemoveAllEvidence or Operation.RemoveEmpty: break;
+            default: throw Operation.Unknown(operation);
+        }
     }
 
-    public Nothing LinkBlob(Operation.LinkBlob operation, (int Record, int Operation) context) => Last('b', "", operation.Digest, context);
-
-    public Nothing SetLive(Operation.SetLive operation, (int Record, int Operation) context) =>
-        Last('t', operation.Tag.Value, default, context);
-
-    public Nothing Hold(Operation.Hold operation, (int Record, int Operation) context) => Last('h', operation.Tag.Value, default, context);
-
-    public Nothing EndHold(Operation.EndHold operation, (int Record, int Operation) context) => Gone('h', operation.Tag.Value, default);
-
-    public Nothing Release(Operation.Release operation, (int Record, int Operation) context) => Last('r', "", operation.Digest, context);
-
-    public Nothing AddReferrer(Operation.AddReferrer operation, (int Record, int Operation) context) =>
-        Last('f', operation.Subject.ToString(), operation.Referrer.Digest, context);
-
-    public Nothing AddEvidence(Operation.AddEvidence operation, (int Record, int Operation) context) =>
-        // Evidence that counted once stays counted, and its first note has the time.
-        First(operation.Counted ? 'c' : 'e', operation.Subject.ToString(), operation.Evidence, context);
-
-    public Nothing Seen(Operation.Seen operation, (int Record, int Operation) context) => First('s', "", operation.Digest, context);
-
-    public Nothing RemoveTag(Operation.RemoveTag operation, (int Record, int Operation) context) => Gone('t', operation.Tag.Value, default);
-
-    public Nothing RemoveManifest(Operation.RemoveManifest operation, (int Record, int Operation) context)
+    private void Remove(Digest manifest, (int Record, int Operation) at)
     {
-        Gone('m', "", operation.Digest);
-        Gone('r', "", operation.Digest);
-        foreach (var note in _last.Keys.Where(key => key.Kind is 'f' or 'e' or 'c' && key.About == operation.Digest).ToArray())
-            _last.Remove(note);
+        Gone('m', "", manifest);
+        Gone('r', "", manifest);
+        foreach (var note in _last.Keys.Where(key => key.Kind is 'f' or 'e' or 'c' && key.About == manifest).ToArray()) _last.Remove(note);
         // Its evidence stays for the grace time, and the note of the removal begins it.
-        var subject = operation.Digest.ToString();
-        return _last.Keys.Any(key => key.Kind is 'f' or 'e' or 'c' && key.Name == subject)
-            ? Last('d', "", operation.Digest, context)
-            : default;
+        var subject = manifest.ToString();
+        if (_last.Keys.Any(key => key.Kind is 'f' or 'e' or 'c' && key.Name == subject)) Last('d', "", manifest, at);
     }
 
-    public Nothing RemoveBlob(Operation.RemoveBlob operation, (int Record, int Operation) context) => Gone('b', "", operation.Digest);
+    private void First(char kind, string name, Digest about, (int Record, int Operation) at) => _last.TryAdd((kind, name, about), at);
 
-    // A replica without a verdict evaluates.
-    public Nothing SetVerdict(Operation.SetVerdict operation, (int Record, int Operation) context) => default;
+    private void Last(char kind, string name, Digest about, (int Record, int Operation) at) => _last[(kind, name, about)] = at;
 
-    // Only of staged and cached repositories.
-    public Nothing Forward(Operation.Forward operation, (int Record, int Operation) context) => default;
-
-    public Nothing Forwarded(Operation.Forwarded operation, (int Record, int Operation) context) => default;
-
-    public Nothing StoreListed(Operation.StoreListed operation, (int Record, int Operation) context) => default;
-
-    public Nothing Validated(Operation.Validated operation, (int Record, int Operation) context) => default;
-
-    public Nothing RemoveEvidence(Operation.RemoveEvidence operation, (int Record, int Operation) context) => default;
-
-    public Nothing RemoveListed(Operation.RemoveListed operation, (int Record, int Operation) context) => default;
-
-    public Nothing RemoveAllEvidence(Operation.RemoveAllEvidence operation, (int Record, int Operation) context) => default;
-
-    public Nothing RemoveEmpty(Operation.RemoveEmpty operation, (int Record, int Operation) context) => default;
-
-    private Nothing First(char kind, string name, Digest about, (int Record, int Operation) at)
-    {
-        _last.TryAdd((kind, name, about), at);
-        return default;
-    }
-
-    private Nothing Last(char kind, string name, Digest about, (int Record, int Operation) at)
-    {
-        _last[(kind, name, about)] = at;
-        return default;
-    }
-
-    private Nothing Gone(char kind, string name, Digest about)
-    {
-        _last.Remove((kind, name, about));
-        return default;
-    }
+    private void Gone(char kind, string name, Digest about) => _last.Remove((kind, name, about));
 }
 
 /// <summary>What a repository has, according to its log.</summary>

@@ -115,9 +115,9 @@ internal sealed record LogHead(
     {
         var fence = format == FencedFormat ? from.ReadInt64() : 0;
         var (sequence, mirrored) = (from.ReadInt64(), from.ReadInt64());
-        var recent = ReadMany(from, static each => new Guid(each.ReadBytes(16)));
-        var parts = ReadMany(from, static e => new LogPart(e.ReadInt64(), e.ReadInt64(), e.ReadString(), e.ReadBoolean()));
-        return new LogHead(sequence, mirrored, recent, ReadMany(from, LogRecord.Read), parts) { Fence = fence };
+        var recent = JournalRecord.ReadList(from, static each => new Guid(each.ReadBytes(16)));
+        var parts = JournalRecord.ReadList(from, static e => new LogPart(e.ReadInt64(), e.ReadInt64(), e.ReadString(), e.ReadBoolean()));
+        return new LogHead(sequence, mirrored, recent, JournalRecord.ReadList(from, LogRecord.Read), parts) { Fence = fence };
     });
 
     /// <summary>The object of a part.</summary>
@@ -125,7 +125,7 @@ internal sealed record LogHead(
 
     /// <summary>The records of a part. Throws as <see cref="Read(ReadOnlyMemory{byte})"/>.</summary>
     public static ImmutableArray<LogRecord> ReadPart(ReadOnlyMemory<byte> bytes) =>
-        Read(bytes, Format, static (from, _) => ReadMany(from, LogRecord.Read));
+        Read(bytes, Format, static (from, _) => JournalRecord.ReadList(from, LogRecord.Read));
 
     private static void WriteRecords(BinaryWriter to, IReadOnlyCollection<LogRecord> records)
     {
@@ -207,13 +207,5 @@ internal sealed record LogHead(
         if (bytes.Length < SumLength || BinaryPrimitives.ReadUInt32LittleEndian(bytes[^SumLength..]) != SumMagic) return (false, null);
         var (expected, actual) = (BinaryPrimitives.ReadUInt32LittleEndian(bytes[^sizeof(uint)..]), Crc32C.Of(bytes[..^sizeof(uint)]));
         return expected == actual ? (true, null) : (false, $"expected the checksum {expected:x8}, got {actual:x8}");
-    }
-
-    // One by one: a wrong count would allocate any amount of memory at once.
-    private static ImmutableArray<T> ReadMany<T>(BinaryReader from, Func<BinaryReader, T> read)
-    {
-        var list = ImmutableArray.CreateBuilder<T>();
-        for (var remaining = from.ReadInt32(); remaining > 0; remaining--) list.Add(read(from));
-        return list.ToImmutable();
     }
 }

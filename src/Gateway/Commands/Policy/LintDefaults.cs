@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Policy.Signatures;
 
@@ -29,7 +28,7 @@ internal static class LintDefaults
         ("cosign 2", new(MediaTypes.OciManifest)
         {
             Config = Config, Layers = [new(EvidenceTypes.SimpleSigning, Digest.Of("payload"u8), 7)],
-        }, TagName.Parse($"sha256-{Subject.Hex}.sig")),
+        }, EvidenceTag.Of(Subject, EvidenceTag.Signature)),
         (Notation, new(MediaTypes.OciManifest)
         {
             Config = new("application/vnd.cncf.notary.signature", Digest.Of("{}"u8), 2),

@@ -1,5 +1,4 @@
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Storage;
 
 namespace Gateway.PullThrough;
@@ -9,7 +8,7 @@ namespace Gateway.PullThrough;
 /// fetches two blobs at a time, and none while clients' fetches are many or the volume has no room. Content that it does not fetch is
 /// fetched when a client requests it.
 /// </summary>
-internal sealed class Prefetch : IAsyncDisposable
+internal sealed class Prefetch(TimeProvider clock, ILogger logger) : IAsyncDisposable
 {
     // Blobs at a time, over all upstreams: half of what the pull of one client uses.
     private const int Workers = 2;
@@ -19,15 +18,8 @@ internal sealed class Prefetch : IAsyncDisposable
 
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(250);
 
-    private readonly TimeProvider _clock;
-    private readonly ILogger _logger;
-    private readonly PlatformDemand _demand;
-    private readonly AheadQueue _queue;
-
-    public Prefetch(TimeProvider clock, ILogger logger)
-    {
-        (_clock, _logger, _demand, _queue) = (clock, logger, new(clock), new(Workers, logger));
-    }
+    private readonly PlatformDemand _demand = new(clock);
+    private readonly AheadQueue _queue = new(Workers, logger);
 
     public PrefetchOptions Options { get; set; } = PrefetchOptions.Off;
 
@@ -79,9 +71,9 @@ internal sealed class Prefetch : IAsyncDisposable
     private async Task FetchAsync(
         PullThroughRepository repository, FetchTable fetches, Descriptor blob, CancellationToken cancellationToken)
     {
-        while (fetches.Count >= QuietBelow) await Task.Delay(LookAgain, _clock, cancellationToken);
+        while (fetches.Count >= QuietBelow) await Task.Delay(LookAgain, clock, cancellationToken);
         var kept = await repository.PrefetchAsync(blob, cancellationToken);
-        if (kept.Problem is { } problem) Log.NotPrefetched(_logger, blob.Digest, problem);
+        if (kept.Problem is { } problem) Log.NotPrefetched(logger, blob.Digest, problem);
         PullThroughMetrics.Prefetched(kept.Problem is null);
     }
 

@@ -1,5 +1,4 @@
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Policy.Signatures;
 using Gateway.Storage;
 using Gateway.Upstream;
@@ -19,9 +18,6 @@ internal delegate Task<StoredManifest?> PullManifest(
 /// </summary>
 internal sealed class ReferrersAhead(TimeProvider clock, ILogger logger) : IAsyncDisposable
 {
-    // cosign 2's tags for the artifacts that it attaches (SIGNATURE_SPEC.md, and the similar specifications for attestations and SBOMs).
-    private static readonly string[] Suffixes = [".sig", ".att", ".sbom"];
-
     // As long as a list with entries stays fresh (UpstreamReferrers): a manifest that is received again sooner needs no second request.
     private static readonly TimeSpan Remembered = TimeSpan.FromMinutes(5);
 
@@ -82,7 +78,7 @@ internal sealed class ReferrersAhead(TimeProvider clock, ILogger logger) : IAsyn
     {
         var referrers = listed.Take(EvidenceBudget.MaxManifests).Select(referrer => new Reference(referrer.Digest));
         return subject.Algorithm == DigestAlgorithm.Sha256
-            ? referrers.Concat(Suffixes.Select(suffix => new Reference(TagName.Parse($"sha256-{subject.Hex}{suffix}"))))
+            ? referrers.Concat(EvidenceTag.SuffixedOf(subject).Select(static tag => new Reference(tag)))
             : referrers;
     }
 

@@ -1,4 +1,3 @@
-using Gateway.Oci;
 using Gateway.Storage;
 
 namespace Gateway.PullThrough;
@@ -10,13 +9,13 @@ namespace Gateway.PullThrough;
 internal sealed class TaggedEvidence(StoredRepository stored, TagRevalidation tags)
 {
     // Signatures and attestations (cosign's SIGNATURE_SPEC.md). Artifacts under ".sbom" have no signature, and no rule requires them.
-    private static readonly string[] Suffixes = [".sig", ".att"];
+    private static readonly string[] Suffixes = [EvidenceTag.Signature, EvidenceTag.Attestation];
 
     /// <summary>Notes the evidence that exists. Returns why there may be more if the upstream could not be asked; otherwise null.</summary>
     public async Task<string?> NoteAsync(Digest subject, CancellationToken cancellationToken)
     {
         if (subject.Algorithm != DigestAlgorithm.Sha256) return null;
-        var asked = await Task.WhenAll(Suffixes.Select(s => FindAsync(TagName.Parse($"sha256-{subject.Hex}{s}"), cancellationToken)));
+        var asked = await Task.WhenAll(Suffixes.Select(s => FindAsync(EvidenceTag.Of(subject, s), cancellationToken)));
         var why = asked.Select(a => a.Incomplete).FirstOrDefault(w => w is not null);
         Digest[] found = [.. asked.Select(a => a.Found)];
         if (found.All(d => d.IsEmpty)) return why;
