@@ -22,7 +22,7 @@ internal static partial class BackupCommand
         command.SetAction((parsed, cancellationToken) => RunAsync(parsed, config, storage =>
         {
             if (storage.S3 is { } s3)
-                throw new IOException($"pushed content is in the bucket {s3.Bucket}, and not in {storage.Path}; back up the bucket");
+                throw new IOException($"pushed content is in the bucket {s3.Store.Bucket}, and not in {storage.Path}; back up the bucket");
             var report = VolumeBackup.Make(
                 storage.Path, parsed.GetRequiredValue(to), !parsed.GetValue(copy), parsed.GetValue(cache), cancellationToken);
             var output = parsed.InvocationConfiguration.Output;

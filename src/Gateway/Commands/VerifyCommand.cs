@@ -85,7 +85,7 @@ internal static partial class VerifyCommand
             [.. loaded.Mistakes.Select(mistake => mistake.ToString())],
             [.. options.Listen.Select(listener => listener.PullOnly ? $"{listener.Url} (pull-only)" : listener.Url.ToString())],
             options.Operator.TokenFile is null ? options.Operator.Url.ToString() : $"{options.Operator.Url} (requires a token)",
-            options.Storage.S3?.Store() is { } bucket
+            options.Storage.S3?.Store is { } bucket
                 ? $"{options.Storage.Path}, and bucket {bucket.Bucket} at {bucket.Address} for what clients push"
                 : options.Storage.Path,
             [.. options.Upstreams.Values.Select(Describe)],

@@ -25,7 +25,7 @@ internal static class Welcome
         var text = new StringBuilder();
         text.AppendLine($"gateway {version}".TrimEnd());
         text.AppendLine($"configuration: {configuration ?? NoFile}");
-        var bucket = options.Storage.S3 is { } s3 ? $", and bucket {s3.Bucket} at {s3.Address} for what clients push" : "";
+        var bucket = options.Storage.S3?.Store is { } store ? $", and bucket {store.Bucket} at {store.Address} for what clients push" : "";
         text.AppendLine($"data: {options.Storage.Path}{bucket}");
         foreach (var address in listening) text.AppendLine($"gateway listens on {address.GetLeftPart(UriPartial.Authority)}");
         text.AppendLine($"for the operator on {operatorAddress.GetLeftPart(UriPartial.Authority)}").AppendLine("try:");

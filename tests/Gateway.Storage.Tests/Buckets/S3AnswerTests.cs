@@ -18,7 +18,7 @@ public sealed class S3AnswerTests : IDisposable
         File.WriteAllText(secret, "a-secret-key");
         var options = new S3Options("images")
         {
-            Endpoint = store.Endpoint, IsPathStyle = true, AccessKeyFile = access, SecretKeyFile = secret, AnswerLimit = Patience.Of(2),
+            Endpoint = store.Endpoint, PathStyle = true, AccessKeyFile = access, SecretKeyFile = secret, AnswerLimit = Patience.Of(2),
         };
         return S3Bucket.Open(options, _clock, NullLogger.Instance);
     }

@@ -62,6 +62,6 @@ internal static class S3Of
         var (access, secret) = (Path.Combine(folder.FullName, "access"), Path.Combine(folder.FullName, "secret"));
         File.WriteAllText(access, S3Server.AccessKey);
         File.WriteAllText(secret, S3Server.SecretKey + "\n");
-        return new(bucket) { Endpoint = server.Endpoint, IsPathStyle = true, AccessKeyFile = access, SecretKeyFile = secret };
+        return new(bucket) { Endpoint = server.Endpoint, PathStyle = true, AccessKeyFile = access, SecretKeyFile = secret };
     }
 }

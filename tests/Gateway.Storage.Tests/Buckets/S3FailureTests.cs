@@ -31,7 +31,7 @@ public sealed class S3FailureTests : IDisposable
     private S3Options OptionsFor(Uri endpoint) => new("images")
     {
         Endpoint = endpoint,
-        IsPathStyle = true,
+        PathStyle = true,
         AccessKeyFile = PathOf("access"),
         SecretKeyFile = PathOf("secret"),
         AnswerLimit = Patience.Of(2),

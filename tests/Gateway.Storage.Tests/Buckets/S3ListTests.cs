@@ -18,7 +18,7 @@ public sealed partial class S3ListTests : IDisposable
         File.WriteAllText(secret, "secret");
         var options = new S3Options("images")
         {
-            Endpoint = endpoint, IsPathStyle = true, AccessKeyFile = access, SecretKeyFile = secret, AnswerLimit = Patience.Of(2),
+            Endpoint = endpoint, PathStyle = true, AccessKeyFile = access, SecretKeyFile = secret, AnswerLimit = Patience.Of(2),
         };
         return S3Bucket.Open(options, TimeProvider.System, NullLogger.Instance);
     }

@@ -43,8 +43,11 @@ public sealed class BucketCommandTests(S3Servers servers) : IDisposable
             {
                 S3 = new()
                 {
-                    Bucket = bucket, Endpoint = server.Endpoint, AccessKeyFile = Path.Combine(_folder.FullName, "access"),
-                    SecretKeyFile = Path.Combine(_folder.FullName, "secret"),
+                    Store = new(bucket)
+                    {
+                        Endpoint = server.Endpoint, AccessKeyFile = Path.Combine(_folder.FullName, "access"),
+                        SecretKeyFile = Path.Combine(_folder.FullName, "secret"),
+                    },
                 },
             },
         });
@@ -71,7 +74,7 @@ public sealed class BucketCommandTests(S3Servers servers) : IDisposable
         {
             using var content = new StringContent(text);
             using var answer = await http.PutAsync($"/{bucket}/{key}", content);
-            Assert.True(answer.IsSuccessStatusCode);
+            Assert.True(answer.IsSuccessStatusCode, $"{key} {answer.StatusCode} {await answer.Content.ReadAsStringAsync()}");
         }
     }
 

@@ -37,12 +37,12 @@ public sealed class BucketSchemaTests : IDisposable
                 Endpoint = new("https://s3.example.com:9000"),
                 Region = "eu-1",
                 Prefix = "team/registry/",
-                IsPathStyle = false,
+                PathStyle = false,
                 AccessKeyFile = _key,
                 SecretKeyFile = _key,
                 Checksums = S3Checksums.Off,
             },
-            bucket.Store());
+            bucket.Store);
     }
 
     [Theory]
@@ -52,7 +52,7 @@ public sealed class BucketSchemaTests : IDisposable
     {
         var bucket = Yaml.Good($"storage: {{ s3: {{ bucket: images, {text} }} }}").Storage.S3!;
 
-        Assert.Equal((expected, "", S3Checksums.Auto), (bucket.Store().IsPathStyle, bucket.Store().Prefix, bucket.Store().Checksums));
+        Assert.Equal((expected, "", S3Checksums.Auto), (bucket.Store.IsPathStyle, bucket.Store.Prefix, bucket.Store.Checksums));
         Assert.Equal((false, TimeSpan.FromMinutes(10)), (bucket.RedirectsSigned, bucket.StaleFor));
     }
 
@@ -86,7 +86,10 @@ public sealed class BucketSchemaTests : IDisposable
     [Fact]
     public void Change_of_the_bucket_needs_a_restart()
     {
-        static GatewayOptions Options(string prefix) => new() { Storage = new() { S3 = new() { Bucket = "images", Prefix = prefix } } };
+        static GatewayOptions Options(string prefix) => new()
+        {
+            Storage = new() { S3 = new() { Store = new("images") { Prefix = prefix } } },
+        };
 
         Assert.Equal(["storage"], RestartKeys.Changed(Options("a/"), Options("b/")));
         Assert.Empty(RestartKeys.Changed(Options("a/"), Options("a/")));

@@ -27,7 +27,7 @@ public sealed partial class DependencyTests
         { "Replicas", ["PullThrough", "Storage", "Upstream", "Configuration", "Transport", "Oci"] },
         { "PullThrough", ["Storage", "Upstream", "Configuration", "Transport", "Oci", "Policy"] },
         { "Access", ["Configuration", "Oci", "Policy"] },
-        { "Configuration", ["Upstream", "Oci", "Policy"] },
+        { "Configuration", ["Storage", "Upstream", "Oci", "Policy"] },
         { "Transport", ["Storage"] },
     };
 

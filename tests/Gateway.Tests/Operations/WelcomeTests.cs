@@ -29,7 +29,7 @@ public sealed class WelcomeTests
     {
         var options = new GatewayOptions
         {
-            Storage = new() { Path = "/var/lib/gateway", S3 = new() { Bucket = "images", Endpoint = new("https://s3.example") } },
+            Storage = new() { Path = "/var/lib/gateway", S3 = new() { Store = new("images") { Endpoint = new("https://s3.example") } } },
         };
 
         Assert.Contains(

@@ -38,7 +38,7 @@ public sealed class BucketHttpTests : IAsyncLifetime
             {
                 S3 = new()
                 {
-                    Bucket = bucket, Endpoint = _server!.Endpoint, AccessKeyFile = access, SecretKeyFile = secret,
+                    Store = new(bucket) { Endpoint = _server!.Endpoint, AccessKeyFile = access, SecretKeyFile = secret },
                     RedirectsSigned = redirects,
                 },
             },

@@ -26,8 +26,11 @@ public sealed class ChangeNewsTests(S3Servers servers) : IDisposable
         {
             S3 = new()
             {
-                Bucket = bucket, Endpoint = endpoint, AccessKeyFile = Write("access", S3Server.AccessKey),
-                SecretKeyFile = Write("secret", S3Server.SecretKey),
+                Store = new(bucket)
+                {
+                    Endpoint = endpoint, AccessKeyFile = Write("access", S3Server.AccessKey),
+                    SecretKeyFile = Write("secret", S3Server.SecretKey),
+                },
             },
         },
         Replicas = new()

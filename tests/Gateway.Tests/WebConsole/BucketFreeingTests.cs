@@ -67,7 +67,8 @@ public sealed partial class BucketFreeingTests(S3Servers servers) : IDisposable
             {
                 S3 = new()
                 {
-                    Bucket = bucket, Endpoint = server.Endpoint, AccessKeyFile = access, SecretKeyFile = secret, Collects = collects,
+                    Store = new(bucket) { Endpoint = server.Endpoint, AccessKeyFile = access, SecretKeyFile = secret },
+                    Collects = collects,
                 },
             },
         });

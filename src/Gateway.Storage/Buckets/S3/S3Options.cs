@@ -1,7 +1,6 @@
 namespace Gateway.Storage;
 
 /// <summary>How to reach a bucket.</summary>
-/// <param name="Bucket">The bucket's name.</param>
 public sealed record S3Options(string Bucket)
 {
     /// <summary>The region that requests are signed for when none is given: the first of AWS, which other stores accept too.</summary>
@@ -16,8 +15,11 @@ public sealed record S3Options(string Bucket)
     /// <summary>What the keys of this gateway begin with: empty, or names that each end with '/'.</summary>
     public string Prefix { get; init; } = "";
 
-    /// <summary>Whether the bucket is in the path of the address, and not in its host name.</summary>
-    public bool IsPathStyle { get; init; }
+    /// <summary>Whether the bucket is in the path of the address; null for what fits <see cref="Endpoint"/>.</summary>
+    public bool? PathStyle { get; init; }
+
+    /// <summary>AWS has the bucket in the host name; other stores need DNS for that, so a path is the default.</summary>
+    internal bool IsPathStyle => PathStyle ?? Endpoint is not null;
 
     /// <summary>
     /// Absolute path of the file with the access key. Null with <see cref="SecretKeyFile"/>: the SDK looks for credentials in the

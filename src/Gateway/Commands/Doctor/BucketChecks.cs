@@ -13,7 +13,7 @@ internal static class BucketChecks
     /// <summary>Tries the store.</summary>
     public static async Task<IReadOnlyList<Finding>> RunAsync(GatewayOptions options, CancellationToken cancellationToken)
     {
-        if (options.Storage.S3?.Store() is not { } store) return [];
+        if (options.Storage.S3?.Store is not { } store) return [];
         var report = await BucketProbe.RunAsync(store, TimeProvider.System, NullLogger.Instance, cancellationToken);
         var about = $"{store.Bucket} at {store.Address}";
         var found = new List<Finding>
@@ -34,7 +34,7 @@ internal static class BucketChecks
                 "set the clock by NTP; stores refuse requests from 15 minutes on"));
         }
         // Without accounts, every client may push, and gets the bytes from the gateway.
-        if (options is { Access: not null, Storage.S3: { RedirectsSigned: true, Endpoint: { } endpoint } }
+        if (options is { Access: not null, Storage.S3: { RedirectsSigned: true, Store.Endpoint: { } endpoint } }
             && WhyNotForClients(endpoint, options.PublicUrl) is { } why)
         {
             found.Add(Finding.Warning(
@@ -66,7 +66,7 @@ internal static class BucketChecks
     /// <summary>Compares the bucket with the logs of the gateways: it reads, and writes nothing.</summary>
     public static async Task<IReadOnlyList<Finding>> CompareAsync(GatewayOptions options, CancellationToken cancellationToken)
     {
-        if (options.Storage.S3?.Store() is not { } store) return [];
+        if (options.Storage.S3?.Store is not { } store) return [];
         var about = $"{store.Bucket} at {store.Address}";
         BucketReviewed review;
         try

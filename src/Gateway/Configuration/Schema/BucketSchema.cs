@@ -1,3 +1,5 @@
+using Gateway.Storage;
+
 namespace Gateway.Configuration;
 
 /// <summary>The <c>storage.s3</c> section.</summary>
@@ -30,44 +32,44 @@ internal static class BucketSchema
 
     public static readonly Section<BucketOptions> Bucket = new(() => new(), Check)
     {
-        { "bucket", Name, new Required(), "The bucket. It must exist.", (o, v) => o with { Bucket = v } },
+        { "bucket", Name, new Required(), "The bucket. It must exist.", (o, v) => o with { Store = o.Store with { Bucket = v } } },
         {
             "endpoint", Addresses.Endpoint, "(AWS in `region`)", "Address of the store. `http` only in a network that you trust.",
-            (o, v) => o with { Endpoint = v }
+            (o, v) => o with { Store = o.Store with { Endpoint = v } }
         },
         {
             "region", Region, "(`us-east-1` with `endpoint`)", "Region of the bucket, for which requests are signed. AWS needs it.",
-            (o, v) => o with { Region = v }
+            (o, v) => o with { Store = o.Store with { Region = v } }
         },
         {
             "prefix", Prefix, "(none)",
             "What every key begins with; the `rootdirectory` of a registry:2 or registry:3 whose bucket is served.",
-            (o, v) => o with { Prefix = v }
+            (o, v) => o with { Store = o.Store with { Prefix = v } }
         },
         {
             "pathStyle", Scalars.Switch, "(`true` with `endpoint`)",
             "Whether addresses have the bucket in the path: `true` for most stores; `false` if its name is part of the host name.",
-            (o, v) => o with { PathStyle = v }
+            (o, v) => o with { Store = o.Store with { PathStyle = v } }
         },
         {
             "accessKeyFile", Scalars.ReadableFile, "(none: the environment, the instance's role or a web identity)",
-            "File with the access key, in one line; read again every 5 s.", (o, v) => o with { AccessKeyFile = v }
+            "File with the access key, in one line; read again every 5 s.", (o, v) => o with { Store = o.Store with { AccessKeyFile = v } }
         },
         {
             "secretKeyFile", Scalars.ReadableFile, "(none)", "File with the secret key, in one line; read again every 5 s.",
-            (o, v) => o with { SecretKeyFile = v }
+            (o, v) => o with { Store = o.Store with { SecretKeyFile = v } }
         },
         {
             "certificateAuthority", Scalars.ReadableFile, "(the system's)", "PEM file of the authorities to trust for the store.",
-            (o, v) => o with { CertificateAuthority = v }
+            (o, v) => o with { Store = o.Store with { CertificateAuthority = v } }
         },
         {
             "checksums",
-            Scalars.OneOf(("auto", BucketChecksums.Auto), ("on", BucketChecksums.On), ("off", BucketChecksums.Off)),
+            Scalars.OneOf(("auto", S3Checksums.Auto), ("on", S3Checksums.On), ("off", S3Checksums.Off)),
             "(`auto`)",
             "Whether objects are written with a CRC-32C that the store checks: `auto` stops when the store refuses one. Signatures cover "
             + "all bytes in any case.",
-            (o, v) => o with { Checksums = v }
+            (o, v) => o with { Store = o.Store with { Checksums = v } }
         },
         {
             "redirect", Scalars.OneOf(("off", false), ("signed", true)), "(`off`)",
@@ -89,8 +91,9 @@ internal static class BucketSchema
         },
     };
 
-    private static void Check(BucketOptions bucket, string path, Reading reading)
+    private static void Check(BucketOptions options, string path, Reading reading)
     {
+        var bucket = options.Store;
         if (bucket.Endpoint is null && bucket.Region is null)
         {
             reading.Add(

@@ -81,7 +81,7 @@ internal sealed class ReplicaPages(
     private static bool IsAnswer(string code) => code is ['2', ..] or "304" or "404" or "409" or "412";
 
     private BucketRow? BucketOf() => inForce.Current.Storage.S3 is not { } s3 ? null : new(
-        s3.Bucket, s3.Address, storage.BucketProblem,
+        s3.Store.Bucket, s3.Store.Address, storage.BucketProblem,
         totals.Sum("gateway.s3.requests", static (_, code) => IsAnswer(code)),
         totals.Sum("gateway.s3.requests", static (_, code) => !IsAnswer(code)));
 
