@@ -7,21 +7,7 @@ internal static class TokenFile
     private const int LeastLength = 16;
 
     /// <summary>Absolute path of a file that contains a token now.</summary>
-    public static readonly Scalar<string> Setting = new("the path of a file with a token", (text, reading) =>
-    {
-        if (text.Length == 0) return Parsed<string>.Not();
-        var path = reading.Absolute(text);
-        if (reading.Files is not null) return path;
-        try
-        {
-            Read(path);
-            return path;
-        }
-        catch (IOException problem)
-        {
-            return Parsed<string>.Not(problem.Message);
-        }
-    });
+    public static readonly Scalar<string> Setting = Scalars.FileThat("the path of a file with a token", static path => Read(path));
 
     /// <summary>The token, without the line ending.</summary>
     /// <exception cref="IOException">The file cannot be read, or contains no token; the message does not show its content.</exception>

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Gateway.Oci;
 
 namespace Gateway.Configuration;
 
@@ -21,8 +20,8 @@ internal static class Scalars
     public static readonly Scalar<string> Secret = new("a secret, in one line", (text, _) => NotEmpty(text)) { Hides = true };
 
     /// <summary>Absolute path of a file that can be read now.</summary>
-    public static readonly Scalar<string> ReadableFile = new("the path of a file that can be read", (text, reading) =>
-        Readable(text, reading));
+    public static readonly Scalar<string> ReadableFile =
+        FileThat("the path of a file that can be read", static path => File.OpenRead(path).Dispose());
 
     /// <summary>Absolute path of a folder; it does not need to exist.</summary>
     public static readonly Scalar<string> Folder = new("a path", (text, reading) =>
@@ -89,6 +88,22 @@ internal static class Scalars
             return Durations.TryParse(text, out var duration) ? duration : Parsed<TimeSpan>.Not();
         });
 
+    /// <summary>Absolute path of a file that can be read in this way now.</summary>
+    public static Scalar<string> FileThat(string expected, Action<string> read) => new(expected, (text, reading) =>
+    {
+        if (text.Length == 0) return Parsed<string>.Not();
+        var path = reading.Absolute(text);
+        try
+        {
+            if (reading.Files is null) read(path);
+            return path;
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            return Parsed<string>.Not(problem.Message);
+        }
+    });
+
     /// <summary>A text that is taken as it is written.</summary>
     /// <param name="expected">In words.</param>
     public static Scalar<string> Matching(string expected, Func<string, bool> isValid) =>
@@ -96,22 +111,6 @@ internal static class Scalars
 
     private static Parsed<string> NotEmpty(string text) =>
         text.Length is 0 or > MaxText || text.AsSpan().ContainsAny('\r', '\n', '\0') ? Parsed<string>.Not() : text;
-
-    private static Parsed<string> Readable(string text, Reading reading)
-    {
-        if (text.Length == 0) return Parsed<string>.Not();
-        var path = reading.Absolute(text);
-        if (reading.Files is not null) return path;
-        try
-        {
-            using var file = File.OpenRead(path);
-            return path;
-        }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
-        {
-            return Parsed<string>.Not(problem.Message);
-        }
-    }
 
     private static Parsed<string> GlobText(string text) =>
         text.Length is 0 or > RepositoryName.MaxLength || text.Any(char.IsWhiteSpace) ? Parsed<string>.Not() : text;

@@ -1,5 +1,4 @@
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Repositories;
 using Gateway.Storage;
 
@@ -44,7 +43,7 @@ internal sealed class Deletions(
     public async ValueTask<DeletionPlan?> PlanAsync(
         Viewer viewer, string repository, IEnumerable<string> names, CancellationToken cancellationToken)
     {
-        if (!RepositoryName.TryParse(repository, out var name) || gates.Find(viewer, name) is not var (routed, inspection)) return null;
+        if (gates.Find(viewer, repository) is not var (routed, inspection)) return null;
         if (!tags.MayDelete(viewer, routed, viewer.In(routed.CanonicalName))) return null;
         var held = inspection.HeldPushes();
         var chosen = new List<DeletedTag>();

@@ -1,5 +1,4 @@
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Policy.Signatures;
 using Gateway.Repositories;
@@ -59,8 +58,8 @@ internal sealed class HoldPages(StoredGates gates, KnownRepositories known)
 
     /// <summary>The held push of one tag; null when there is none that the viewer sees.</summary>
     public async ValueTask<HoldRow?> FindAsync(Viewer viewer, string repository, string tag, CancellationToken cancellationToken) =>
-        RepositoryName.TryParse(repository, out var name) && TagName.TryParse(tag, out var named)
-        && gates.Find(viewer, name) is var (routed, inspection) && inspection.SeesHidden(viewer.In(routed.CanonicalName))
+        TagName.TryParse(tag, out var named) && gates.Find(viewer, repository) is var (routed, inspection)
+        && inspection.SeesHidden(viewer.In(routed.CanonicalName))
         && inspection.HeldPushes().TryGetValue(named, out var held)
             ? await RowAsync(viewer, routed, inspection, held, cancellationToken)
             : null;

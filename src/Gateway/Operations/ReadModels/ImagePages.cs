@@ -1,6 +1,5 @@
 using System.Text;
 using Gateway.Access;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Repositories;
 using Gateway.Storage;
@@ -24,7 +23,7 @@ internal sealed class ImagePages(StoredGates gates, TagPages tags, ManifestReadi
     public async ValueTask<ImagePage?> ReadAsync(
         Viewer viewer, string repository, string reference, CancellationToken cancellationToken)
     {
-        if (!RepositoryName.TryParse(repository, out var name) || gates.Find(viewer, name) is not var (routed, inspection)) return null;
+        if (gates.Find(viewer, repository) is not var (routed, inspection)) return null;
         TagName? tag = TagName.TryParse(reference, out var named) ? named : null;
         if (tag is null & !Digest.TryParse(reference, out var digest)) return null;
         var caller = viewer.In(routed.CanonicalName);

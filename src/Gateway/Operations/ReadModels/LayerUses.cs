@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Gateway.Access;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Repositories;
 using Gateway.Storage;
@@ -46,7 +45,7 @@ internal sealed class LayerUses(StoredGates gates, KnownRepositories known, Else
     public async ValueTask<LayerUsePage?> ReadAsync(
         Viewer viewer, string repository, string reference, string? last, CancellationToken cancellationToken)
     {
-        if (!RepositoryName.TryParse(repository, out var name) || gates.Find(viewer, name) is not var (routed, inspection)) return null;
+        if (gates.Find(viewer, repository) is not var (routed, inspection)) return null;
         TagName? tag = TagName.TryParse(reference, out var named) ? named : null;
         if (tag is null & !Digest.TryParse(reference, out var digest)) return null;
         if (tag is { } bound) digest = inspection.LiveOf(bound);

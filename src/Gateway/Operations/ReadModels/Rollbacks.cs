@@ -1,5 +1,4 @@
 using Gateway.Access;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Repositories;
 
@@ -43,7 +42,7 @@ internal sealed class Rollbacks(StoredGates gates, RepositoryPages repositories,
     public async ValueTask<RollbackPlan?> PlanAsync(
         Viewer viewer, string repository, string tagText, string digestText, CancellationToken cancellationToken)
     {
-        if (!RepositoryName.TryParse(repository, out var name) || gates.Find(viewer, name) is not var (routed, inspection)) return null;
+        if (gates.Find(viewer, repository) is not var (routed, inspection)) return null;
         if (!TagName.TryParse(tagText, out var tag) || !Digest.TryParse(digestText, out var digest)) return null;
         var caller = viewer.In(routed.CanonicalName);
         if (repositories.SourceOf(routed) == "cached" || !caller.MayPush) return null;

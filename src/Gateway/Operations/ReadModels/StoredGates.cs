@@ -1,5 +1,4 @@
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Repositories;
 using Gateway.Storage;
 
@@ -33,6 +32,10 @@ internal sealed class StoredGates(ICurrent<RepositoryRouter> current, StoredRout
         var isPrivate = routed.Source is { } source && made.Options.Upstreams[source.Upstream].Auth == UpstreamAuth.Passthrough;
         return isPrivate && !viewer.IsOperator ? null : (routed, repository.Inspect(made.Verdicts));
     }
+
+    /// <summary>The same by the text of a name; null too when it is no name.</summary>
+    public (Routed Routed, Inspection Inspection)? Find(Viewer viewer, string repository) =>
+        RepositoryName.TryParse(repository, out var name) ? Find(viewer, name) : null;
 
     private Made Current()
     {
