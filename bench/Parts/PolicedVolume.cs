@@ -82,11 +82,10 @@ internal sealed class PolicedVolume : IAsyncDisposable
 
     private static Repository RepositoryOf(Volume volume, PolicyOptions? policy)
     {
-        var decisions = new Decisions(volume.DecisionRing);
-        var evaluator = new Evaluator(new PolicyEngine(policy), decisions, TimeProvider.System);
         var router = new RepositoryRouter(
             new(), volume.Repositories, volume.StagedContent, volume.Origins, volume.Content,
-            (_, _, _) => throw new InvalidOperationException("no upstream"), evaluator, decisions, TimeProvider.System);
+            (_, _, _) => throw new InvalidOperationException("no upstream"),
+            new(new PolicyEngine(policy), new(volume.DecisionRing), TimeProvider.System));
         return router.Route("localhost", null, RepositoryName.Parse("prod/app")).Repository!;
     }
 

@@ -2,7 +2,6 @@ using System.Globalization;
 using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Fronting;
-using Gateway.Oci;
 using Gateway.Operations;
 using Gateway.Policy;
 using Gateway.Registry;
@@ -73,10 +72,8 @@ internal sealed class Snapshots(
     {
         var behind = backings.Of(options);
         var engine = new PolicyEngine(options.Policy);
-        var evaluator = new Evaluator(
-            engine, decisions, steady, contents, new SignatureRepositories(options, stored, Open));
-        var router = new RepositoryRouter(
-            options, stored, staged, origins, stores, Open, evaluator, decisions, steady, behind.NamesAsync);
+        var evaluations = new Evaluations(engine, decisions, steady, contents, new(options, stored, Open));
+        var router = new RepositoryRouter(options, stored, staged, origins, stores, Open, evaluations, behind.NamesAsync);
         return new(options, access, router)
         {
             Web = new(options.Routes, upstreams.WebOf),

@@ -74,11 +74,10 @@ internal static class AdminCommand
     /// <summary>The repository of a name if no gateway runs; used without policy and without upstreams.</summary>
     public static RepositoryRouter NamesOnly(GatewayOptions options, Volume volume)
     {
-        var decisions = new Decisions(volume.DecisionRing);
-        var evaluator = new Evaluator(new PolicyEngine(null), decisions, TimeProvider.System);
+        var evaluations = new Evaluations(new PolicyEngine(null), new(volume.DecisionRing), TimeProvider.System);
         return new(
             options, volume.Repositories, volume.StagedContent, volume.Origins, volume.Content,
-            (upstream, name, _) => volume.Repositories.Cached(upstream.Key, name), evaluator, decisions, TimeProvider.System);
+            (upstream, name, _) => volume.Repositories.Cached(upstream.Key, name), evaluations);
     }
 
     /// <summary>Evaluates the content of the store.</summary>

@@ -1,4 +1,3 @@
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
 
@@ -101,8 +100,7 @@ internal abstract record Answer<T>(CacheHandling Handling)
     /// <param name="Message">One line for the client.</param>
     /// <param name="Detail">The <c>detail</c> of the error; null for none.</param>
     /// <param name="Cause">Why, where the code does not say it.</param>
-    public sealed record Invalid(
-        RegistryErrorCode Code, string Message, string? Detail = null, InvalidCause Cause = InvalidCause.AsCode)
+    public sealed record Invalid(RegistryErrorCode Code, string Message, string? Detail = null, InvalidCause Cause = InvalidCause.AsCode)
         : Answer<T>(CacheHandling.Local);
 
     /// <summary>

@@ -1,5 +1,4 @@
 using BitFaster.Caching.Lru;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
 
@@ -9,7 +8,7 @@ namespace Gateway.Repositories;
 /// Whether pullers may pull a blob: some admitted manifest of this repository names it. The blob's link says which manifest that was. When
 /// that one is no longer admitted, the gateway looks through the others.
 /// </summary>
-internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Evaluator evaluator, TimeProvider clock)
+internal sealed class BlobAdmission(IBacking backing, Evaluator evaluator)
 {
     /// <summary>Maximum number of blobs that are cached as "no manifest admits it".</summary>
     private const int MaxRefused = 1024;
@@ -26,7 +25,7 @@ internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Evalu
         var found = await FindHereAsync(digest, cancellationToken);
         if (found.IsAdmitted) return found;
         // Another gateway may have released it, and given its manifest to this client.
-        var caughtUp = await evaluator.CatchUpAsync(backing, cancellationToken);
+        var caughtUp = await evaluator.CatchUpAsync(cancellationToken);
         if (caughtUp.IsRead) found = await FindHereAsync(digest, cancellationToken);
         return found.IsAdmitted || caughtUp.Unknown is not { } why ? found : (false, found.Unknown ?? evaluator.InDoubt(why));
     }
@@ -36,8 +35,8 @@ internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Evalu
         if (await backing.ReadLinkAsync(digest, LinkKind.Blob, cancellationToken) is not { } link) return (false, null);
         Verdict? unknown = null;
         if (!link.Parent.IsEmpty && await AdmitsAsync(link.Parent)) return (true, null);
-        var basis = evaluator.BasisOf(backing);
-        if (_refused.TryGet(digest, out var refused) && refused.Basis == basis && clock.GetUtcNow() < refused.Until)
+        var basis = evaluator.CurrentBasis();
+        if (_refused.TryGet(digest, out var refused) && refused.Basis == basis && evaluator.Now < refused.Until)
             return (false, null);
         await foreach (var manifest in backing.ManifestsAsync().WithCancellation(cancellationToken))
         {
@@ -47,7 +46,7 @@ internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Evalu
             return (true, null);
         }
         if (unknown is not null) return (false, unknown);
-        _refused.AddOrUpdate(digest, (basis, clock.GetUtcNow() + RefusedFor));
+        _refused.AddOrUpdate(digest, (basis, evaluator.Now + RefusedFor));
         return (false, null);
 
         async ValueTask<bool> AdmitsAsync(Digest manifest)
@@ -55,7 +54,7 @@ internal sealed class BlobAdmission(RepositoryName name, IBacking backing, Evalu
             if (await backing.ReadLinkedAsync(manifest, cancellationToken) is not { IsStored: true } stored
                 || !Names(stored.Manifest, digest))
                 return false;
-            var verdict = await evaluator.OfStoredAsync(backing, name, stored, null, cancellationToken);
+            var verdict = await evaluator.OfStoredAsync(stored, null, cancellationToken);
             if (verdict.Unknown is not null) unknown = verdict;
             return verdict.Admits;
         }

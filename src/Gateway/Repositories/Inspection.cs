@@ -1,6 +1,5 @@
 using Gateway.Access;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
 
@@ -10,18 +9,16 @@ namespace Gateway.Repositories;
 /// Reads one repository for people who look at it, without effect: no verdict is noted, no decision is recorded and no use is counted. The
 /// caller gives it a gate over stored content, so that no upstream is asked.
 /// </summary>
-/// <param name="name">The canonical name of the repository.</param>
 /// <param name="takesPushes">Whether clients may push to it.</param>
 /// <param name="verdicts">Verdicts of earlier inspections under the same policy.</param>
-internal sealed class Inspection(
-    RepositoryName name, IBacking backing, Evaluator evaluator, bool takesPushes, VerdictCache verdicts, TimeProvider clock)
+internal sealed class Inspection(IBacking backing, Evaluator evaluator, bool takesPushes, VerdictCache verdicts)
 {
     // Chosen: most repositories have fewer tags. Each one may need a small file to be read.
     private const int MostNames = 5000;
 
     private const int NamesAtOnce = 1000;
 
-    public RepositoryName Name => name;
+    public RepositoryName Name => evaluator.Name;
 
     /// <summary>The policy in force; null for none.</summary>
     public PolicyOptions? Policy => evaluator.Engine.Policy;
@@ -36,7 +33,7 @@ internal sealed class Inspection(
     /// <summary>The held pushes that have not expired, by tag; of two for one tag, the later one.</summary>
     public Dictionary<TagName, HeldPush> HeldPushes()
     {
-        var now = clock.GetUtcNow();
+        var now = evaluator.Now;
         return backing.HeldPushes().Where(held => held.Expires > now).GroupBy(static held => held.Tag)
             .ToDictionary(static group => group.Key, static group => group.MaxBy(static held => held.Sequence)!);
     }
@@ -58,8 +55,7 @@ internal sealed class Inspection(
     /// The verdict of a stored manifest at a stage. For a pull it is the one that a client would get: what is about a held manifest is held
     /// with it.
     /// </summary>
-    public async ValueTask<Verdict> VerdictAsync(
-        StoredManifest manifest, TagName? tag, Stage stage, CancellationToken cancellationToken)
+    public async ValueTask<Verdict> VerdictAsync(StoredManifest manifest, TagName? tag, Stage stage, CancellationToken cancellationToken)
     {
         var verdict = await OfManifestAsync(manifest, tag, stage, cancellationToken);
         // As in a pull: an index under a tag of evidence is hidden as long as its subject is.
@@ -72,30 +68,30 @@ internal sealed class Inspection(
     public async ValueTask<bool> ShowsNameAsync(TagName tag, CancellationToken cancellationToken) =>
         EvidenceTag.Parse(tag) is not { } evidence || await HeldAsync(evidence.Subject, cancellationToken) is null;
 
-    private ValueTask<Verdict?> HeldAsync(Digest subject, CancellationToken cancellationToken) => evaluator.TryHeldAsync(
-        backing, name, subject, stored => OfManifestAsync(stored, null, Stage.Pull, cancellationToken), cancellationToken);
+    private ValueTask<Verdict?> HeldAsync(Digest subject, CancellationToken cancellationToken) => evaluator.TryHeldSubjectAsync(
+        subject, stored => OfManifestAsync(stored, null, Stage.Pull, cancellationToken), cancellationToken);
 
     /// <summary>The verdict of a manifest and of its subjects. It is cached until something that it rests on changes.</summary>
     private async ValueTask<Verdict> OfManifestAsync(
         StoredManifest manifest, TagName? tag, Stage stage, CancellationToken cancellationToken)
     {
         if (evaluator.Engine.AdmitsEverything) return new(Outcome.Allow, 0, []);
-        var (key, basis) = (new VerdictKey(name, manifest.Digest, tag, stage), evaluator.BasisOf(backing));
-        if (verdicts.Find(key, basis, backing.Lost, clock.GetUtcNow()) is { } known) return known;
+        var (key, basis) = (new VerdictKey(evaluator.Name, manifest.Digest, tag, stage), evaluator.CurrentBasis());
+        if (verdicts.Find(key, basis, backing.Lost, evaluator.Now) is { } known) return known;
         return await verdicts.SeekAsync(key, basis, SeekAsync, cancellationToken);
 
         async Task<Verdict> SeekAsync()
         {
-            var began = clock.GetTimestamp();
-            var closure = await evaluator.ReadAsync(backing, manifest, null, CancellationToken.None);
-            var (found, isLasting) = (await evaluator.TryAsync(closure, name, stage, tag, CancellationToken.None), true);
+            var began = evaluator.Clock.GetTimestamp();
+            var closure = await evaluator.ReadAsync(manifest, CancellationToken.None);
+            var (found, isLasting) = (await evaluator.TryAsync(closure, stage, tag, CancellationToken.None), true);
             if (stage == Stage.Pull)
             {
                 (found, isLasting) = await evaluator.TryWithSubjectsAsync(
-                    backing, name, manifest, found, stored => OfManifestAsync(stored, null, Stage.Pull, CancellationToken.None),
+                    manifest, found, stored => OfManifestAsync(stored, null, Stage.Pull, CancellationToken.None),
                     CancellationToken.None);
             }
-            if (isLasting && found.Unknown is null) verdicts.Add(key, basis, found, clock.GetUtcNow(), clock.GetElapsedTime(began));
+            if (isLasting && found.Unknown is null) verdicts.Add(key, basis, found, evaluator.Now, evaluator.Clock.GetElapsedTime(began));
             return found;
         }
     }

@@ -1,5 +1,4 @@
 using Gateway.Access;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
 
@@ -9,54 +8,53 @@ namespace Gateway.Repositories;
 /// Copies a manifest of another repository, with everything below it and the evidence that counted, into one repository, and binds a tag
 /// to it, all in one change.
 /// </summary>
-/// <param name="name">The canonical name of the repository that receives the manifest.</param>
 /// <param name="contents">Finds the blobs on the volume: their bytes are linked, not copied.</param>
-internal sealed class Promotion(RepositoryName name, IBacking backing, Evaluator evaluator, IContentLookup contents, TimeProvider clock)
+internal sealed class Promotion(IBacking backing, Evaluator evaluator, IContentLookup contents)
 {
     /// <param name="About">The subject, for evidence; empty otherwise.</param>
     private readonly record struct Copied(StoredManifest Manifest, Digest About);
 
     /// <summary>Promotes a manifest.</summary>
     /// <param name="caller">The caller, with its rights in the receiving repository, which the gate has checked.</param>
-    /// <param name="sourceName">The canonical name of the repository that has the manifest.</param>
+    /// <param name="from">Evaluates for the repository that has the manifest.</param>
     /// <param name="manifest">The manifest, which the caller may pull there.</param>
     /// <param name="tag">The tag to bind.</param>
     /// <param name="copied">Is told of every blob that the repository has now.</param>
     public async ValueTask<Answer<PushedManifest>> PromoteAsync(
-        Caller caller, RepositoryName sourceName, IBacking source, StoredManifest manifest, TagName tag, Action<Digest> copied,
+        Caller caller, Evaluator from, IBacking source, StoredManifest manifest, TagName tag, Action<Digest> copied,
         CancellationToken cancellationToken)
     {
         for (var attempt = 0; attempt < Changes.MaxAttempts; attempt++)
         {
-            var answer = await TryPromoteAsync(caller, sourceName, source, manifest, tag, copied, cancellationToken);
+            var answer = await TryPromoteAsync(caller, from, source, manifest, tag, copied, cancellationToken);
             if (answer is not null) return answer;
         }
         return new Answer<PushedManifest>.Unavailable(
-            Changes.RetryBusy, $"other requests keep moving {name}:{tag}; promote {manifest.Digest} again", CacheHandling.Local);
+            Changes.RetryBusy, $"other requests keep moving {evaluator.Name}:{tag}; promote {manifest.Digest} again", CacheHandling.Local);
     }
 
     /// <summary>Null when the tag moved after the evaluation, or the evidence that it rests on was removed.</summary>
     private async ValueTask<Answer<PushedManifest>?> TryPromoteAsync(
-        Caller caller, RepositoryName sourceName, IBacking source, StoredManifest manifest, TagName tag, Action<Digest> copied,
+        Caller caller, Evaluator from, IBacking source, StoredManifest manifest, TagName tag, Action<Digest> copied,
         CancellationToken cancellationToken)
     {
         // Another gateway may have received the signature just now.
-        if ((await evaluator.CatchUpAsync(source, cancellationToken)).Unknown is { } unread)
-            return evaluator.NotKnown<PushedManifest>(sourceName, evaluator.InDoubt(unread), manifest.Digest);
-        var (all, arrival) = await ReadAsync(sourceName, source, manifest, tag, cancellationToken);
+        if ((await from.CatchUpAsync(cancellationToken)).Unknown is { } unread)
+            return from.NotKnown<PushedManifest>(from.InDoubt(unread), manifest.Digest);
+        var (all, arrival) = await ReadAsync(from, source, manifest, tag, cancellationToken);
         if (all is null) return null;
-        if (arrival.Worst.Unknown is not null) return evaluator.NotKnown<PushedManifest>(name, arrival.Worst, manifest.Digest);
+        if (arrival.Worst.Unknown is not null) return evaluator.NotKnown<PushedManifest>(arrival.Worst, manifest.Digest);
         if (arrival.IsRefused || !arrival.Tags[0].Verdict.Admits)
         {
-            var lead = $"not promoted; evidence must be in {sourceName} first";
+            var lead = $"not promoted; evidence must be in {from.Name} first";
             return new Answer<PushedManifest>.Refused(
-                evaluator.Decide(arrival.Worst, Stage.Promote, name, tag.Value, manifest.Digest, caller, lead), CacheHandling.Local);
+                evaluator.Decide(arrival.Worst, Stage.Promote, tag.Value, manifest.Digest, caller, lead), CacheHandling.Local);
         }
         var blobs = all.SelectMany(one => one.Manifest.Manifest.Blobs).Where(b => b.Urls.IsEmpty);
         if (await FindAbsentAsync(blobs, cancellationToken) is { } absent)
             return new Answer<PushedManifest>.Invalid(
                 RegistryErrorCode.MANIFEST_BLOB_UNKNOWN,
-                $"{absent.Digest} of {sourceName} is not stored here; pull {sourceName}@{manifest.Digest} through this gateway, "
+                $"{absent.Digest} of {from.Name} is not stored here; pull {from.Name}@{manifest.Digest} through this gateway, "
                 + "then promote again");
         List<Operation> operations = [];
         foreach (var one in all) operations.AddRange(await CopyAsync(source, one, cancellationToken));
@@ -75,7 +73,7 @@ internal sealed class Promotion(RepositoryName name, IBacking backing, Evaluator
             new(manifest.Digest, manifest.Manifest.Subject?.Digest ?? default, []) { Promoted = [tag] }, CacheHandling.Local)
         {
             Warning = arrival.Worst.Outcome == Outcome.Warn
-                ? evaluator.Decide(arrival.Worst, Stage.Promote, name, tag.Value, manifest.Digest, caller)
+                ? evaluator.Decide(arrival.Worst, Stage.Promote, tag.Value, manifest.Digest, caller)
                 : null,
         };
     }
@@ -85,7 +83,7 @@ internal sealed class Promotion(RepositoryName name, IBacking backing, Evaluator
     /// null when evidence that the verdict rests on was removed meanwhile.
     /// </summary>
     private async ValueTask<(List<Copied>? All, Arrival Arrival)> ReadAsync(
-        RepositoryName sourceName, IBacking source, StoredManifest manifest, TagName tag, CancellationToken cancellationToken)
+        Evaluator from, IBacking source, StoredManifest manifest, TagName tag, CancellationToken cancellationToken)
     {
         var all = new List<Copied> { new(manifest, default) };
         if (evaluator.Engine.AdmitsEverything)
@@ -98,11 +96,11 @@ internal sealed class Promotion(RepositoryName name, IBacking backing, Evaluator
             all.Reverse();
             return (
                 all.DistinctBy(one => one.Manifest.Digest).ToList(),
-                await evaluator.OfArrivalAsync(backing, name, manifest, Stage.Promote, [tag], cancellationToken));
+                await evaluator.OfArrivalAsync(manifest, Stage.Promote, [tag], cancellationToken));
         }
-        var closure = await evaluator.ReadAsync(source, manifest, null, cancellationToken, bindings: backing, whole: true);
-        closure.EvidenceFrom = sourceName;
-        var arrival = await evaluator.OfArrivalAsync(closure, name, Stage.Promote, [tag], cancellationToken);
+        var closure = await evaluator.ReadFromAsync(source, manifest, cancellationToken);
+        closure.EvidenceFrom = from.Name;
+        var arrival = await evaluator.OfArrivalAsync(closure, Stage.Promote, [tag], cancellationToken);
         foreach (var (digest, _) in closure.Descendants) all.AddRange(await ReadOneAsync(source, digest, default, cancellationToken));
         all.Reverse();
         var here = all.Select(one => one.Manifest.Digest).Append(closure.Canonical).ToHashSet();
@@ -142,7 +140,7 @@ internal sealed class Promotion(RepositoryName name, IBacking backing, Evaluator
     private async ValueTask<List<Operation>> CopyAsync(IBacking source, Copied one, CancellationToken cancellationToken)
     {
         var (manifest, about) = (one.Manifest, one.About);
-        var seen = await source.FirstSeenAsync(manifest.Digest) ?? clock.GetUtcNow();
+        var seen = await source.FirstSeenAsync(manifest.Digest) ?? evaluator.Now;
         List<Operation> operations = [.. StoreOperations.Of(manifest with { IsStored = false }, default, isAdmitted: true, seen)];
         if (about.IsEmpty || manifest.Manifest.Subject is not null) return operations;
         operations.Add(new Operation.AddEvidence(about, manifest.Digest));

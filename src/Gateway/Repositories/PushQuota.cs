@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
 
@@ -9,10 +8,8 @@ namespace Gateway.Repositories;
 /// Counts what a repository may still hold, and how much evidence it may still store, before a push is committed. The change states how
 /// many more were allowed at that moment, so that concurrent pushes together do not exceed a limit.
 /// </summary>
-/// <param name="name">The canonical name of the repository.</param>
 /// <param name="evaluator">The policy, which has the limits.</param>
-/// <param name="clock">Tells which held pushes have expired.</param>
-internal sealed class PushQuota(RepositoryName name, IBacking backing, Evaluator evaluator, TimeProvider clock)
+internal sealed class PushQuota(IBacking backing, Evaluator evaluator)
 {
     /// <summary>The room for what a push adds, or a refusal. Content that is stored already may be pushed again.</summary>
     public async ValueTask<(Room? Room, Verdict? Full)> FindRoomAsync(
@@ -25,14 +22,14 @@ internal sealed class PushQuota(RepositoryName name, IBacking backing, Evaluator
         long spare = long.MaxValue;
         if (adding > 0)
         {
-            var now = clock.GetUtcNow();
+            var now = evaluator.Now;
             var others = backing.HeldPushes().Count(h => h.Expires > now && !tags.Contains(h.Tag));
             var most = evaluator.Quarantine.MaxPendingPerRepo;
             spare = most - others - adding;
             if (spare < 0)
                 return (null, evaluator.Deny(
                     "LIMIT_PENDING",
-                    $"expected at most {most} held tags in {name} (policy.quarantine.maxPendingPerRepo), got {others} already; "
+                    $"expected at most {most} held tags in {evaluator.Name} (policy.quarantine.maxPendingPerRepo), got {others} already; "
                     + "sign or delete some first"));
         }
         Digest[] subjects =
@@ -56,17 +53,17 @@ internal sealed class PushQuota(RepositoryName name, IBacking backing, Evaluator
         if (known >= perSubject)
             return (0, evaluator.Deny(
                 "LIMIT_REFERRERS",
-                $"expected at most {perSubject} manifests about {subject} in {name} (policy.quarantine.maxReferrersPerSubject), "
+                $"expected at most {perSubject} manifests about {subject} in {evaluator.Name} (policy.quarantine.maxReferrersPerSubject), "
                 + $"got {known} already; delete some first"));
         // The subjects of a signature repository are in other repositories.
-        if (evaluator.IsSignatureRepository(name) || await backing.NamesOfAsync(subject, cancellationToken) is not [])
+        if (evaluator.IsSignatureRepository || await backing.NamesOfAsync(subject, cancellationToken) is not [])
             return (perSubject - known - 1, null);
         var absent = await backing.OrphansAsync().Select(static o => o.Evidence).Distinct().Take(orphans).CountAsync(cancellationToken);
         return absent < orphans
             ? (Math.Min(perSubject - known, orphans - absent) - 1, null)
             : (0, evaluator.Deny(
                 "LIMIT_ORPHANS",
-                $"expected at most {orphans} manifests about missing subjects in {name} (policy.quarantine.maxOrphansPerRepo), "
+                $"expected at most {orphans} manifests about missing subjects in {evaluator.Name} (policy.quarantine.maxOrphansPerRepo), "
                 + "got more; push their subjects, or delete some"));
     }
 }

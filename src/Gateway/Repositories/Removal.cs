@@ -1,5 +1,4 @@
 using Gateway.Access;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
 
@@ -8,10 +7,9 @@ namespace Gateway.Repositories;
 /// <summary>
 /// Deletes manifests, tags and blobs of one repository for callers that have the right to, and protects evidence that is in use.
 /// </summary>
-/// <param name="name">The canonical name of the repository.</param>
-internal sealed class Removal(RepositoryName name, IBacking backing, Evaluator evaluator)
+internal sealed class Removal(IBacking backing, Evaluator evaluator)
 {
-    private readonly Dependents _dependents = new(name, backing, evaluator);
+    private readonly Dependents _dependents = new(backing, evaluator);
 
     /// <summary>Deletes a manifest and every tag bound to it; by tag, the tag alone and its held push.</summary>
     public ValueTask<Answer<Digest>> DeleteManifestAsync(Caller caller, Reference reference, CancellationToken cancellationToken) =>
@@ -85,7 +83,8 @@ internal sealed class Removal(RepositoryName name, IBacking backing, Evaluator e
             if (await TryDeleteAsync(caller, manifest, cancellationToken) is { } answer) return answer;
         }
         return new Answer<Digest>.Unavailable(
-            Changes.RetryBusy, $"other requests keep changing the evidence in {name}; delete {digest} again", CacheHandling.Local);
+            Changes.RetryBusy, $"other requests keep changing the evidence in {evaluator.Name}; delete {digest} again",
+            CacheHandling.Local);
     }
 
     /// <summary>Null when what rests on the manifest changed before the commit.</summary>
@@ -107,8 +106,7 @@ internal sealed class Removal(RepositoryName name, IBacking backing, Evaluator e
     }
 
     /// <summary>Null when something that the removal rests on has changed.</summary>
-    private async ValueTask<Answer<Digest>?> RemoveAsync(
-        Caller caller, Change removal, Digest digest, CancellationToken cancellationToken)
+    private async ValueTask<Answer<Digest>?> RemoveAsync(Caller caller, Change removal, Digest digest, CancellationToken cancellationToken)
     {
         var isOutdated = false;
         var answer = await Changes.WriteAsync<Digest>(async () =>
@@ -127,8 +125,8 @@ internal sealed class Removal(RepositoryName name, IBacking backing, Evaluator e
         : new Answer<Digest>.Absent(CacheHandling.Local);
 
     private Answer<Digest>.Refused Refuse(Caller caller, Verdict verdict, string reference, Digest digest) =>
-        new(evaluator.Decide(verdict, Stage.Push, name, reference, digest, caller), CacheHandling.Local);
+        new(evaluator.Decide(verdict, Stage.Push, reference, digest, caller), CacheHandling.Local);
 
     private Answer<Digest>.Unavailable Busy(Digest digest) =>
-        new(Changes.RetryBusy, $"other requests are changing {name}; delete {digest} again", CacheHandling.Local);
+        new(Changes.RetryBusy, $"other requests are changing {evaluator.Name}; delete {digest} again", CacheHandling.Local);
 }

@@ -1,6 +1,5 @@
 using Gateway.Access;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Storage;
 
 namespace Gateway.Repositories;
@@ -14,7 +13,7 @@ internal sealed partial class Repository
         if (!(takesPushes && caller.MayPush)
             && await _admission.FindAsync(digest, cancellationToken) is { IsAdmitted: false, Unknown: var unknown })
         {
-            if (unknown is not null) return evaluator.NotKnown<IContent>(Name, unknown, digest);
+            if (unknown is not null) return evaluator.NotKnown<IContent>(unknown, digest);
             if (await NotAdmittedAsync(caller, digest, cancellationToken) is { } refusal) return refusal;
         }
         var result = await backing.OpenBlobAsync(digest, use, cancellationToken);

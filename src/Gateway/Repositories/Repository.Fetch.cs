@@ -1,5 +1,4 @@
 using Gateway.Access;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
 
@@ -63,8 +62,8 @@ internal sealed partial class Repository
         Caller caller, StoredManifest manifest, TagName? tag, Digest? from, CacheHandling handling, CancellationToken cancellationToken)
     {
         var arrival = tag is { } named
-            ? await evaluator.OfHeldAsync(backing, Name, manifest, named, Stage.ProxyFetch, cancellationToken)
-            : await evaluator.OfArrivalAsync(backing, Name, manifest, Stage.ProxyFetch, [], cancellationToken);
+            ? await evaluator.OfHeldAsync(manifest, named, Stage.ProxyFetch, cancellationToken)
+            : await evaluator.OfArrivalAsync(manifest, Stage.ProxyFetch, [], cancellationToken);
         var verdict = VerdictOf(arrival);
         if (verdict is { Admits: false, Unknown: null } && tag is null)
         {
@@ -72,20 +71,20 @@ internal sealed partial class Repository
             if (looked.Why is { } why && !IsKnownPusher(caller)) return why with { SparesPushers = takesPushes };
             if (looked.IsAdmitted)
             {
-                arrival = await evaluator.OfArrivalAsync(backing, Name, manifest, Stage.ProxyFetch, [], cancellationToken);
+                arrival = await evaluator.OfArrivalAsync(manifest, Stage.ProxyFetch, [], cancellationToken);
                 verdict = VerdictOf(arrival);
             }
         }
         var isSeenByPushers = verdict.Outcome == Outcome.Quarantine && IsKnownPusher(caller);
         if (!verdict.Admits && verdict.Unknown is not null && !isSeenByPushers)
-            return evaluator.NotKnown<StoredManifest>(Name, verdict, manifest.Digest, handling) with { SparesPushers = takesPushes };
+            return evaluator.NotKnown<StoredManifest>(verdict, manifest.Digest, handling) with { SparesPushers = takesPushes };
         var isStored = verdict.Outcome != Outcome.Deny;
         var isBound = verdict.Admits && from is not null;
         // A refused manifest is not stored, but the gateway notes when it first saw it: its age counts from then.
         Operation[] operations = isStored
-            ? [.. StoreOperations.Of(manifest, evaluator.Stamp(arrival.OfDigest), verdict.Admits, clock.GetUtcNow()),
+            ? [.. StoreOperations.Of(manifest, evaluator.Stamp(arrival.OfDigest), verdict.Admits, evaluator.Now),
                 .. isBound ? [new Operation.SetLive(tag!.Value, manifest.Digest)] : Array.Empty<Operation>()]
-            : [new Operation.Seen(manifest.Digest, clock.GetUtcNow())];
+            : [new Operation.Seen(manifest.Digest, evaluator.Now)];
         var change = new Change([.. operations, .. arrival.Counted])
         {
             Expectations = isBound ? [new(tag!.Value, from!.Value)] : [],
@@ -100,7 +99,7 @@ internal sealed partial class Repository
             return new Answer<StoredManifest>.Unavailable(null, failure, handling);
         handling = handling with { Stored = stored && isStored };
         if (verdict.Outcome == Outcome.Allow) return new Answer<StoredManifest>.Found(manifest, handling);
-        var decision = evaluator.Decide(verdict, Stage.ProxyFetch, Name, tag?.Value ?? manifest.Digest.ToString(), manifest.Digest, caller);
+        var decision = evaluator.Decide(verdict, Stage.ProxyFetch, tag?.Value ?? manifest.Digest.ToString(), manifest.Digest, caller);
         return verdict.Outcome switch
         {
             Outcome.Warn => new Answer<StoredManifest>.Found(manifest, handling) { Warning = decision },

@@ -1,6 +1,5 @@
 using Gateway.Access;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
 
@@ -17,7 +16,7 @@ internal sealed partial class Repository
         Caller caller, TagState state, HeldPush held, CacheHandling handling, CancellationToken cancellationToken)
     {
         var bound = state with { Held = null };
-        if (held.Expires <= clock.GetUtcNow())
+        if (held.Expires <= evaluator.Now)
         {
             await backing.TryCommitAsync(Changes.Expire(held, state.Live), cancellationToken);
             return await GetBoundAsync(caller, held.Tag, bound, handling, cancellationToken);
@@ -33,12 +32,12 @@ internal sealed partial class Repository
         if (verdict is null) return new Answer<StoredManifest>.Absent(CacheHandling.Local);
         if (!verdict.Admits) verdict = verdict with { Unknown = verdict.Unknown ?? DoubtOf(handling) };
         if (verdict.Unknown is not null)
-            return evaluator.NotKnown<StoredManifest>(Name, verdict, held.Digest, handling) with { SparesPushers = takesPushes };
+            return evaluator.NotKnown<StoredManifest>(verdict, held.Digest, handling) with { SparesPushers = takesPushes };
         if (verdict.Admits)
             return new Answer<StoredManifest>.Unavailable(
                 Changes.RetryBusy, $"another request is changing {Name}:{held.Tag}; try again", CacheHandling.Local);
         var lead = $"pending since {held.PushedAt.UtcDateTime:yyyy-MM-ddTHH:mmZ}, visible to accounts that may push here";
-        var decision = evaluator.Decide(verdict, Stage.Pull, Name, held.Tag.Value, held.Digest, caller, lead);
+        var decision = evaluator.Decide(verdict, Stage.Pull, held.Tag.Value, held.Digest, caller, lead);
         return new Answer<StoredManifest>.Hidden(decision, CacheHandling.Hit) { SparesPushers = takesPushes };
     }
 
@@ -62,7 +61,7 @@ internal sealed partial class Repository
                 Cause: InvalidCause.NotSupportedHere);
         return await Changes.WriteAsync<HeldPush>(async () =>
         {
-            var closure = await evaluator.ReadAsync(backing, manifest, null, cancellationToken);
+            var closure = await evaluator.ReadAsync(manifest, cancellationToken);
             var why = Printable.Line(reason, Printable.MaxMessage);
             var released = closure.Descendants.Select(static d => d.Digest).Prepend(held.Digest).Distinct()
                 .Select(digest => new Operation.Release(digest, caller.Actor, why));
@@ -98,7 +97,7 @@ internal sealed partial class Repository
             $"expected the held push of {Name}:{held.Tag} to be {digest}, got {held.Digest}, which replaced it; look at that one");
 
     private HeldPush? HeldAt(TagName tag) =>
-        backing.HeldPushes().Where(held => held.Tag.Equals(tag) && held.Expires > clock.GetUtcNow()).MaxBy(static held => held.Sequence);
+        backing.HeldPushes().Where(held => held.Tag.Equals(tag) && held.Expires > evaluator.Now).MaxBy(static held => held.Sequence);
 
     /// <summary>
     /// Binds a tag to its held push when that is admitted by now. Otherwise the answer has the verdict (null when the manifest is not
@@ -110,7 +109,7 @@ internal sealed partial class Repository
         var read = await backing.ReadManifestAsync(held.Digest, cancellationToken);
         if (read is not Result<StoredManifest>.Found { Value: var manifest })
             return (false, null, read is Result<StoredManifest>.Unavailable ? read.ToAnswer() : null);
-        var arrival = await evaluator.OfHeldAsync(backing, Name, manifest, held.Tag, Stage.Push, cancellationToken);
+        var arrival = await evaluator.OfHeldAsync(manifest, held.Tag, Stage.Push, cancellationToken);
         var verdict = arrival.Tags[0].Verdict;
         if (!verdict.Admits) return (false, verdict, null);
         var change = new Change(

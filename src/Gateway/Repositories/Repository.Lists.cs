@@ -1,5 +1,4 @@
 using Gateway.Access;
-using Gateway.Oci;
 using Gateway.Storage;
 
 namespace Gateway.Repositories;
@@ -24,14 +23,14 @@ internal sealed partial class Repository
     {
         if (IsKnownPusher(caller)) return true;
         if (await ShownTagsAsync(caller, null, 1, cancellationToken) is Result<Page<TagName>>.Found { Value.Items.Count: > 0 }) return true;
-        var (basis, now) = (evaluator.BasisOf(backing), clock.GetUtcNow());
+        var (basis, now) = (evaluator.CurrentBasis(), evaluator.Now);
         if (looks.IsUnlisted(Name, basis, now)) return false;
         await foreach (var digest in backing.ManifestsAsync().Take(MostLookedAt).WithCancellation(cancellationToken))
         {
             if (!looks.TryTake()) return null;
             var read = await backing.ReadManifestAsync(digest, cancellationToken);
             if (read is Result<StoredManifest>.Found { Value: { IsStored: true } stored }
-                && (await evaluator.OfStoredAsync(backing, Name, stored, null, cancellationToken)).Admits)
+                && (await evaluator.OfStoredAsync(stored, null, cancellationToken)).Admits)
                 return true;
         }
         looks.NoteUnlisted(Name, basis, now + UnlistedFor);
@@ -60,7 +59,7 @@ internal sealed partial class Repository
             foreach (var tag in page.Items)
             {
                 var subject = EvidenceTag.Parse(tag)?.Subject ?? default;
-                if (subject.IsEmpty || await evaluator.OfHeldAsync(backing, Name, subject, cancellationToken) is null) shown.Add(tag);
+                if (subject.IsEmpty || await evaluator.OfHeldSubjectAsync(subject, cancellationToken) is null) shown.Add(tag);
             }
             if (shown.Count >= count || !page.More || page.Items.Count == 0)
                 return found with { Value = new([.. shown.Take(count)], page.More || shown.Count > count) };
@@ -72,7 +71,7 @@ internal sealed partial class Repository
 
     private Page<TagName> WithHeld(Page<TagName> live, string? last, int count)
     {
-        var now = clock.GetUtcNow();
+        var now = evaluator.Now;
         var held = backing.HeldPushes().Where(h => h.Expires > now && string.CompareOrdinal(h.Tag.Value, last) > 0).Select(h => h.Tag);
         var all = live.Items.Union(held).OrderBy(t => t.Value, StringComparer.Ordinal).ToList();
         // When more pages follow, the next one has everything after the last live tag of this one.
@@ -94,7 +93,7 @@ internal sealed partial class Repository
         {
             case Result<IReadOnlyList<Descriptor>>.Found found:
                 var shown = evaluator.Engine.AdmitsEverything || IsKnownPusher(caller) ? found.Value
-                    : await evaluator.OfHeldAsync(backing, Name, subject, cancellationToken) is not null ? []
+                    : await evaluator.OfHeldSubjectAsync(subject, cancellationToken) is not null ? []
                     : await AdmittedAsync(found.Value, cancellationToken);
                 return new Answer<ReferrersPage>.Found(ReferrersPage.Cut(shown, artifactType, last), found.Handling);
             case Result<IReadOnlyList<Descriptor>>.Unavailable no:
@@ -115,7 +114,7 @@ internal sealed partial class Repository
         foreach (var referrer in referrers)
         {
             var isHidden = await backing.ReadLinkedAsync(referrer.Digest, cancellationToken) is { } stored
-                && !(await evaluator.OfStoredAsync(backing, Name, stored, null, cancellationToken)).Admits;
+                && !(await evaluator.OfStoredAsync(stored, null, cancellationToken)).Admits;
             if (!isHidden) admitted.Add(referrer);
         }
         return admitted;

@@ -1,6 +1,5 @@
 using Gateway.Access;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
 
@@ -75,25 +74,25 @@ internal sealed partial class Repository
     private async ValueTask<Answer<StoredManifest>> EvaluateAsync(
         Caller caller, StoredManifest manifest, TagName? tag, CacheHandling handling, CancellationToken cancellationToken)
     {
-        var verdict = await evaluator.OfStoredAsync(backing, Name, manifest, tag, cancellationToken);
+        var verdict = await evaluator.OfStoredAsync(manifest, tag, cancellationToken);
         if (!verdict.Admits)
         {
             // Another gateway may have released it. A tag was read just now, or could not be read.
-            var caughtUp = tag is null ? await evaluator.CatchUpAsync(backing, cancellationToken) : new(false, DoubtOf(handling));
-            if (caughtUp.IsRead) verdict = await evaluator.OfStoredAsync(backing, Name, manifest, tag, cancellationToken);
+            var caughtUp = tag is null ? await evaluator.CatchUpAsync(cancellationToken) : new(false, DoubtOf(handling));
+            if (caughtUp.IsRead) verdict = await evaluator.OfStoredAsync(manifest, tag, cancellationToken);
             if (!verdict.Admits) verdict = verdict with { Unknown = verdict.Unknown ?? caughtUp.Unknown };
         }
         if (verdict is { Admits: false, Unknown: null } && tag is null)
         {
             var looked = await LookForIndexAsync(caller, manifest, cancellationToken);
             if (looked.Why is { } why && !IsKnownPusher(caller)) return why with { SparesPushers = takesPushes };
-            if (looked.IsAdmitted) verdict = await evaluator.OfStoredAsync(backing, Name, manifest, tag, cancellationToken);
+            if (looked.IsAdmitted) verdict = await evaluator.OfStoredAsync(manifest, tag, cancellationToken);
         }
         // Clients list evidence in an index under a tag of evidence: it is hidden as long as its subject is.
         if (verdict.Admits && tag is { } named && manifest.Manifest.IsIndex)
         {
             var subject = EvidenceNotes.SubjectOf(named, manifest.Digest);
-            verdict = await evaluator.OfHeldAsync(backing, Name, subject, cancellationToken) ?? verdict;
+            verdict = await evaluator.OfHeldSubjectAsync(subject, cancellationToken) ?? verdict;
         }
         return verdict.Outcome == Outcome.Allow
             ? new Answer<StoredManifest>.Found(manifest, handling)
@@ -117,7 +116,7 @@ internal sealed partial class Repository
         Caller caller, LinkKind kind, Digest content, Func<ValueTask<bool>> isAdmitted, CancellationToken cancellationToken) =>
         caller.IsGateway || backing.Others is not { } others
             ? new(Looked.InVain)
-            : LazyInitializer.EnsureInitialized(ref _elsewhere, () => new(clock)).PullAsync(
+            : LazyInitializer.EnsureInitialized(ref _elsewhere, () => new(evaluator.Clock)).PullAsync(
                 others, kind, content, digest => GetByDigestAsync(Looking, digest, null, CancellationToken.None), isAdmitted,
                 cancellationToken);
 
@@ -129,8 +128,8 @@ internal sealed partial class Repository
         LookElsewhereAsync(
             caller, LinkKind.Manifest, manifest.Digest,
             async () => manifest.IsStored
-                ? (await evaluator.OfStoredAsync(backing, Name, manifest, null, CancellationToken.None)).Admits
-                : VerdictOf(await evaluator.OfArrivalAsync(backing, Name, manifest, Stage.ProxyFetch, [], CancellationToken.None)).Admits,
+                ? (await evaluator.OfStoredAsync(manifest, null, CancellationToken.None)).Admits
+                : VerdictOf(await evaluator.OfArrivalAsync(manifest, Stage.ProxyFetch, [], CancellationToken.None)).Admits,
             cancellationToken);
 
     private async ValueTask<Result<StoredManifest>> ReadRequestedAsync(Caller caller, Digest digest, CancellationToken cancellationToken)
@@ -148,10 +147,10 @@ internal sealed partial class Repository
     {
         var isShown = verdict.Admits || IsKnownPusher(caller);
         if (!isShown && verdict.Unknown is not null)
-            return evaluator.NotKnown<StoredManifest>(Name, verdict, manifest.Digest, handling) with { SparesPushers = takesPushes };
+            return evaluator.NotKnown<StoredManifest>(verdict, manifest.Digest, handling) with { SparesPushers = takesPushes };
         // This tells a person who signs without an account why signing fails.
         var lead = !isShown && verdict.Outcome == Outcome.Quarantine ? "held, visible to accounts that may push here" : null;
-        var decision = evaluator.Decide(verdict, Stage.Pull, Name, reference, manifest.Digest, caller, lead);
+        var decision = evaluator.Decide(verdict, Stage.Pull, reference, manifest.Digest, caller, lead);
         return isShown
             ? new Answer<StoredManifest>.Found(manifest, handling) { Warning = decision }
             : new Answer<StoredManifest>.Hidden(decision, handling) { SparesPushers = takesPushes };

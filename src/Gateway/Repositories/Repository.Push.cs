@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using Gateway.Access;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
 
@@ -80,28 +79,28 @@ internal sealed partial class Repository
         if (arrival.IsRefused)
         {
             // Another gateway may have received the evidence just now.
-            var caughtUp = await evaluator.CatchUpAsync(backing, cancellationToken);
+            var caughtUp = await evaluator.CatchUpAsync(cancellationToken);
             if (caughtUp.IsRead) arrival = await ArrivalAsync();
             if (caughtUp.Unknown is { } why) arrival = arrival with { Refusal = arrival.Refusal with { Unknown = why } };
         }
         if (arrival.IsRefused && arrival.Refusal.Unknown is not null)
-            return evaluator.NotKnown<PushedManifest>(Name, arrival.Refusal, manifest.Digest);
-        var (room, full) = await new PushQuota(Name, backing, evaluator, clock).FindRoomAsync(arrival, manifest, tags, cancellationToken);
+            return evaluator.NotKnown<PushedManifest>(arrival.Refusal, manifest.Digest);
+        var (room, full) = await new PushQuota(backing, evaluator).FindRoomAsync(arrival, manifest, tags, cancellationToken);
         var refused = RefusalOf(arrival, manifest, tags);
         var review = refused is not null ? Review.None
-            : await new EvidenceReview(Name, backing, evaluator, clock).ReviewAsync(manifest, tags, cancellationToken);
+            : await new EvidenceReview(backing, evaluator).ReviewAsync(manifest, tags, cancellationToken);
         // The pushers of other evidence cannot keep a held push from being signed.
         if (full is not null && review.Released.IsEmpty) refused ??= full;
         if (refused is not null)
             return new Answer<PushedManifest>.Refused(
-                evaluator.Decide(refused, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, caller), CacheHandling.Local);
+                evaluator.Decide(refused, Stage.Push, push.Reference.ToString(), manifest.Digest, caller), CacheHandling.Local);
         // Evidence that was pushed before its subject is hidden with the subject from now on.
         Digest[] hidden = arrival.OfDigest.Admits ? [] : [manifest.Digest, Closure.CanonicalOf(manifest)];
-        var shownBefore = await new Dependents(Name, backing, evaluator).ShownEvidenceAsync(hidden, cancellationToken);
+        var shownBefore = await new Dependents(backing, evaluator).ShownEvidenceAsync(hidden, cancellationToken);
         var isUnstamped = evaluator.Engine.AdmitsEverything || Evaluator.MayBeAboutOthers(manifest.Manifest);
         var stamp = isUnstamped ? default : evaluator.Stamp(arrival.OfDigest);
         var change = new Change(
-            [.. StoreOperations.Of(manifest, stamp, arrival.OfDigest.Admits, clock.GetUtcNow()), .. Bind(arrival, manifest, caller),
+            [.. StoreOperations.Of(manifest, stamp, arrival.OfDigest.Admits, evaluator.Now), .. Bind(arrival, manifest, caller),
             .. arrival.Counted, .. review.Operations,
             .. Changes.ForgetVerdicts(shownBefore)])
         {
@@ -124,7 +123,7 @@ internal sealed partial class Repository
         };
 
         ValueTask<Arrival> ArrivalAsync() =>
-            evaluator.OfArrivalAsync(backing, Name, manifest, Stage.Push, tags, cancellationToken, caller.Actor);
+            evaluator.OfArrivalAsync(manifest, Stage.Push, tags, cancellationToken, caller.Actor);
     }
 
     private Answer<PushedManifest>.Found Pushed(
@@ -134,15 +133,15 @@ internal sealed partial class Repository
         var worst = arrival.Worst;
         var warning = held.Length > 0
             ? evaluator.Decide(
-                held[0].Verdict, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, caller,
+                held[0].Verdict, Stage.Push, push.Reference.ToString(), manifest.Digest, caller,
                 evaluator.Quarantined(held.Select(t => t.Tag), held[0].Verdict))
             : worst.Outcome != Outcome.Allow
                 ? evaluator.Decide(
-                    worst, Stage.Push, Name, push.Reference.ToString(), manifest.Digest, caller,
+                    worst, Stage.Push, push.Reference.ToString(), manifest.Digest, caller,
                     worst.Admits ? null : "stored, and hidden from pullers")
                 : review.Unsatisfied is { } other
                     ? evaluator.Decide(
-                        other.Verdict, Stage.Push, Name, other.Subject.ToString(), other.Subject, caller, "stored, but not enough")
+                        other.Verdict, Stage.Push, other.Subject.ToString(), other.Subject, caller, "stored, but not enough")
                     : null;
         var pushed = new PushedManifest(manifest.Digest, manifest.Manifest.Subject?.Digest ?? default, push.Tags)
         {
@@ -186,7 +185,7 @@ internal sealed partial class Repository
         // Evidence may be pushed under tags of evidence, so that what was promoted can be signed.
         var isEvidence = ManifestKinds.HasFormOfEvidence(manifest.Manifest);
         var others = isEvidence ? tags.Where(static t => EvidenceTag.Parse(t) is null) : tags;
-        return others.FirstOrDefault(t => evaluator.IsProtected(Name, t)) is { Value: not null } promoted
+        return others.FirstOrDefault(t => evaluator.IsProtected(t)) is { Value: not null } promoted
             ? evaluator.Deny(
                 "TAG_PROTECTED",
                 $"{Name}:{promoted} accepts only promotions; fix: push to another repository, sign, then "

@@ -1,6 +1,5 @@
 using Gateway.Access;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
 
@@ -11,30 +10,27 @@ namespace Gateway.Repositories;
 /// Pulls, pushes and held pushes are here, in a file for each; promotion, removal, the sweep and the dry run of the policy are classes of
 /// their own, which the gate calls after it has checked the caller's rights.
 /// </summary>
-/// <param name="name">The canonical name of the repository.</param>
-/// <param name="backing">The repository's content.</param>
 /// <param name="contents">Finds content on the volume, for mounts and promotions.</param>
 /// <param name="recent">Notes which repositories have a blob.</param>
 /// <param name="takesPushes">Whether clients may push to it.</param>
 /// <param name="takesPushesLater">Whether pushes are accepted while the upstream cannot be asked.</param>
 internal sealed partial class Repository(
-    RepositoryName name, IBacking backing, Evaluator evaluator, IContentLookup contents, RecentBlobs recent, bool takesPushes,
-    TimeProvider clock, bool takesPushesLater = false)
+    IBacking backing, Evaluator evaluator, IContentLookup contents, RecentBlobs recent, bool takesPushes, bool takesPushesLater = false)
 {
-    private readonly BlobAdmission _admission = new(name, backing, evaluator, clock);
+    private readonly BlobAdmission _admission = new(backing, evaluator);
 
     // Made on first use: few repositories look elsewhere.
     private NamedElsewhere? _elsewhere;
 
     /// <summary>The canonical name: rights and rules are evaluated with it.</summary>
-    public RepositoryName Name { get; } = name;
+    public RepositoryName Name => evaluator.Name;
 
     /// <summary>Evaluates the policy for what the repository has, without effect.</summary>
-    public PolicyDryRun DryRun => new(Name, backing, evaluator);
+    public PolicyDryRun DryRun => new(backing, evaluator);
 
     /// <summary>Reads the repository for people who look at it, without effect.</summary>
     /// <param name="verdicts">Caches verdicts as long as the policy is in force.</param>
-    public Inspection Inspect(VerdictCache verdicts) => new(Name, backing, evaluator, takesPushes, verdicts, clock);
+    public Inspection Inspect(VerdictCache verdicts) => new(backing, evaluator, takesPushes, verdicts);
 
     /// <summary>
     /// What a HEAD answers that a client sends before a push. Containerd and other clients push only after 200 and 404, so an upstream that
@@ -59,27 +55,28 @@ internal sealed partial class Repository(
         if (!there.MayPull) return new Answer<PushedManifest>.Absent(CacheHandling.Local);
         var read = await source.GetManifestAsync(there, reference, cancellationToken);
         if (read is not Answer<StoredManifest>.Found found) return read.WithoutValue<StoredManifest, PushedManifest>();
-        var promotion = new Promotion(Name, backing, evaluator, contents, clock);
+        var promotion = new Promotion(backing, evaluator, contents);
         return await Changes.WriteAsync(() => promotion.PromoteAsync(
-            caller, source.Name, source.Backing, found.Value, tag, blob => recent.Note(blob, Name), cancellationToken));
+            caller, source.Evaluator, source.Backing, found.Value, tag, blob => recent.Note(blob, Name), cancellationToken));
     }
 
     /// <summary>Deletes a manifest and every tag bound to it; by tag, the tag alone and its held push.</summary>
-    public async ValueTask<Answer<Digest>> DeleteManifestAsync(
-        Caller caller, Reference reference, CancellationToken cancellationToken) =>
+    public async ValueTask<Answer<Digest>> DeleteManifestAsync(Caller caller, Reference reference, CancellationToken cancellationToken) =>
         RefuseChange<Digest>(caller, AccessActions.Delete)
-        ?? await new Removal(Name, backing, evaluator).DeleteManifestAsync(caller, reference, cancellationToken);
+        ?? await new Removal(backing, evaluator).DeleteManifestAsync(caller, reference, cancellationToken);
 
     public async ValueTask<Answer<Digest>> DeleteBlobAsync(Caller caller, Digest digest, CancellationToken cancellationToken) =>
         RefuseChange<Digest>(caller, AccessActions.Delete)
-        ?? await new Removal(Name, backing, evaluator).DeleteBlobAsync(caller, digest, cancellationToken);
+        ?? await new Removal(backing, evaluator).DeleteBlobAsync(caller, digest, cancellationToken);
 
     /// <summary>Removes expired held pushes and orphaned evidence.</summary>
     public ValueTask SweepAsync(CancellationToken cancellationToken) => takesPushes
-        ? new RepositorySweep(Name, backing, evaluator, clock).SweepAsync(cancellationToken)
+        ? new RepositorySweep(backing, evaluator).SweepAsync(cancellationToken)
         : ValueTask.CompletedTask;
 
     private IBacking Backing => backing;
+
+    private Evaluator Evaluator => evaluator;
 
     /// <summary>
     /// Whether the caller sees held content: it has an account, and may push here. An open gateway has no accounts, so no caller of it does

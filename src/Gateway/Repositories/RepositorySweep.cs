@@ -1,22 +1,20 @@
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
 
 namespace Gateway.Repositories;
 
 /// <summary>Removes what no request removes: held pushes that have expired, and evidence whose subject was never pushed.</summary>
-/// <param name="name">The canonical name of the repository.</param>
 /// <param name="evaluator">The policy, which says how long both are stored.</param>
-internal sealed class RepositorySweep(RepositoryName name, IBacking backing, Evaluator evaluator, TimeProvider clock)
+internal sealed class RepositorySweep(IBacking backing, Evaluator evaluator)
 {
     /// <summary>Removes everything that has expired; nothing without a policy.</summary>
     public async ValueTask SweepAsync(CancellationToken cancellationToken)
     {
         if (evaluator.Engine.AdmitsEverything) return;
-        var now = clock.GetUtcNow();
+        var now = evaluator.Now;
         foreach (var held in backing.HeldPushes().Where(h => h.Expires <= now))
             await backing.TryCommitAsync(Changes.Expire(held, backing.LiveOf(held.Tag)), cancellationToken);
-        if (evaluator.IsSignatureRepository(name)) return;
+        if (evaluator.IsSignatureRepository) return;
         var orphaned = await backing.OrphansAsync().ToArrayAsync(cancellationToken);
         foreach (var orphans in orphaned.GroupBy(o => o.Evidence))
         {
@@ -34,7 +32,7 @@ internal sealed class RepositorySweep(RepositoryName name, IBacking backing, Eva
         if (await backing.ReadManifestAsync(evidence, cancellationToken) is not Result<StoredManifest>.Found { Value: var manifest }
             || !ManifestKinds.HasFormOfEvidence(manifest.Manifest))
             return;
-        var closure = await evaluator.ReadAsync(backing, manifest, null, cancellationToken);
+        var closure = await evaluator.ReadAsync(manifest, cancellationToken);
         if (ManifestKinds.Of(manifest.Manifest, closure.Documents) != ManifestKind.Evidence) return;
         foreach (var subject in await backing.SubjectsOfAsync(evidence))
         {

@@ -1,4 +1,3 @@
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
 
@@ -16,7 +15,7 @@ internal static class StoreOperations
         foreach (var link in Links(manifest, isAdmitted)) yield return link;
         if (!manifest.IsStored) yield return new Operation.StoreManifest(manifest.Digest, manifest.Bytes);
         if (stamp.Revision != 0) yield return new Operation.SetVerdict(manifest.Digest, stamp);
-        if (manifest.Manifest.Subject is { } subject) yield return new Operation.AddReferrer(subject.Digest, Referrers.Describe(manifest));
+        if (manifest.Manifest.Subject is { } subject) yield return new Operation.AddReferrer(subject.Digest, manifest.AsReferrer());
     }
 
     /// <summary>The links to a manifest's blobs. Links of an admitted manifest name it.</summary>

@@ -98,10 +98,9 @@ internal sealed class FrontedRig : IAsyncDisposable
 
     public Repository At(string name)
     {
-        var decisions = new Decisions(Volume.DecisionRing);
         var router = new RepositoryRouter(
             _options, Volume.Repositories, Volume.StagedContent, Volume.Origins, Volume.Content, Backing,
-            new(new(Policy), decisions, TimeProvider.System), decisions, TimeProvider.System);
+            new(new(Policy), new(Volume.DecisionRing), TimeProvider.System));
         return router.Route("localhost", null, RepositoryName.Parse(name)).Repository!;
     }
 
@@ -139,11 +138,8 @@ internal sealed class FrontedRig : IAsyncDisposable
             .For(_options.Upstreams["hub"], _upstreams["hub"], name, client, ManifestLimits.Plain, () => cached);
         var forwarder = new Forwarder(Volume.Content, view.Upstream, name, cached.Path, _turns, TimeProvider.System, NullLogger.Instance);
         var backing = new FrontedRepository(Volume.Content, Volume.Staged($"hub~{client.Id}", name), cached, view, forwarder);
-        return new(
-            RepositoryName.Parse("prod/app"), backing, new(new(Policy), new(Volume.DecisionRing), TimeProvider.System),
-            Volume.Content, new(),
-            takesPushes: true,
-            TimeProvider.System);
+        var evaluations = new Evaluations(new(Policy), new(Volume.DecisionRing), TimeProvider.System);
+        return new(backing, evaluations.Of(RepositoryName.Parse("prod/app"), backing), Volume.Content, new(), takesPushes: true);
     }
 
     /// <summary>The pushes that wait to be forwarded, and those that the upstream refused.</summary>
@@ -164,7 +160,9 @@ internal sealed class FrontedRig : IAsyncDisposable
 
     /// <summary>The staged files of content.</summary>
     public string[] StagedBytes =>
-        Directory.Exists(Volume.Roots.Staged.Blobs) ? Directory.GetFiles(Volume.Roots.Staged.Blobs, "data", SearchOption.AllDirectories) : [];
+        Directory.Exists(Volume.Roots.Staged.Blobs)
+            ? Directory.GetFiles(Volume.Roots.Staged.Blobs, "data", SearchOption.AllDirectories)
+            : [];
 
     /// <summary>Pushes an image whose config is this text, with a layer of its own.</summary>
     public async Task<(Digest Digest, Answer<PushedManifest> Answer)> PushAsync(string? tag, string text, Repository? to = null)

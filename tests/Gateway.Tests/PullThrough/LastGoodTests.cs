@@ -25,10 +25,9 @@ public sealed class LastGoodTests
     };
 
     private static Repository Gate(Rig rig, PolicyOptions? policy) => new(
-        RepositoryName.Parse("hub/" + Rig.Name), rig.Backing, new(new PolicyEngine(policy), new(rig.Volume.DecisionRing), rig.Clock),
-        rig.Volume.Content,
-        new(),
-        takesPushes: false, rig.Clock);
+        rig.Backing,
+        new Evaluations(new(policy), new(rig.Volume.DecisionRing), rig.Clock).Of(RepositoryName.Parse("hub/" + Rig.Name), rig.Backing),
+        rig.Volume.Content, new(), takesPushes: false);
 
     private static async Task<Answer<StoredManifest>> GetAsync(Repository gate) => await gate.GetManifestAsync(Puller, Latest, default);
 

@@ -97,9 +97,8 @@ internal sealed class Rig : IAsyncDisposable
 
     /// <summary>The gate under a policy; null admits everything.</summary>
     public Repository Under(PolicyOptions? policy) => new(
-        RepositoryName.Parse("hub/" + Name), Backing, new(new PolicyEngine(policy), new(Volume.DecisionRing), Clock), Volume.Content, new(),
-        takesPushes: false,
-        Clock);
+        Backing, new Evaluations(new(policy), new(Volume.DecisionRing), Clock).Of(RepositoryName.Parse("hub/" + Name), Backing),
+        Volume.Content, new(), takesPushes: false);
 
     /// <summary>Pulls through the gate for prefetches.</summary>
     public async Task<StoredManifest?> PullAheadAsync(

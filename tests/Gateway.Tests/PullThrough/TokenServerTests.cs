@@ -85,10 +85,9 @@ public sealed class TokenServerTests
             rig.Options, rig.Registry, name, new Credential("alice", "secret"), ManifestLimits.Plain,
             () => rig.Volume.Cached("hub", name));
         var policy = new PolicyOptions { Default = Outcome.Allow };
+        var evaluations = new Evaluations(new PolicyEngine(policy), new(rig.Volume.DecisionRing), rig.Clock);
         var gate = new Repository(
-            RepositoryName.Parse("hub/" + Rig.Name), view, new(new PolicyEngine(policy), new(rig.Volume.DecisionRing), rig.Clock),
-            rig.Volume.Content,
-            new(), takesPushes: false, rig.Clock);
+            view, evaluations.Of(RepositoryName.Parse("hub/" + Rig.Name), view), rig.Volume.Content, new(), takesPushes: false);
         Assert.IsType<Answer<StoredManifest>.Found>(await gate.GetManifestAsync(Rig.Caller, new(TagName.Parse("v1")), default));
         rig.Hub.Tokens.Revoke();
         rig.Clock.Advance(TimeSpan.FromHours(1));

@@ -20,7 +20,10 @@ internal sealed class CollaboratorRig : IAsyncDisposable
 
     public IBacking Backing => Gate.Volume.Pushed(Name);
 
-    public Evaluator Evaluator => new(new(Gate.Policy), new(Gate.Volume.DecisionRing), Gate.Clock);
+    public Evaluator Evaluator => EvaluatorOf(Name, Backing);
+
+    public Evaluator EvaluatorOf(RepositoryName name, IBacking backing) =>
+        new Evaluations(new(Gate.Policy), new(Gate.Volume.DecisionRing), Gate.Clock).Of(name, backing);
 
     public static async Task<CollaboratorRig> OpenAsync(OnMissing onMissing = OnMissing.Quarantine) =>
         new(await HoldRig.OpenAsync(onMissing));

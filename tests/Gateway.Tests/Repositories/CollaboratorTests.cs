@@ -17,15 +17,15 @@ public sealed class CollaboratorTests : IAsyncLifetime
 
     private CollaboratorRig _rig = null!;
 
-    private Removal Removal => new(CollaboratorRig.Name, _rig.Backing, _rig.Evaluator);
+    private Removal Removal => new(_rig.Backing, _rig.Evaluator);
 
-    private PushQuota Quota => new(CollaboratorRig.Name, _rig.Backing, _rig.Evaluator, _rig.Gate.Clock);
+    private PushQuota Quota => new(_rig.Backing, _rig.Evaluator);
 
-    private RepositorySweep Sweep => new(CollaboratorRig.Name, _rig.Backing, _rig.Evaluator, _rig.Gate.Clock);
+    private RepositorySweep Sweep => new(_rig.Backing, _rig.Evaluator);
 
-    private PolicyDryRun DryRun => new(CollaboratorRig.Name, _rig.Backing, _rig.Evaluator);
+    private PolicyDryRun DryRun => new(_rig.Backing, _rig.Evaluator);
 
-    private EvidenceReview Review => new(CollaboratorRig.Name, _rig.Backing, _rig.Evaluator, _rig.Gate.Clock);
+    private EvidenceReview Review => new(_rig.Backing, _rig.Evaluator);
 
     public async ValueTask InitializeAsync() => _rig = await CollaboratorRig.OpenAsync();
 
@@ -190,10 +190,10 @@ public sealed class CollaboratorTests : IAsyncLifetime
         var (digest, _) = await _rig.Gate.PushAsync("v1", "one", stage);
         if (isSigned) await _rig.Gate.SignAsync(digest, to: stage);
         var told = new List<Digest>();
-        var promotion = new Promotion(CollaboratorRig.Name, _rig.Backing, _rig.Evaluator, _rig.Gate.Volume.Content, _rig.Gate.Clock);
+        var promotion = new Promotion(_rig.Backing, _rig.Evaluator, _rig.Gate.Volume.Content);
 
         var answer = await promotion.PromoteAsync(
-            Deleter, stage.Name, source, source.ReadManifest(digest)!, TagName.Parse("v1"), told.Add, default);
+            Deleter, _rig.EvaluatorOf(stage.Name, source), source, source.ReadManifest(digest)!, TagName.Parse("v1"), told.Add, default);
 
         Assert.Equal(isSigned, answer is Answer<PushedManifest>.Found);
         Assert.Equal(isSigned ? digest : default, _rig.Backing.LiveOf(TagName.Parse("v1")));

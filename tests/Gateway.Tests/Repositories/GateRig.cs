@@ -42,7 +42,7 @@ internal sealed class GateRig(VolumeRig volume) : IAsyncDisposable
         new(
             options ?? new(), Volume.Repositories, Volume.StagedContent, Volume.Origins, Volume.Content,
             upstream ?? ((_, _, _) => throw new InvalidOperationException("no upstream")),
-            new(new(policy), _decisions, TimeProvider.System), _decisions, TimeProvider.System);
+            new(new(policy), _decisions, TimeProvider.System));
 
     public Repository Repository(string name, PolicyOptions? policy = null) =>
         Router(policy).Route("localhost", null, RepositoryName.Parse(name)).Repository!;

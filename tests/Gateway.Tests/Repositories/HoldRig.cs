@@ -108,8 +108,8 @@ internal sealed class HoldRig : IAsyncDisposable
 
     /// <summary>A new repository over this backing, under the policy in force.</summary>
     public Repository Over(string name, IBacking backing) => new(
-        RepositoryName.Parse(name), backing, new(new(Policy), new(Volume.DecisionRing), Clock), Volume.Content, new(),
-        takesPushes: true, Clock);
+        backing, new Evaluations(new(Policy), new(Volume.DecisionRing), Clock).Of(RepositoryName.Parse(name), backing), Volume.Content,
+        new(), takesPushes: true);
 
     /// <summary>The repositories that the catalog lists to a caller with the right to pull all of them.</summary>
     public async Task<string[]> CatalogAsync(Caller caller) =>
@@ -117,11 +117,9 @@ internal sealed class HoldRig : IAsyncDisposable
 
     public RepositoryRouter Router(TimeProvider? clock = null)
     {
-        var decisions = new Decisions(Volume.DecisionRing);
-        var evaluator = new Evaluator(new(Policy), decisions, clock ?? Clock, signatures: new(new(), Volume.Repositories, NoUpstream));
         return new(
             new(), Volume.Repositories, Volume.StagedContent, Volume.Origins, Volume.Content, NoUpstream,
-            evaluator, decisions, clock ?? Clock);
+            new(new(Policy), new(Volume.DecisionRing), clock ?? Clock, signatures: new(new(), Volume.Repositories, NoUpstream)));
 
         static IBacking NoUpstream(UpstreamOptions upstream, RepositoryName name, BasicCredentials? shown) =>
             throw new InvalidOperationException("no upstream");

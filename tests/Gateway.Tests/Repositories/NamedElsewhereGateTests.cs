@@ -20,10 +20,9 @@ public sealed class NamedElsewhereGateTests : IAsyncLifetime
     {
         _rig = await PullRig.StartAsync();
         _others = new(_rig.Backing);
+        var evaluations = new Evaluations(new(new() { Default = Outcome.Allow }), new(_rig.Volume.DecisionRing), _rig.Clock);
         _gate = new(
-            RepositoryName.Parse("hub/" + PullRig.Name), _others,
-            new(new PolicyEngine(new() { Default = Outcome.Allow }), new(_rig.Volume.DecisionRing), _rig.Clock), _rig.Volume.Content, new(),
-            takesPushes: false, _rig.Clock);
+            _others, evaluations.Of(RepositoryName.Parse("hub/" + PullRig.Name), _others), _rig.Volume.Content, new(), takesPushes: false);
     }
 
     public ValueTask DisposeAsync() => _rig.DisposeAsync();

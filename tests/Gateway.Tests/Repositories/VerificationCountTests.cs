@@ -37,10 +37,9 @@ public sealed class VerificationCountTests : IAsyncLifetime
             Rules = [.. Enumerable.Range(0, rules).Select(i => rule with { Id = $"signed-{i}" })],
         });
         var engine = new PolicyEngine(_rig.Policy);
-        var repository = new Repository(
-            Name, _rig.Volume.Pushed(Name), new(engine, new(_rig.Volume.DecisionRing), _rig.Clock), _rig.Volume.Content, new(),
-            takesPushes: true,
-            _rig.Clock);
+        var backing = _rig.Volume.Pushed(Name);
+        var evaluator = new Evaluations(engine, new(_rig.Volume.DecisionRing), _rig.Clock).Of(Name, backing);
+        var repository = new Repository(backing, evaluator, _rig.Volume.Content, new(), takesPushes: true);
         var stored = Assert.IsType<Answer<StoredManifest>.Found>(
             await repository.GetManifestAsync(HoldRig.Pusher, new(digest), default)).Value;
         var before = engine.SignaturesVerified;

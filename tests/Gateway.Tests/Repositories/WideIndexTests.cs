@@ -32,11 +32,11 @@ public sealed class WideIndexTests : IAsyncLifetime
     {
         var index = await PushIndexAsync();
         var backing = Counting.Over(Stored);
-        var evaluator = new Evaluator(new(Policy(Trust())), new(_volume.Volume.DecisionRing), TimeProvider.System);
+        var evaluations = new Evaluations(new(Policy(Trust())), new(_volume.Volume.DecisionRing), TimeProvider.System);
         var names = Enumerable.Range(0, tags).Select(i => TagName.Parse($"v1.0.{i}"));
 
-        var arrival = await evaluator.OfArrivalAsync(
-            backing.Face, RepositoryName.Parse("team/app"), index, Stage.Push, [.. names], default);
+        var arrival = await evaluations.Of(RepositoryName.Parse("team/app"), backing.Face)
+            .OfArrivalAsync(index, Stage.Push, [.. names], default);
 
         Assert.Equal(tags, arrival.Tags.Length);
         Assert.Equal(Images, backing.Calls[nameof(IBacking.OpenBlobAsync)]);

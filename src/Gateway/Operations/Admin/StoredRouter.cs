@@ -1,7 +1,6 @@
 using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Fronting;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Repositories;
 using Gateway.Storage;
@@ -18,8 +17,8 @@ internal sealed class StoredRouter(
     {
         var folders = options.Upstreams.Values.ToDictionary(u => u.Key, u => origins.FolderOf(u.Key, u.Urls));
         var signatures = new SignatureRepositories(options, stored, Stored);
-        var evaluator = new Evaluator(new PolicyEngine(policy), decisions, clock, contents, signatures);
-        return new(options, stored, staged, origins, lookup, Stored, evaluator, decisions, clock);
+        var evaluations = new Evaluations(new PolicyEngine(policy), decisions, clock, contents, signatures);
+        return new(options, stored, staged, origins, lookup, Stored, evaluations);
 
         IBacking Stored(UpstreamOptions upstream, RepositoryName name, BasicCredentials? shown)
         {

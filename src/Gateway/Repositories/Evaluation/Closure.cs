@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Policy.Media;
 using Gateway.Policy.Signatures;
@@ -28,14 +27,14 @@ internal sealed partial class Closure
     private FactKinds _known;
     private string? _configsUnread;
 
-    private Closure(ClosureSources sources, IBacking backing, IBacking bindings, StoredManifest manifest, Brought? brought, bool whole)
+    private Closure(Evaluations shared, IBacking backing, IBacking bindings, StoredManifest manifest, Brought? brought, bool whole)
     {
-        (_engine, _contents, _clock) = (sources.Engine, sources.Contents, sources.Clock);
+        (_engine, _contents, _clock) = (shared.Engine, shared.Contents, shared.Clock);
         (_backing, _bindings, Manifest, _whole) = (backing, bindings, manifest, whole);
         _readers =
         [
             new(backing, brought, _clock),
-            .. sources.Elsewhere.Select(one => new EvidenceReader(one.Backing, null, _clock, one.Written)),
+            .. shared.Elsewhere.Select(one => new EvidenceReader(one.Backing, null, _clock, one.Written)),
         ];
         (Canonical, Now) = (CanonicalOf(manifest), _clock.GetUtcNow());
     }
@@ -88,15 +87,15 @@ internal sealed partial class Closure
     /// <param name="brought">Evidence that is not stored yet, but counts.</param>
     /// <param name="whole">Whether manifests below the index that only the upstream has are read too.</param>
     public static async ValueTask<Closure> ReadAsync(
-        ClosureSources sources, IBacking backing, IBacking bindings, StoredManifest manifest, Brought? brought, bool whole,
+        Evaluations shared, IBacking backing, IBacking bindings, StoredManifest manifest, Brought? brought, bool whole,
         CancellationToken cancellationToken)
     {
-        var closure = new Closure(sources, backing, bindings, manifest, brought, whole);
+        var closure = new Closure(shared, backing, bindings, manifest, brought, whole);
         closure.NoteVersion(manifest.Digest);
         if (!closure.Canonical.IsEmpty) closure.NoteVersion(closure.Canonical);
         closure.Descendants = await closure.ReadDescendantsAsync(cancellationToken);
         foreach (var (digest, _) in closure.Descendants) closure.NoteVersion(digest);
-        (closure.Documents, closure.DocumentsUnread) = await sources.Contents.Documents.ReadAsync(
+        (closure.Documents, closure.DocumentsUnread) = await shared.Contents.Documents.ReadAsync(
             backing, closure.Descendants.Select(static d => d.Manifest).Append(manifest.Manifest), cancellationToken);
         return closure;
     }
@@ -236,10 +235,3 @@ internal sealed partial class Closure
     private ValueTask<StoredManifest?> StoredAsync(Digest digest, CancellationToken cancellationToken) =>
         _backing.ReadLinkedAsync(digest, cancellationToken);
 }
-
-/// <summary>What every <see cref="Closure"/> of one configuration is read with.</summary>
-/// <param name="Engine">Says which facts the policy needs.</param>
-/// <param name="Contents">Finds out what the bytes of blobs are.</param>
-/// <param name="Elsewhere">The signature repositories that may have evidence about a manifest.</param>
-internal sealed record ClosureSources(
-    PolicyEngine Engine, BlobContents Contents, TimeProvider Clock, ImmutableArray<SignatureRepository> Elsewhere);

@@ -1,13 +1,11 @@
 using System.Runtime.CompilerServices;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
 
 namespace Gateway.Repositories;
 
 /// <summary>Finds the manifests whose verdicts may rest on a manifest or blob of the same repository.</summary>
-/// <param name="name">The canonical name of the repository.</param>
-internal sealed class Dependents(RepositoryName name, IBacking backing, Evaluator evaluator)
+internal sealed class Dependents(IBacking backing, Evaluator evaluator)
 {
     /// <summary>
     /// The manifests whose verdicts may rest on a manifest, each with its version as it was before it was read. These are its subjects
@@ -26,7 +24,7 @@ internal sealed class Dependents(RepositoryName name, IBacking backing, Evaluato
             foreach (var index in await backing.IndexesOfAsync(digest)) Add(index);
             var read = await backing.ReadManifestAsync(digest, cancellationToken);
             if (read is not Result<StoredManifest>.Found { Value: { IsStored: true } stored }) continue;
-            foreach (var (below, _) in (await evaluator.ReadAsync(backing, stored, null, cancellationToken)).Descendants) Add(below);
+            foreach (var (below, _) in (await evaluator.ReadAsync(stored, cancellationToken)).Descendants) Add(below);
         }
         dependents.Remove(manifest.Digest);
         return dependents;
@@ -78,14 +76,14 @@ internal sealed class Dependents(RepositoryName name, IBacking backing, Evaluato
         foreach (var digest in manifests)
         {
             if (await backing.ReadLinkedAsync(digest, cancellationToken) is not { } manifest) continue;
-            var closure = await evaluator.ReadAsync(backing, manifest, null, cancellationToken);
+            var closure = await evaluator.ReadAsync(manifest, cancellationToken);
             TagName?[] asked = [null, .. await backing.TagsOfAsync(digest).Select(t => (TagName?)t).ToArrayAsync(cancellationToken)];
             foreach (var tag in asked)
             {
-                var verdict = await evaluator.AskAsync(closure, name, Stage.Pull, tag, cancellationToken);
+                var verdict = await evaluator.AskAsync(closure, Stage.Pull, tag, cancellationToken);
                 if (verdict.Admits && verdict.Evidence.Any(e => e.Verified && e.Repository is null && e.Digest == evidence))
                     return evaluator.Deny(
-                        "EVIDENCE_IN_USE", $"{digest} is admitted in {name} because of {evidence}; delete {digest} first");
+                        "EVIDENCE_IN_USE", $"{digest} is admitted in {evaluator.Name} because of {evidence}; delete {digest} first");
             }
         }
         return null;
@@ -93,8 +91,8 @@ internal sealed class Dependents(RepositoryName name, IBacking backing, Evaluato
 
     /// <summary>A refusal in a signature repository; null in any other.</summary>
     /// <param name="evidence">The digest or tag of the evidence.</param>
-    public Verdict? InUseElsewhere(string evidence) => !evaluator.IsSignatureRepository(name) ? null : evaluator.Deny(
+    public Verdict? InUseElsewhere(string evidence) => !evaluator.IsSignatureRepository ? null : evaluator.Deny(
         "EVIDENCE_IN_USE",
-        $"{name} is a signature repository: images of other repositories may be admitted by {evidence}; "
+        $"{evaluator.Name} is a signature repository: images of other repositories may be admitted by {evidence}; "
         + "expected the right admin here to delete it");
 }

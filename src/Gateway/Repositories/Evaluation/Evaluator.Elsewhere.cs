@@ -1,6 +1,3 @@
-using System.Collections.Immutable;
-using BitFaster.Caching.Lru;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
 
@@ -21,42 +18,20 @@ internal readonly record struct Basis(long Own, long Elsewhere);
 /// </summary>
 internal sealed partial class Evaluator
 {
-    /// <summary>
-    /// Maximum number of pieces of evidence that are cached as "noted as counted", about 250 bytes each. Others are noted again.
-    /// </summary>
-    private const int MostCounted = 4096;
-
-    private readonly ConcurrentLru<(RepositoryName Repository, Digest Subject, Digest Evidence), bool> _counted = new(MostCounted);
-
-    // Found on first use, and held as long as the policy.
-    private readonly Lazy<ImmutableArray<SignatureRepository>> _elsewhere = new(() => signatures is null
-        ? []
-        : [.. engine.Policy?.Trust.AllSignatureRepositories().Select(signatures.Find).OfType<SignatureRepository>() ?? []]);
-
-    /// <summary>Whether the policy reads evidence in signature repositories.</summary>
-    private bool ReadsElsewhere { get; } = engine.Policy?.Trust.AllSignatureRepositories().Any() == true;
-
     /// <summary>Whether evidence in this repository may admit images in other repositories.</summary>
-    public bool IsSignatureRepository(RepositoryName name) => ReadsElsewhere && _elsewhere.Value.Any(one => one.Name == name);
+    public bool IsSignatureRepository => shared.Elsewhere.Any(one => one.Name == name);
 
     /// <summary>What a verdict made now about something in this repository rests on.</summary>
-    public Basis BasisOf(IBacking backing)
-    {
-        long elsewhere = 0;
-        if (ReadsElsewhere)
-        {
-            foreach (var one in _elsewhere.Value) elsewhere += one.Backing.Version;
-        }
-        return new(backing.Version, elsewhere);
-    }
+    public Basis CurrentBasis() =>
+        new(backing.Version, shared.ReadsElsewhere ? shared.Elsewhere.Sum(static one => one.Backing.Version) : 0);
 
     /// <summary>
     /// Reads again what other gateways may have changed in this repository and in all signature repositories, before a client is refused.
     /// </summary>
-    public async ValueTask<CaughtUp> CatchUpAsync(IBacking backing, CancellationToken cancellationToken)
+    public async ValueTask<CaughtUp> CatchUpAsync(CancellationToken cancellationToken)
     {
         var all = await backing.CatchUpAsync(cancellationToken);
-        foreach (var one in ReadsElsewhere ? _elsewhere.Value : [])
+        foreach (var one in shared.Elsewhere)
         {
             var there = await one.Backing.CatchUpAsync(cancellationToken);
             all = new(all.IsRead || there.IsRead, all.Unknown ?? there.Unknown);
@@ -72,21 +47,21 @@ internal sealed partial class Evaluator
     /// evaluates the manifest again.
     /// </summary>
     public VerdictStamp Stamp(Verdict verdict) =>
-        new(verdict.Revision, (byte)verdict.Outcome, ReadsElsewhere ? 1 : verdict.Until?.ToUnixTimeSeconds() ?? 0);
+        new(verdict.Revision, (byte)verdict.Outcome, shared.ReadsElsewhere ? 1 : verdict.Until?.ToUnixTimeSeconds() ?? 0);
 
     /// <summary>
     /// Notes in its repository that evidence has counted, so that newer evidence cannot hide it. A note that cannot be stored is not an
     /// error.
     /// </summary>
-    private async ValueTask CountAsync(IBacking backing, RepositoryName name, Verdict verdict, CancellationToken cancellationToken)
+    private async ValueTask CountAsync(Verdict verdict, CancellationToken cancellationToken)
     {
         if (!verdict.Admits) return;
         foreach (var seen in verdict.Evidence.Where(static e => e.Verified))
         {
-            var source = seen.Repository is { } written ? _elsewhere.Value.FirstOrDefault(one => one.Written == written) : null;
+            var source = seen.Repository is { } written ? shared.Elsewhere.FirstOrDefault(one => one.Written == written) : null;
             var counted = (source?.Name ?? name, seen.Subject, seen.Digest);
-            if (_counted.TryGet(counted, out _)) continue;
-            _counted.AddOrUpdate(counted, true);
+            if (shared.Counted.TryGet(counted, out _)) continue;
+            shared.Counted.AddOrUpdate(counted, true);
             await (source?.Backing ?? backing).NoteAsync(
                 new([new Operation.AddEvidence(seen.Subject, seen.Digest) { Counted = true }])
                 {

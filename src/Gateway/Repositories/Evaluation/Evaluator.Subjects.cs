@@ -1,4 +1,3 @@
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
 
@@ -17,18 +16,17 @@ internal sealed partial class Evaluator
     public static bool MayBeAboutOthers(Manifest manifest) => manifest.Subject is not null || ManifestKinds.HasFormOfEvidence(manifest);
 
     /// <summary>The verdict that hides what is about a subject; null when pullers see the subject, or it was not pushed here.</summary>
-    public async ValueTask<Verdict?> OfHeldAsync(
-        IBacking backing, RepositoryName name, Digest subject, CancellationToken cancellationToken) =>
-        engine.AdmitsEverything || subject.IsEmpty ? null : (await OfSubjectAsync(backing, name, subject, 0, null, cancellationToken)).Held;
+    public async ValueTask<Verdict?> OfHeldSubjectAsync(Digest subject, CancellationToken cancellationToken) =>
+        Engine.AdmitsEverything || subject.IsEmpty ? null : (await OfSubjectAsync(subject, 0, null, cancellationToken)).Held;
 
     /// <summary>The same in a dry run, which counts and notes nothing.</summary>
     /// <param name="verdictOf">The pull verdict of a manifest that is about no other one, from a dry run.</param>
-    public async ValueTask<Verdict?> TryHeldAsync(
-        IBacking backing, RepositoryName name, Digest subject, Func<StoredManifest, ValueTask<Verdict>> verdictOf,
+    public async ValueTask<Verdict?> TryHeldSubjectAsync(
+        Digest subject, Func<StoredManifest, ValueTask<Verdict>> verdictOf,
         CancellationToken cancellationToken) =>
-        engine.AdmitsEverything || subject.IsEmpty
+        Engine.AdmitsEverything || subject.IsEmpty
             ? null
-            : (await OfSubjectAsync(backing, name, subject, 0, verdictOf, cancellationToken)).Held;
+            : (await OfSubjectAsync(subject, 0, verdictOf, cancellationToken)).Held;
 
     /// <summary>
     /// The pull verdict of a stored manifest, with those of its subjects, in a dry run. <c>IsLasting</c> is false when it is about subjects
@@ -37,10 +35,10 @@ internal sealed partial class Evaluator
     /// <param name="own">The manifest's own verdict, from a dry run.</param>
     /// <param name="verdictOf">The pull verdict of a manifest that is about no other one, from a dry run.</param>
     public async ValueTask<(Verdict Verdict, bool IsLasting)> TryWithSubjectsAsync(
-        IBacking backing, RepositoryName name, StoredManifest manifest, Verdict own, Func<StoredManifest, ValueTask<Verdict>> verdictOf,
+        StoredManifest manifest, Verdict own, Func<StoredManifest, ValueTask<Verdict>> verdictOf,
         CancellationToken cancellationToken)
     {
-        var (verdict, subjects) = await WithSubjectsAsync(backing, name, manifest, own, 0, verdictOf, cancellationToken);
+        var (verdict, subjects) = await WithSubjectsAsync(manifest, own, 0, verdictOf, cancellationToken);
         return (verdict, subjects is not null);
     }
 
@@ -50,7 +48,7 @@ internal sealed partial class Evaluator
     /// </summary>
     /// <param name="verdictOf">In a dry run, the pull verdict of a manifest that is about no other one; null in a request.</param>
     private async ValueTask<(Verdict Verdict, List<(Digest Subject, long Version)>? Subjects)> WithSubjectsAsync(
-        IBacking backing, RepositoryName name, StoredManifest manifest, Verdict own, int depth,
+        StoredManifest manifest, Verdict own, int depth,
         Func<StoredManifest, ValueTask<Verdict>>? verdictOf, CancellationToken cancellationToken)
     {
         var versions = new List<(Digest, long)>();
@@ -64,7 +62,7 @@ internal sealed partial class Evaluator
         foreach (var subject in subjects)
         {
             versions.Add((subject, backing.VersionOf(subject)));
-            var (isHere, found, subjectUntil) = await OfSubjectAsync(backing, name, subject, depth, verdictOf, cancellationToken);
+            var (isHere, found, subjectUntil) = await OfSubjectAsync(subject, depth, verdictOf, cancellationToken);
             if (isHere && found is null) return (own with { Until = Verdicts.Earlier(until, subjectUntil) }, versions);
             isAnyHere |= isHere;
             held ??= found;
@@ -73,7 +71,7 @@ internal sealed partial class Evaluator
     }
 
     private async ValueTask<(bool IsHere, Verdict? Held, DateTimeOffset? Until)> OfSubjectAsync(
-        IBacking backing, RepositoryName name, Digest subject, int depth, Func<StoredManifest, ValueTask<Verdict>>? verdictOf,
+        Digest subject, int depth, Func<StoredManifest, ValueTask<Verdict>>? verdictOf,
         CancellationToken cancellationToken)
     {
         Verdict? worst = null;
@@ -82,7 +80,7 @@ internal sealed partial class Evaluator
             if (!backing.IsPushed(digest)
                 || await backing.ReadManifestAsync(digest, cancellationToken) is not Result<StoredManifest>.Found { Value: var stored })
                 continue;
-            var verdict = await OfOneAsync(backing, name, stored, depth, verdictOf, cancellationToken);
+            var verdict = await OfOneAsync(stored, depth, verdictOf, cancellationToken);
             if (verdict.Admits) return (true, null, verdict.Until);
             worst = worst is null ? verdict : Verdicts.Worse(worst, verdict);
         }
@@ -90,23 +88,23 @@ internal sealed partial class Evaluator
     }
 
     private async ValueTask<Verdict> OfOneAsync(
-        IBacking backing, RepositoryName name, StoredManifest stored, int depth, Func<StoredManifest, ValueTask<Verdict>>? verdictOf,
+        StoredManifest stored, int depth, Func<StoredManifest, ValueTask<Verdict>>? verdictOf,
         CancellationToken cancellationToken)
     {
         // A manifest without a subject has a cached pull verdict. Others are not cached, because two may be about each other.
         if (!MayBeAboutOthers(stored.Manifest))
-            return verdictOf is null ? await OfStoredAsync(backing, name, stored, null, cancellationToken) : await verdictOf(stored);
-        var closure = await ReadAsync(backing, stored, null, cancellationToken);
+            return verdictOf is null ? await OfStoredAsync(stored, null, cancellationToken) : await verdictOf(stored);
+        var closure = await ReadAsync(stored, cancellationToken);
         var own = verdictOf is null
-            ? await AskAsync(closure, name, Stage.Pull, null, cancellationToken)
-            : await TryAsync(closure, name, Stage.Pull, null, cancellationToken);
+            ? await AskAsync(closure, Stage.Pull, null, cancellationToken)
+            : await TryAsync(closure, Stage.Pull, null, cancellationToken);
         return depth == MaxDepth
             ? own with { Outcome = own.Admits ? Outcome.Quarantine : own.Outcome }
-            : (await WithSubjectsAsync(backing, name, stored, own, depth + 1, verdictOf, cancellationToken)).Verdict;
+            : (await WithSubjectsAsync(stored, own, depth + 1, verdictOf, cancellationToken)).Verdict;
     }
 
     private Verdict Held(Verdict subject) => new(
-        subject.Outcome, engine.Revision,
+        subject.Outcome, Engine.Revision,
         [
             new(
                 "gate", ReasonCodes.SubjectHeld, "it is about a manifest that is held here; sign that manifest",
@@ -119,7 +117,7 @@ internal sealed partial class Evaluator
     /// <summary>
     /// Whether a tag accepts only promotions: an enforced rule of the stage promote, and of neither push nor tag, is about it.
     /// </summary>
-    public bool IsProtected(RepositoryName name, TagName tag) => engine.Policy?.Rules.Any(rule =>
+    public bool IsProtected(TagName tag) => Engine.Policy?.Rules.Any(rule =>
         rule.Stages.Contains(Stage.Promote) && !rule.Stages.Contains(Stage.Push) && !rule.Stages.Contains(Stage.Tag)
         && rule.Mode == RuleMode.Enforce && rule.IsAbout(name)
         && (rule.IncludeTags.IsEmpty || Glob.IsMatch(rule.IncludeTags, tag.Value))

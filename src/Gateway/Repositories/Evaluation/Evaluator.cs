@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Globalization;
 using Gateway.Access;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
 
@@ -36,62 +35,51 @@ internal sealed record Arrival(
     public Verdict Worst => Tags.Select(t => t.Verdict).Append(OfDigest).Append(Refusal).MaxBy(v => v.Outcome)!;
 }
 
-/// <summary>
-/// Evaluates the policy for the manifests of repositories, and records decisions. The configuration in force has one instance.
-/// </summary>
-/// <param name="contents">Cached results about the bytes of blobs, which outlive the configuration; null to start without any.</param>
-/// <param name="signatures">The repositories that the policy names for signatures; null for none.</param>
-internal sealed partial class Evaluator(
-    PolicyEngine engine, Decisions decisions, TimeProvider clock, BlobContents? contents = null, SignatureRepositories? signatures = null)
+/// <summary>Evaluates the policy for the manifests of one repository, and records decisions about them.</summary>
+/// <param name="name">The canonical name of the repository.</param>
+internal sealed partial class Evaluator(Evaluations shared, RepositoryName name, IBacking backing)
 {
     /// <summary>When to ask again for what could not be evaluated: a failed upstream is not asked sooner (UpstreamAnswers).</summary>
     private static readonly TimeSpan RetryUnknown = TimeSpan.FromSeconds(5);
 
-    private readonly VerdictCache _cache = new();
-    private readonly BlobContents _contents = contents ?? new();
+    public RepositoryName Name => name;
 
-    // When no rule looks at tags, the verdict of a tag is that of its digest. mustInclude asks an image for platforms only under a tag.
-    private readonly bool _readsTags = engine.Policy?.Rules.Any(rule =>
-        !rule.IncludeTags.IsEmpty || !rule.ExcludeTags.IsEmpty || rule.Require.TagMutability != TagMutability.Mutable
-        || rule.Require.Platforms is { MustInclude.IsEmpty: false }) == true;
+    public TimeProvider Clock => shared.Clock;
 
-    // Stages at which a tag has the verdict of its binding: no rule is about one of the two stages without the other.
-    private readonly ImmutableArray<Stage> _alsoBind = [.. Enum.GetValues<Stage>().Where(stage => engine.Policy?.Rules.All(rule =>
-        rule.Stages.IsEmpty || rule.Stages.Contains(stage) == rule.Stages.Contains(Stage.Tag)) != false)];
+    public DateTimeOffset Now => Clock.GetUtcNow();
 
-    public PolicyEngine Engine => engine;
+    public PolicyEngine Engine => shared.Engine;
 
-    /// <summary>Whether a verdict may rest on what a tag was bound to earlier.</summary>
-    public bool ReadsHistory { get; } = engine.Policy?.Rules.Any(rule => rule.Require.TagMutability != TagMutability.Mutable) == true;
+    /// <summary>See <see cref="Evaluations.ReadsHistory"/>.</summary>
+    public bool ReadsHistory => shared.ReadsHistory;
 
     /// <summary>The limits of held pushes and evidence.</summary>
-    public QuarantineOptions Quarantine { get; } = engine.Policy?.Quarantine ?? new();
+    public QuarantineOptions Quarantine => shared.Quarantine;
 
     /// <summary>The verdict for pulls of a stored manifest: the one noted under this policy, or a new one, which is then noted.</summary>
-    public async ValueTask<Verdict> OfStoredAsync(
-        IBacking backing, RepositoryName name, StoredManifest manifest, TagName? tag, CancellationToken cancellationToken)
+    public async ValueTask<Verdict> OfStoredAsync(StoredManifest manifest, TagName? tag, CancellationToken cancellationToken)
     {
-        if (engine.AdmitsEverything) return Admitted;
-        if (!_readsTags) tag = null;
-        var (now, basis) = (clock.GetUtcNow(), BasisOf(backing));
+        if (Engine.AdmitsEverything) return shared.Admitted;
+        if (!shared.ReadsTags) tag = null;
+        var (now, basis) = (Now, CurrentBasis());
         // A verdict for a digest other than sha256 rests on notes under the sha256 digest, which may be removed with that one.
-        if (tag is null && manifest.Digest.Algorithm == DigestAlgorithm.Sha256 && IsAdmitted(manifest.Verdict, now)) return Admitted;
+        if (tag is null && manifest.Digest.Algorithm == DigestAlgorithm.Sha256 && IsAdmitted(manifest.Verdict, now)) return shared.Admitted;
         var key = new VerdictKey(name, manifest.Digest, tag, Arrival: null);
-        if (_cache.Find(key, basis, backing.Lost, now) is { } known) return known with { IsRemembered = true };
-        return await _cache.SeekAsync(key, basis, SeekAsync, cancellationToken);
+        if (shared.Verdicts.Find(key, basis, backing.Lost, now) is { } known) return known with { IsRemembered = true };
+        return await shared.Verdicts.SeekAsync(key, basis, SeekAsync, cancellationToken);
 
         async Task<Verdict> SeekAsync()
         {
-            var began = clock.GetTimestamp();
-            var closure = await ReadAsync(backing, manifest, null, CancellationToken.None);
-            var own = await AskAsync(closure, name, Stage.Pull, tag, CancellationToken.None);
-            var (verdict, subjects) = await WithSubjectsAsync(backing, name, manifest, own, 0, null, CancellationToken.None);
+            var began = Clock.GetTimestamp();
+            var closure = await ReadAsync(manifest, CancellationToken.None);
+            var own = await AskAsync(closure, Stage.Pull, tag, CancellationToken.None);
+            var (verdict, subjects) = await WithSubjectsAsync(manifest, own, 0, null, CancellationToken.None);
             // Evidence about a missing subject is hidden with the subject once that is pushed. Until then no verdict is cached.
             if (subjects is null) return verdict;
-            if (verdict.Unknown is null) _cache.Add(key, basis, verdict, now, clock.GetElapsedTime(began));
-            if (ReadsElsewhere) await CountAsync(backing, name, verdict, CancellationToken.None);
+            if (verdict.Unknown is null) shared.Verdicts.Add(key, basis, verdict, now, Clock.GetElapsedTime(began));
+            if (shared.ReadsElsewhere) await CountAsync(verdict, CancellationToken.None);
             else if (tag is null && verdict.Outcome == Outcome.Allow)
-                await NoteAsync(backing, closure, verdict, subjects, CancellationToken.None);
+                await NoteAsync(closure, verdict, subjects, CancellationToken.None);
             return verdict;
         }
     }
@@ -100,28 +88,28 @@ internal sealed partial class Evaluator(
     /// <param name="stage">How it arrives: by push, fetch or promotion.</param>
     /// <param name="account">The account whose turn is used to unpack layers.</param>
     public async ValueTask<Arrival> OfArrivalAsync(
-        IBacking backing, RepositoryName name, StoredManifest manifest, Stage stage, ImmutableArray<TagName> tags,
+        StoredManifest manifest, Stage stage, ImmutableArray<TagName> tags,
         CancellationToken cancellationToken, string account = UnpackingTurns.Pulls)
     {
-        if (engine.AdmitsEverything) return new(Admitted, Admitted, [.. tags.Select(t => (t, Admitted))], []);
-        var closure = await ReadAsync(backing, manifest, null, cancellationToken, whole: stage is Stage.Push or Stage.Promote);
+        if (Engine.AdmitsEverything) return new(shared.Admitted, shared.Admitted, [.. tags.Select(t => (t, shared.Admitted))], []);
+        var closure = await ReadAsync(manifest, cancellationToken, whole: stage is Stage.Push or Stage.Promote);
         closure.Account = account;
-        return await OfArrivalAsync(closure, name, stage, tags, cancellationToken);
+        return await OfArrivalAsync(closure, stage, tags, cancellationToken);
     }
 
     /// <summary>The same, for a manifest that was read already.</summary>
     public async ValueTask<Arrival> OfArrivalAsync(
-        Closure closure, RepositoryName name, Stage stage, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
+        Closure closure, Stage stage, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
     {
-        var ofDigest = await AskAsync(closure, name, Stage.Pull, null, cancellationToken);
-        var refusal = tags.IsEmpty ? await AskAsync(closure, name, stage, null, cancellationToken) : Admitted;
+        var ofDigest = await AskAsync(closure, Stage.Pull, null, cancellationToken);
+        var refusal = tags.IsEmpty ? await AskAsync(closure, stage, null, cancellationToken) : shared.Admitted;
         var asked = new List<Verdict> { ofDigest, refusal };
         var ofTags = ImmutableArray.CreateBuilder<(TagName, Verdict)>();
         foreach (var tag in tags)
         {
-            var comes = await AskAsync(closure, name, stage, tag, cancellationToken);
-            var bound = _alsoBind.Contains(stage) ? comes : await AskAsync(closure, name, Stage.Tag, tag, cancellationToken);
-            var pulled = _readsTags ? await AskAsync(closure, name, Stage.Pull, tag, cancellationToken) : ofDigest;
+            var comes = await AskAsync(closure, stage, tag, cancellationToken);
+            var bound = shared.AlsoBind.Contains(stage) ? comes : await AskAsync(closure, Stage.Tag, tag, cancellationToken);
+            var pulled = shared.ReadsTags ? await AskAsync(closure, Stage.Pull, tag, cancellationToken) : ofDigest;
             asked.AddRange([comes, bound, pulled]);
             refusal = Verdicts.Worse(refusal, Verdicts.Worse(comes, bound));
             ofTags.Add((tag, Verdicts.Worse(Verdicts.Worse(comes, bound), pulled)));
@@ -137,24 +125,23 @@ internal sealed partial class Evaluator(
     /// <summary>
     /// The verdict of binding a tag to its held push. A verdict that does not admit is cached, so that repeated requests cost little.
     /// </summary>
-    public async ValueTask<Arrival> OfHeldAsync(
-        IBacking backing, RepositoryName name, StoredManifest manifest, TagName tag, Stage stage, CancellationToken cancellationToken)
+    public async ValueTask<Arrival> OfHeldAsync(StoredManifest manifest, TagName tag, Stage stage, CancellationToken cancellationToken)
     {
-        var (now, basis) = (clock.GetUtcNow(), BasisOf(backing));
+        var (now, basis) = (Now, CurrentBasis());
         var key = new VerdictKey(name, manifest.Digest, tag, stage);
-        if (_cache.Find(key, basis, backing.Lost, now) is { Admits: false } known)
+        if (shared.Verdicts.Find(key, basis, backing.Lost, now) is { Admits: false } known)
             return OfOne(known with { IsRemembered = true });
         Arrival? own = null;
-        var verdict = await _cache.SeekAsync(key, basis, SeekAsync, cancellationToken);
+        var verdict = await shared.Verdicts.SeekAsync(key, basis, SeekAsync, cancellationToken);
         if (!verdict.Admits) return OfOne(verdict);
-        return own ?? await OfArrivalAsync(backing, name, manifest, stage, [tag], cancellationToken);
+        return own ?? await OfArrivalAsync(manifest, stage, [tag], cancellationToken);
 
         async Task<Verdict> SeekAsync()
         {
-            var began = clock.GetTimestamp();
-            own = await OfArrivalAsync(backing, name, manifest, stage, [tag], CancellationToken.None);
+            var began = Clock.GetTimestamp();
+            own = await OfArrivalAsync(manifest, stage, [tag], CancellationToken.None);
             var found = own.Tags[0].Verdict;
-            if (!found.Admits && found.Unknown is null) _cache.Add(key, basis, found, now, clock.GetElapsedTime(began));
+            if (!found.Admits && found.Unknown is null) shared.Verdicts.Add(key, basis, found, now, Clock.GetElapsedTime(began));
             return found;
         }
 
@@ -162,33 +149,33 @@ internal sealed partial class Evaluator(
     }
 
     /// <summary>Reads a manifest and everything that its verdict may rest on.</summary>
+    /// <param name="brought">Evidence that is not stored yet, but counts.</param>
     /// <param name="whole">
     /// Whether manifests below an index that only the upstream has are read too: for pushes and promotions. Below an upstream's own index,
     /// each manifest is evaluated when it is fetched.
     /// </param>
     public ValueTask<Closure> ReadAsync(
-        IBacking backing, StoredManifest manifest, Brought? brought, CancellationToken cancellationToken, IBacking? bindings = null,
-        bool whole = false) =>
-        Closure.ReadAsync(
-            new(engine, _contents, clock, ReadsElsewhere ? _elsewhere.Value : []), backing, bindings ?? backing, manifest, brought, whole,
-            cancellationToken);
+        StoredManifest manifest, CancellationToken cancellationToken, Brought? brought = null, bool whole = false) =>
+        Closure.ReadAsync(shared, backing, backing, manifest, brought, whole, cancellationToken);
+
+    /// <summary>The same for a manifest of another repository that is to be promoted to this one.</summary>
+    public ValueTask<Closure> ReadFromAsync(IBacking source, StoredManifest manifest, CancellationToken cancellationToken) =>
+        Closure.ReadAsync(shared, source, backing, manifest, brought: null, whole: true, cancellationToken);
 
     /// <summary>Evaluates one stage, and counts the verdict.</summary>
-    public async ValueTask<Verdict> AskAsync(
-        Closure closure, RepositoryName name, Stage stage, TagName? tag, CancellationToken cancellationToken)
+    public async ValueTask<Verdict> AskAsync(Closure closure, Stage stage, TagName? tag, CancellationToken cancellationToken)
     {
         var asked = Stopwatch.GetTimestamp();
-        var input = await InputAsync(closure, name, stage, tag, cancellationToken);
+        var input = await InputAsync(closure, stage, tag, cancellationToken);
         var begun = Stopwatch.GetTimestamp();
-        var verdict = Released(closure, engine.Evaluate(input));
+        var verdict = Released(closure, Engine.Evaluate(input));
         PolicyMetrics.Evaluated(verdict, begun);
         return verdict with { Took = Stopwatch.GetElapsedTime(asked) };
     }
 
     /// <summary>The same in a dry run: the verdict serves no request, so it is not counted.</summary>
-    public async ValueTask<Verdict> TryAsync(
-        Closure closure, RepositoryName name, Stage stage, TagName? tag, CancellationToken cancellationToken) =>
-        Released(closure, engine.Evaluate(await InputAsync(closure, name, stage, tag, cancellationToken)));
+    public async ValueTask<Verdict> TryAsync(Closure closure, Stage stage, TagName? tag, CancellationToken cancellationToken) =>
+        Released(closure, Engine.Evaluate(await InputAsync(closure, stage, tag, cancellationToken)));
 
     // An operator's release counts as an exception of every rule that holds the manifest. It does not lift a rule that refuses it.
     private static Verdict Released(Closure closure, Verdict verdict) =>
@@ -200,8 +187,7 @@ internal sealed partial class Evaluator(
             }
             : verdict;
 
-    private async ValueTask<PolicyInput> InputAsync(
-        Closure closure, RepositoryName name, Stage stage, TagName? tag, CancellationToken cancellationToken)
+    private async ValueTask<PolicyInput> InputAsync(Closure closure, Stage stage, TagName? tag, CancellationToken cancellationToken)
     {
         var manifest = closure.Manifest;
         var input = new PolicyInput(name, tag, stage, manifest.Digest, manifest.Manifest, closure.Descendants)
@@ -213,21 +199,20 @@ internal sealed partial class Evaluator(
             Documents = closure.Documents,
             DocumentsUnread = closure.DocumentsUnread,
         };
-        return engine.Needs(input) is var needs and not FactKinds.None
+        return Engine.Needs(input) is var needs and not FactKinds.None
             ? input with { Facts = await closure.FactsAsync(needs, tag, cancellationToken) }
             : input;
     }
 
     /// <summary>Records a verdict that refuses or warns.</summary>
     /// <param name="lead">What happened: the start of the message, before the reason. Null for none.</param>
-    public Decision Decide(
-        Verdict verdict, Stage stage, RepositoryName name, string reference, Digest digest, Caller caller, string? lead = null)
+    public Decision Decide(Verdict verdict, Stage stage, string reference, Digest digest, Caller caller, string? lead = null)
     {
-        var decision = new Decision(Decisions.NewId(), clock.GetUtcNow(), stage, name, reference, digest, caller.Actor, verdict)
+        var decision = new Decision(Decisions.NewId(), Now, stage, name, reference, digest, caller.Actor, verdict)
         {
-            Message = Line(verdict, lead), TrustRevision = engine.TrustRevision,
+            Message = Line(verdict, lead), TrustRevision = Engine.TrustRevision,
         };
-        decisions.Remember(decision);
+        shared.Decisions.Remember(decision);
         return decision;
     }
 
@@ -237,7 +222,7 @@ internal sealed partial class Evaluator(
     public DateTimeOffset ExpiryOf(Verdict verdict)
     {
         var isTooYoung = verdict.Reasons.Any(static reason => reason.Code == ReasonCodes.LimitMinAge);
-        return (isTooYoung && verdict.Until is { } ripe ? ripe : clock.GetUtcNow()) + Quarantine.PendingTtl;
+        return (isTooYoung && verdict.Until is { } ripe ? ripe : Now) + Quarantine.PendingTtl;
     }
 
     /// <summary>What a client is told about a held push. It comes first in the message, because clients cut the end.</summary>
@@ -249,12 +234,12 @@ internal sealed partial class Evaluator(
     }
 
     private bool IsAdmitted(VerdictStamp noted, DateTimeOffset now) =>
-        noted.Revision == engine.Revision && noted.Outcome == (byte)Outcome.Allow
+        noted.Revision == Engine.Revision && noted.Outcome == (byte)Outcome.Allow
         && (noted.Until == 0 || now.ToUnixTimeSeconds() < noted.Until);
 
     /// <summary>Notes the verdict of a pull. When that fails, the next pull evaluates again.</summary>
     private async ValueTask NoteAsync(
-        IBacking backing, Closure closure, Verdict verdict, List<(Digest Subject, long Version)> subjects,
+        Closure closure, Verdict verdict, List<(Digest Subject, long Version)> subjects,
         CancellationToken cancellationToken)
     {
         var digest = closure.Manifest.Digest;
@@ -272,19 +257,17 @@ internal sealed partial class Evaluator(
 
     /// <summary>The verdict of the gate itself, not of a rule, that refuses a request.</summary>
     public Verdict Deny(string code, string why) =>
-        new(Outcome.Deny, engine.Revision, [new("gate", code, Printable.Line(why, PolicyEngine.MaxMessage), Outcome.Deny)]);
+        new(Outcome.Deny, Engine.Revision, [new("gate", code, Printable.Line(why, PolicyEngine.MaxMessage), Outcome.Deny)]);
 
     /// <summary>
     /// The answer when something that a verdict depends on could not be read: the gateway does not know whether the policy refuses the
     /// manifest. No decision is recorded, and the next request evaluates it again.
     /// </summary>
-    public Answer<T>.Unavailable NotKnown<T>(RepositoryName name, Verdict verdict, Digest digest, CacheHandling? handling = null)
+    public Answer<T>.Unavailable NotKnown<T>(Verdict verdict, Digest digest, CacheHandling? handling = null)
     {
-        var why = $"{name}@{digest} could not be evaluated at {Moments.Text(clock.GetUtcNow())}: {verdict.Unknown}; try again";
+        var why = $"{name}@{digest} could not be evaluated at {Moments.Text(Now)}: {verdict.Unknown}; try again";
         return new(RetryUnknown, Printable.Line(why, PolicyEngine.MaxMessage), handling ?? CacheHandling.Local);
     }
-
-    private Verdict Admitted { get; } = new(Outcome.Allow, engine.Revision, []);
 
     private static string Line(Verdict verdict, string? lead)
     {

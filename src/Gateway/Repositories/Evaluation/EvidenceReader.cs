@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Policy.Signatures;
 using Gateway.Storage;
@@ -65,7 +64,7 @@ internal sealed class EvidenceReader(IBacking backing, Brought? brought, TimePro
         ManifestKinds.HasFormOfEvidence(manifest) && (manifest.Subject is null || manifest.Subject.Digest == subject);
 
     private static TagName? TagOf(Digest subject) =>
-        subject.Algorithm == DigestAlgorithm.Sha256 ? TagName.Parse($"sha256-{subject.Hex}.sig") : null;
+        subject.Algorithm == DigestAlgorithm.Sha256 ? EvidenceTag.Of(subject, EvidenceTag.Signature) : null;
 
     /// <summary>Reads a manifest of evidence. One that only an upstream has is stored.</summary>
     private async ValueTask<StoredManifest?> StoredAsync(Digest digest, CancellationToken cancellationToken)

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
 
@@ -31,9 +30,7 @@ internal sealed record Review(
 /// Evaluates what pushed evidence is about, as if the evidence were stored already, so that one change stores the evidence and releases
 /// the held pushes that waited for it.
 /// </summary>
-/// <param name="name">The canonical name of the repository.</param>
-/// <param name="clock">Tells when held pushes expire and when the time of a review is over.</param>
-internal sealed class EvidenceReview(RepositoryName name, IBacking backing, Evaluator evaluator, TimeProvider clock)
+internal sealed class EvidenceReview(IBacking backing, Evaluator evaluator)
 {
     /// <summary>
     /// How long a push of evidence waits for its review; the next request does the rest. Chosen: shorter than any client waits, and a
@@ -51,14 +48,13 @@ internal sealed class EvidenceReview(RepositoryName name, IBacking backing, Eval
             : [];
 
     /// <summary>Evaluates the manifests that a pushed manifest may be evidence about.</summary>
-    public async ValueTask<Review> ReviewAsync(
-        StoredManifest evidence, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
+    public async ValueTask<Review> ReviewAsync(StoredManifest evidence, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
     {
         if (evaluator.Engine.AdmitsEverything || !ManifestKinds.HasFormOfEvidence(evidence.Manifest)) return Review.None;
         var subjects = TaggedSubjects(evidence, tags).ToImmutableArray();
         if (evidence.Manifest.Subject is { } own) subjects = [own.Digest];
         if (subjects.IsEmpty) return Review.None;
-        using var deadline = new CancellationTokenSource(MaxTime, clock);
+        using var deadline = new CancellationTokenSource(MaxTime, evaluator.Clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         var review = Review.None;
         try
@@ -74,7 +70,7 @@ internal sealed class EvidenceReview(RepositoryName name, IBacking backing, Eval
         {
             return Review.None with
             {
-                Late = $"the evidence is stored; the gateway evaluates its subject at the next request for it in {name}",
+                Late = $"the evidence is stored; the gateway evaluates its subject at the next request for it in {evaluator.Name}",
             };
         }
     }
@@ -95,8 +91,8 @@ internal sealed class EvidenceReview(RepositoryName name, IBacking backing, Eval
     private async ValueTask<Review> AddAsync(
         Review review, StoredManifest manifest, HeldPush[] held, Brought brought, CancellationToken cancellationToken)
     {
-        var closure = await evaluator.ReadAsync(backing, manifest, brought, cancellationToken, whole: true);
-        var arrival = await evaluator.OfArrivalAsync(closure, name, Stage.Push, [.. held.Select(h => h.Tag)], cancellationToken);
+        var closure = await evaluator.ReadAsync(manifest, cancellationToken, brought, whole: true);
+        var arrival = await evaluator.OfArrivalAsync(closure, Stage.Push, [.. held.Select(h => h.Tag)], cancellationToken);
         var passed = held.Where((_, i) => arrival.Tags[i].Verdict.Admits).ToArray();
         var operations = new List<Operation>();
         if (arrival.OfDigest.Admits) operations.AddRange(Admitting(evaluator, manifest, arrival.OfDigest));
@@ -125,7 +121,7 @@ internal sealed class EvidenceReview(RepositoryName name, IBacking backing, Eval
     private async ValueTask<List<(StoredManifest Manifest, HeldPush[] Held)>> ConcernedAsync(
         ImmutableArray<Digest> subjects, CancellationToken cancellationToken)
     {
-        var now = clock.GetUtcNow();
+        var now = evaluator.Now;
         var held = backing.HeldPushes().Where(h => h.Expires > now).ToLookup(h => h.Digest);
         var above = new HashSet<Digest>();
         if (held.Count > 0)

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Gateway.Oci;
 using Gateway.Policy;
 using Gateway.Storage;
 
@@ -14,8 +13,7 @@ internal sealed record Explanation(Digest Digest, Verdict Verdict, HeldPush? Hel
 /// <summary>
 /// Evaluates the policy without effect: it reads and asks as a request does, but records no decision and notes no verdict.
 /// </summary>
-/// <param name="name">The canonical name of the repository.</param>
-internal sealed class PolicyDryRun(RepositoryName name, IBacking backing, Evaluator evaluator)
+internal sealed class PolicyDryRun(IBacking backing, Evaluator evaluator)
 {
     /// <summary>Tags read at once.</summary>
     private const int TagPage = 1000;
@@ -29,8 +27,8 @@ internal sealed class PolicyDryRun(RepositoryName name, IBacking backing, Evalua
         var digest = tag is null ? reference.Digest : held?.Digest ?? live;
         if (digest.IsEmpty || await backing.ReadLinkedAsync(digest, cancellationToken) is not { } manifest) return null;
         if (evaluator.Engine.AdmitsEverything) return new(digest, new(Outcome.Allow, 0, []), held, live);
-        var closure = await evaluator.ReadAsync(backing, manifest, null, cancellationToken);
-        return new(digest, await evaluator.TryAsync(closure, name, stage, tag, cancellationToken), held, live);
+        var closure = await evaluator.ReadAsync(manifest, cancellationToken);
+        return new(digest, await evaluator.TryAsync(closure, stage, tag, cancellationToken), held, live);
     }
 
     /// <summary>Every tag that is live or has a held push: the live ones first, in bytewise order.</summary>

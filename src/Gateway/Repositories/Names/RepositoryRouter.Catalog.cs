@@ -1,7 +1,6 @@
 using BitFaster.Caching.Lru;
 using Gateway.Access;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Storage;
 
 namespace Gateway.Repositories;
@@ -75,8 +74,7 @@ internal sealed partial class RepositoryRouter
             var (caller, here) = (callerOf(canonical), stored.Staged(folder, name));
             if (!caller.MayPull || !here.Manifests().Any()) continue;
             // The repository is made without its upstream, which must not be asked about each name.
-            var repository = new Repository(canonical, here, evaluator, contents, _recent, takesPushes: true, clock);
-            var isListed = await repository.IsListedAsync(caller, looks, cancellationToken);
+            var isListed = await Over(canonical, here, takesPushes: true).IsListedAsync(caller, looks, cancellationToken);
             if (isListed is null) return (listed, canonical.Value);
             if (isListed == true) listed.Add(canonical);
         }
@@ -101,7 +99,7 @@ internal sealed partial class RepositoryRouter
                 var (place, caller) = (new Place(null, name), callerOf(name));
                 if (_names.NameOf(place) is null || !caller.MayPull) continue;
                 // A repository is made only when something must be evaluated.
-                var isListed = evaluator.Engine.AdmitsEverything
+                var isListed = evaluations.Engine.AdmitsEverything
                     ? true
                     : Ready(place, null) is { } routed
                         ? await routed.Repository!.IsListedAsync(caller, looks, cancellationToken)

@@ -1,7 +1,6 @@
 using BitFaster.Caching.Lru;
 using Gateway.Access;
 using Gateway.Configuration;
-using Gateway.Oci;
 using Gateway.Storage;
 
 namespace Gateway.Repositories;
@@ -30,7 +29,7 @@ internal delegate IBacking PullThroughFactory(UpstreamOptions upstream, Reposito
 /// <param name="upstreamNames">Null for a catalog of built-in repositories alone.</param>
 internal sealed partial class RepositoryRouter(
     GatewayOptions options, StoredRepositories stored, StagedContent staged, Origins origins, IContentLookup contents,
-    PullThroughFactory pullThrough, Evaluator evaluator, Decisions decisions, TimeProvider clock, UpstreamNames? upstreamNames = null)
+    PullThroughFactory pullThrough, Evaluations evaluations, UpstreamNames? upstreamNames = null)
 {
     /// <summary>The configuration that the router is made from.</summary>
     public GatewayOptions Options => options;
@@ -124,18 +123,15 @@ internal sealed partial class RepositoryRouter(
     private Routed Make(Place place, RepositoryName name, BasicCredentials? shown)
     {
         if (place.Upstream is not { } upstream)
-        {
-            return new(new(name, stored.BuiltIn(place.Name), evaluator, contents, _recent, takesPushes: true, clock), name)
-            {
-                Hint = _names.HintFor("", null, name),
-            };
-        }
+            return new(Over(name, stored.BuiltIn(place.Name), takesPushes: true), name) { Hint = _names.HintFor("", null, name) };
         var front = options.FrontOf(upstream.Key);
-        var repository = new Repository(
-            name, pullThrough(upstream, place.Name, shown), evaluator, contents, _recent, takesPushes: front is not null, clock,
-            takesPushesLater: front is { ForwardsLater: true });
+        var repository = Over(
+            name, pullThrough(upstream, place.Name, shown), takesPushes: front is not null, front is { ForwardsLater: true });
         return new(repository, name) { Source = (upstream.Key, place.Name) };
     }
+
+    private Repository Over(RepositoryName name, IBacking backing, bool takesPushes, bool takesPushesLater = false) =>
+        new(backing, evaluations.Of(name, backing), contents, _recent, takesPushes, takesPushesLater);
 
     /// <summary>Removes expired held pushes and orphaned evidence in every repository that accepts pushes.</summary>
     public async Task SweepAsync(CancellationToken cancellationToken)
@@ -165,5 +161,5 @@ internal sealed partial class RepositoryRouter(
         (Ready(place, null) ?? Make(place, place.Name, null)).Repository!.SweepAsync(cancellationToken);
 
     /// <summary>The decision with this id; null when it is not recorded (any more).</summary>
-    public RecordedDecision? FindDecision(string id) => decisions.Find(id);
+    public RecordedDecision? FindDecision(string id) => evaluations.Decisions.Find(id);
 }
