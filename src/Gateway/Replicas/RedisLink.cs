@@ -197,7 +197,8 @@ internal sealed class RedisLink : IAsyncDisposable
     private static string[] TextsOf(RedisResult result) =>
         result.IsNull ? [] : result.Length < 0 ? [(string)result!] : [.. ((RedisResult[])result!).Select(each => (string?)each ?? "")];
 
-    private static string FirstLine(string text) => text.Split('\n')[0].Trim();
+    // Without the library's advice to the programs that use it.
+    private static string FirstLine(string text) => text.Split('\n')[0].Split("To allow this multiplexer")[0].Trim().TrimEnd('.');
 
     private sealed class Credentials(string? passwordFile) : DefaultOptionsProvider
     {
