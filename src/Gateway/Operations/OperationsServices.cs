@@ -22,7 +22,7 @@ internal static class OperationsServices
         services.AddSingleton<Reloads>().AddSingleton<RequestMetrics>().AddSingleton<Totals>().AddSingleton<UpstreamLatencies>();
         services.AddTelemetry();
         services.AddSingleton(HealthOf).AddSingleton<StoredRouter>().AddSingleton<PolicyTrial>().AddSingleton<AdminApi>()
-            .AddSingleton(new OperatorDoor(options.Operator.TokenFile));
+            .AddSingleton(given => new OperatorDoor(options.Operator.TokenFile, given.GetRequiredService<TimeProvider>()));
         services.AddSingleton<StoredGates>().AddSingleton<KnownRepositories>().AddSingleton<RepositorySizes>()
             .AddSingleton<OwnSizes>().AddSingleton<Elsewhere>().AddSingleton<LayerUses>().AddSingleton<RepositoryTree>()
             .AddSingleton<ManifestReadings>().AddSingleton<ReferrerTrees>();

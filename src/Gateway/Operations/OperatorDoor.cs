@@ -13,8 +13,13 @@ internal sealed record DoorProblem(int Status, string Message);
 /// sent.
 /// </summary>
 /// <param name="tokenFile">Read at each request, so that a rotated token applies at once; null if none is required.</param>
-internal sealed class OperatorDoor(string? tokenFile)
+internal sealed class OperatorDoor(string? tokenFile, TimeProvider clock)
 {
+    private readonly FailedLogins _failures = new(clock);
+
+    /// <summary>Waits as after a wrong password, so that guessing the token is slow as well.</summary>
+    public Task HoldBackAsync(HttpContext context) => _failures.DelayAsync(context.Connection.RemoteIpAddress, context.RequestAborted);
+
     /// <summary>Null if the request is admitted.</summary>
     public DoorProblem? ProblemOf(HttpRequest request)
     {

@@ -104,11 +104,13 @@ internal sealed class OperatorPort(
         Detail = context.Features.Get<AdminSubject>()?.Text ?? context.Request.Path.Value,
     });
 
-    private Task RefuseAsync(HttpContext context, DoorProblem problem)
+    private async Task RefuseAsync(HttpContext context, DoorProblem problem)
     {
         Tell(context, "login", "refused", problem.Status);
+        if (problem.Status == StatusCodes.Status401Unauthorized && context.Request.Headers.Authorization.Count > 0)
+            await door.HoldBackAsync(context);
         if (problem.Status == StatusCodes.Status401Unauthorized) context.Response.Headers.WWWAuthenticate = "Bearer realm=\"operator\"";
-        return AdminApi.ProblemAsync(context, problem.Status, problem.Message);
+        await AdminApi.ProblemAsync(context, problem.Status, problem.Message);
     }
 
     private Task MetricsAsync(HttpContext context) => metrics.Collect() is { } text

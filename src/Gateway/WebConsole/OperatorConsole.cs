@@ -50,6 +50,7 @@ internal sealed class OperatorConsole(
         });
         if (!isRight)
         {
+            await door.HoldBackAsync(context);
             await AskAsync(context, "Wrong token.");
             return;
         }
