@@ -11,13 +11,13 @@ namespace Gateway.BlackBox;
 /// Random faults, kills and pauses of three gateways that share a bucket, Redis and an upstream, under a load of every kind.
 /// </summary>
 /// <remarks>
-/// <c>GATEWAY_BUCKET_FAULTS=150 GATEWAY_BUCKET_KILLS=100 GATEWAY_BUCKET_PAUSE=60</c> is a run of about ten minutes.
+/// <c>GATEWAY_BUCKET_FAULTS=300 GATEWAY_BUCKET_KILLS=200 GATEWAY_BUCKET_PAUSE=60</c> is a run of about 40 minutes.
 /// <c>BLACKBOX_SEED</c> repeats the order of the faults. <c>GATEWAY_BUCKET_OLDER=1:/path/gateway.dll</c> runs one gateway of an older
 /// version beside two of this one.
 /// </remarks>
 public sealed class BucketFaultTests(S3Servers servers)
 {
-    /// <summary>Long enough for faults, kills and long pauses to overlap; in a run of 300, six rests.</summary>
+    /// <summary>Long enough for faults, kills and long pauses to overlap; in a run of 300, there are six rests.</summary>
     private const int FaultsOfPart = 50;
 
     private static int ShareOf(int all, int part, int parts) => (all * (part + 1) / parts) - (all * part / parts);
@@ -42,12 +42,12 @@ public sealed class BucketFaultTests(S3Servers servers)
         var run = new FaultRun(set, load, disturbances, running, seed);
         try
         {
-            // After each part, while the load goes on, what is cold is fetched once for all gateways.
+            // Between the parts, while the load goes on, what is cold is fetched once for all gateways.
             var parts = 1 + (faults / FaultsOfPart);
             for (var part = 0; part < parts; part++)
             {
                 await Task.WhenAll(run.FaultAsync(ShareOf(faults, part, parts)), run.KillAsync(ShareOf(kills, part, parts), pause));
-                if (running.IsCompleted) break;
+                if (running.IsCompleted || part + 1 == parts) break;
                 await set.SharedAsync();
                 await load.FetchOnceAsync();
             }
