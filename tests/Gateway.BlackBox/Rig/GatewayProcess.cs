@@ -96,7 +96,10 @@ internal sealed class GatewayProcess : IRegistry
     {
         await EndAsync();
         string[] command = [.. by, "dotnet", _assembly, "serve", "--config", ConfigurationFile];
-        _server = Server.Start(command[0], command[1..], _environment);
+        // For the runtime's sockets for debuggers, which a killed process leaves.
+        var temporary = Directory.CreateDirectory(_folder["tmp"]).FullName;
+        var environment = new Dictionary<string, string>(_environment ?? new Dictionary<string, string>()) { ["TMPDIR"] = temporary };
+        _server = Server.Start(command[0], command[1..], environment);
         await _server.WaitUntilReadyAsync(new Uri(Operator, health), within ?? StartLimit);
     }
 
