@@ -17,6 +17,12 @@ internal sealed class OperatorDoor(string? tokenFile, TimeProvider clock)
 {
     private readonly FailedLogins _failures = new(clock);
 
+    /// <summary>Waits after a wrong token in the header as after a wrong password.</summary>
+    public Task HoldBackAsync(HttpContext context, DoorProblem problem) =>
+        problem.Status == StatusCodes.Status401Unauthorized && context.Request.Headers.Authorization.Count > 0
+            ? HoldBackAsync(context)
+            : Task.CompletedTask;
+
     /// <summary>Waits as after a wrong password, so that guessing the token is slow as well.</summary>
     public Task HoldBackAsync(HttpContext context) => _failures.DelayAsync(context.Connection.RemoteIpAddress, context.RequestAborted);
 

@@ -50,15 +50,25 @@ internal sealed class OperatorPort(
             || request.Headers.Accept.ToString().Contains("text/html", StringComparison.Ordinal));
 
     // One line for people and probes; every check as JSON with ?verbose.
-    private Task ReadyAsync(HttpContext context)
+    private async Task ReadyAsync(HttpContext context)
     {
         var problems = health.Problems();
         var status = problems.Count == 0 ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
-        if (door.ProblemOf(context.Request) is not null)
-            return WriteAsync(context, status, PlainText, problems.Count == 0 ? "ok\n"u8.ToArray() : "not ready\n"u8.ToArray());
-        if (context.Request.Query.ContainsKey("verbose")) return WriteAsync(context, status, "application/json", health.ToJson(problems));
-        var line = problems.Count == 0 ? "ok" : string.Join("; ", problems.Select(problem => $"{problem.Check}: {problem.Problem}"));
-        return WriteAsync(context, status, PlainText, Encoding.UTF8.GetBytes(line + "\n"));
+        var isVerbose = context.Request.Query.ContainsKey("verbose");
+        if (door.ProblemOf(context.Request) is { } problem)
+        {
+            // Where the answer differs from that to the right token, it would tell a guess at once. Probes are not held up.
+            if (isVerbose || problems.Count > 0) await door.HoldBackAsync(context, problem);
+            await WriteAsync(context, status, PlainText, problems.Count == 0 ? "ok\n"u8.ToArray() : "not ready\n"u8.ToArray());
+            return;
+        }
+        if (isVerbose)
+        {
+            await WriteAsync(context, status, "application/json", health.ToJson(problems));
+            return;
+        }
+        var line = problems.Count == 0 ? "ok" : string.Join("; ", problems.Select(each => $"{each.Check}: {each.Problem}"));
+        await WriteAsync(context, status, PlainText, Encoding.UTF8.GetBytes(line + "\n"));
     }
 
     // Reads are not audited, because monitoring requests every few seconds. All others are audited before the response is sent; a response
@@ -107,8 +117,7 @@ internal sealed class OperatorPort(
     private async Task RefuseAsync(HttpContext context, DoorProblem problem)
     {
         Tell(context, "login", "refused", problem.Status);
-        if (problem.Status == StatusCodes.Status401Unauthorized && context.Request.Headers.Authorization.Count > 0)
-            await door.HoldBackAsync(context);
+        await door.HoldBackAsync(context, problem);
         if (problem.Status == StatusCodes.Status401Unauthorized) context.Response.Headers.WWWAuthenticate = "Bearer realm=\"operator\"";
         await AdminApi.ProblemAsync(context, problem.Status, problem.Message);
     }

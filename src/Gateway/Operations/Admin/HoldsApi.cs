@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Operations.ReadModels;
@@ -9,7 +10,10 @@ namespace Gateway.Operations;
 /// <param name="Reference"><c>repository:tag</c>.</param>
 /// <param name="Reason">Why, in one line; it is in the audit log, and noted with a released manifest.</param>
 /// <param name="Digest">The manifest that must still be held; null when that does not matter.</param>
-internal sealed record HoldRequest(string Reference, string Reason, string? Digest = null);
+internal sealed record HoldRequest(
+    string Reference, string Reason,
+    // An older gateway refuses members that it does not know.
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Digest = null);
 
 /// <param name="Digest">The manifest of the held push.</param>
 /// <param name="Problem">Why nothing was done; null if it was.</param>

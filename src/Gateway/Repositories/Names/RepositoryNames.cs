@@ -103,9 +103,16 @@ internal sealed class RepositoryNames
     public string? HintFor(string host, string? ns, RepositoryName path)
     {
         if (Find(host, ns, path) is not { } place)
+        {
+            var isRouted = ns is null
+                ? _byHost.ContainsKey(host) || _routes.Any(static route => route.Prefix.Length == 0)
+                : Named(ns) is not null;
+            // A route leads to it, but with the route's prefix the name is too long.
+            if (isRouted) return null;
             return ns is null
                 ? "no route leads to it; the operator can add { prefix: \"\", storage: built-in } to routes"
                 : $"{ns} is not an upstream of this gateway; add it under upstreams in the gateway's configuration";
+        }
         var first = FirstOf(place.Name);
         if ((WrittenTwice(place) ?? (first == ApiVersion ? first : null)) is { } twice)
         {
