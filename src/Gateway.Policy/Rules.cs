@@ -13,7 +13,7 @@ internal static class Rules
     {
         var types = new ArtifactTypeRequirement(policy.ArtifactTypes ?? new());
         var rules = policy.Rules.Select(rule => new Rule(
-            rule, [.. RequirementsOf(rule.Require, types), .. EvidenceOf(rule.Require, policy.Trust, verifier)]));
+            rule, [.. RequirementsOf(rule.Require, types), .. EvidenceOf(rule, policy.Trust, verifier)]));
         var implied = policy.ArtifactTypes is not null && !policy.Rules.Any(static rule => rule.Require.ArtifactTypes);
         return [.. rules, .. implied ? [new Rule(new() { Id = "artifactTypes" }, [types])] : Array.Empty<Rule>()];
     }
@@ -42,13 +42,20 @@ internal static class Rules
     private static bool AsksForAge([NotNullWhen(true)] LimitOptions? limits) => limits is { MinAge: not null } or { MaxAge: not null };
 
     // Ages by evidence come last, so that the first fix for a missing signature is to sign.
-    private static IEnumerable<IRequirement> EvidenceOf(RequireOptions require, TrustOptions trust, EvidenceVerifier verifier)
+    private static IEnumerable<IRequirement> EvidenceOf(RuleOptions rule, TrustOptions trust, EvidenceVerifier verifier)
     {
+        var require = rule.Require;
+        var asksImages = AsksImages(rule);
         var isAged = AsksForAge(require.Limits) && require.Limits.AgeFrom == AgeStart.Attested;
-        ImmutableArray<WantedEvidence> wanted = [.. WantedOf(require, trust, verifier, isAged)];
+        ImmutableArray<WantedEvidence> wanted =
+            [.. WantedOf(require, trust, verifier, isAged).Select(one => one with { AsksImages = asksImages })];
         foreach (var one in wanted) yield return new EvidenceRequirement(one);
         if (isAged) yield return new AttestedAgeRequirement(require.Limits!, wanted);
     }
+
+    // Clients request the images of an index by digest: a rule with tags, or of other stages or kinds, does not apply then.
+    private static bool AsksImages(RuleOptions rule) => !RuleMatch.NamesTags(rule)
+        && (rule.Stages.IsEmpty || rule.Stages.Contains(Stage.Pull)) && rule.Kinds.Contains(ManifestKind.Image);
 
     // When an age counts from the earliest evidence, all evidence that counts is read.
     private static IEnumerable<WantedEvidence> WantedOf(RequireOptions require, TrustOptions trust, EvidenceVerifier verifier, bool all)

@@ -13,6 +13,9 @@ internal sealed record WantedEvidence(
     string What, string Authority, IndexCoverage Coverage, DateTimeOffset? StaleAt, string Advice,
     Func<Digest, EvidenceSet, PolicyInput, EvidenceCheck> Ask)
 {
+    /// <summary>Whether the rule is asked again about each image of an index, when a client requests that image by digest.</summary>
+    public bool AsksImages { get; init; }
+
     /// <summary>Whether <see cref="Advice"/>, for an index, makes evidence about each image too.</summary>
     public bool AdvisesAll { get; init; }
 
@@ -47,7 +50,8 @@ internal sealed class EvidenceRequirement(WantedEvidence wanted) : IRequirement
         var input = evaluation.Input;
         ListedImage[] images =
             evaluation.Manifest.IsIndex ? [.. ImagesBelow.Of(input, evaluation.Digest, evaluation.Manifest)] : [];
-        var later = wanted.Coverage is IndexCoverage.Children or IndexCoverage.Both ? images.Where(IsLater).ToDictionary(ByDigest) : [];
+        var isLater = wanted is { AsksImages: true, Coverage: IndexCoverage.Children or IndexCoverage.Both };
+        var later = isLater ? images.Where(IsLater).ToDictionary(ByDigest) : [];
         var check = Coverage.Check(
             wanted.Coverage, evaluation.Digest, [.. images.Select(ByDigest)], IndexesAbove(evaluation),
             digest => later.ContainsKey(digest) ? new(null, "evaluated when it is requested", []) : Ask(evaluation, digest));

@@ -141,6 +141,25 @@ public sealed class EvidenceTests
         Assert.Equal(admitted, Engine(Covering(coverage)).Evaluate(Having(here, [.. evidence])).Admits);
     }
 
+    /// <remarks>Clients request the images of an index by digest. A rule that does not apply then would admit them unsigned.</remarks>
+    [Theory]
+    [InlineData(IndexCoverage.Children)]
+    [InlineData(IndexCoverage.Both)]
+    public void Image_that_is_not_here_yet_needs_its_signature_now_under_a_rule_that_its_request_does_not_ask(IndexCoverage coverage)
+    {
+        var index = Index(Amd);
+        index = index with { Children = [.. index.Children.Select(static e => e with { Platform = new("linux", "amd64", null) })] };
+        var input = Having(Question(index), (index, SignatureOf(index, Key)));
+        bool Admits(RuleOptions rule, Stage stage) => Engine(rule).Evaluate(input.By("v1", stage)).Admits;
+        var rule = Covering(coverage);
+
+        Assert.False(Admits(rule with { IncludeTags = ["v*"] }, Stage.Pull));
+        Assert.False(Admits(rule with { ExcludeTags = ["dev"] }, Stage.Pull));
+        Assert.False(Admits(rule with { Stages = [Stage.Tag] }, Stage.Tag));
+        Assert.False(Admits(rule with { Kinds = [ManifestKind.Index] }, Stage.Pull));
+        Assert.True(Admits(rule with { Stages = [Stage.Pull] }, Stage.Pull));
+    }
+
     [Fact]
     public void Fix_for_unsigned_images_of_an_index_signs_all_of_them()
     {
