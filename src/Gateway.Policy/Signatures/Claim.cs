@@ -52,19 +52,23 @@ internal static class Claim
                 ReasonCodes.SigWrongReference, $"expected a signature made for {repository}, got one for {Printable.Quote(reference)}");
     }
 
-    // A registry can have many names, but a repository in it has one: the host, tag and digest of a reference are not compared. The name of
-    // an upstream's repository begins with a host too, and cosign writes another one for Docker Hub.
+    // The gateway can have many names, but a repository in it has one: a host before that name, the tag and the digest are not compared.
+    // The part before the first slash is a host when it could not be part of a name (distribution/reference). The name of an upstream's
+    // repository begins with the upstream's host, which is compared: others can have a repository of the same name at another host.
     private static bool Names(string reference, string repository)
     {
         var name = reference.AsSpan();
         if (name.IndexOf('@') is >= 0 and var at) name = name[..at];
         if (name.LastIndexOf(':') is >= 0 and var colon && colon > name.LastIndexOf('/')) name = name[..colon];
-        return name.SequenceEqual(repository) || WithoutHost(name).SequenceEqual(WithoutHost(repository));
+        if (name.SequenceEqual(repository) || WithOneHubName(name).SequenceEqual(WithOneHubName(repository))) return true;
+        var slash = name.IndexOf('/');
+        return slash > 0 && (name[..slash].ContainsAny('.', ':') || name[..slash] is "localhost")
+            && name[(slash + 1)..].SequenceEqual(repository);
     }
 
-    // The part before the first slash is a host when it could not be part of a name (distribution/reference).
-    private static ReadOnlySpan<char> WithoutHost(ReadOnlySpan<char> name) =>
-        name.IndexOf('/') is > 0 and var slash && (name[..slash].ContainsAny('.', ':') || name[..slash] is "localhost")
-            ? name[(slash + 1)..]
+    // Docker Hub has these other hosts: cosign writes the first (go-containerregistry), and Docker's clients connect to the second.
+    private static ReadOnlySpan<char> WithOneHubName(ReadOnlySpan<char> name) => name.IndexOf('/') is > 0 and var slash
+        && name[..slash] is "index.docker.io" or "registry-1.docker.io"
+            ? $"docker.io{name[slash..]}"
             : name;
 }
