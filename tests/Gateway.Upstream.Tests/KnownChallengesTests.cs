@@ -78,6 +78,26 @@ public sealed class KnownChallengesTests : UpstreamTest
         Assert.Equal(200, await PullAsync(upstream));
     }
 
+    [Fact]
+    public async Task Old_token_server_is_not_asked_with_the_account_after_the_registry_named_another_one()
+    {
+        var (old, moved) = (await StartAsync("127.0.0.2"), await StartAsync("127.0.0.3"));
+        (old.Tokens.Username, old.Tokens.Password) = (moved.Tokens.Username, moved.Tokens.Password) = ("gateway", "secret");
+        Hub.RequireToken(old);
+        var options = OptionsFor(Hub) with
+        {
+            Realms = [old.Url, moved.Url], Credentials = [new() { Username = "gateway", Password = "secret" }],
+        };
+        var upstream = await BuildAsync(options);
+        Assert.Equal(200, await PullAsync(upstream));
+        old.When(_ => true).Respond(401);
+        Hub.RequireToken(moved);
+        var before = old.Requests.Count;
+        Assert.Equal(200, await PullAsync(upstream));
+        Assert.Equal(200, await PullAsync(upstream));
+        Assert.Equal(before, old.Requests.Count);
+    }
+
     /// <summary>nvcr.io: the challenge to an expired token names a token server that knows no anonymous clients.</summary>
     [Fact]
     public async Task Expired_token_is_renewed_at_the_token_server_that_gave_it()

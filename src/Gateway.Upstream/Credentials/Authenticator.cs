@@ -96,7 +96,10 @@ internal sealed class Authenticator(
         CancellationToken cancellationToken)
     {
         Challenge[] bearers = [.. challenges.Where(c => c.Scheme == "bearer")];
-        if (refused is { IsFresh: false, Bearer: var (key, _) } && bearers.Length > 0 && !bearers.Any(c => IsOf(endpoint, c, key))
+        // Only an anonymous token: a token server that the registry no longer names must not get the password, and if it refused the
+        // account, the account would pause.
+        if (refused is { IsFresh: false, Bearer: ({ CredentialId: null } key, _) }
+            && bearers.Length > 0 && !bearers.Any(c => IsOf(endpoint, c, key))
             && await RenewTokenAsync(endpoint, credentials, request, refused, cancellationToken) is { } renewed)
         {
             return renewed;
@@ -150,8 +153,8 @@ internal sealed class Authenticator(
     }
 
     /// <summary>
-    /// A new token of the token server that gave the refused one; null if it gives none. The challenge of a refusal can name a token server
-    /// that knows no anonymous clients (nvcr.io: NVIDIA/nvidia-container-toolkit#1945).
+    /// A new anonymous token of the token server that gave the refused one; null if it gives none. The challenge of a refusal can name a
+    /// token server that knows no anonymous clients (nvcr.io: NVIDIA/nvidia-container-toolkit#1945).
     /// </summary>
     private async Task<Authorization?> RenewTokenAsync(
         Uri endpoint, CredentialSource credentials, UpstreamRequest request, Authorization refused, CancellationToken cancellationToken)
