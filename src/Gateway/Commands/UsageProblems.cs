@@ -40,8 +40,9 @@ internal static class UsageProblems
     /// </summary>
     public static string? UnknownOption(ParseResult parsed) => parsed.Tokens.Any(static token => token.Type == TokenType.DoubleDash)
         ? null
-        : parsed.Tokens.FirstOrDefault(
-            static token => token.Type == TokenType.Argument && token.Value.StartsWith("--", StringComparison.Ordinal))?.Value;
+        : parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(static argument => argument.Tokens)
+            .Select(static token => token.Value).Concat(parsed.UnmatchedTokens)
+            .FirstOrDefault(static value => value.StartsWith("--", StringComparison.Ordinal));
 
     /// <summary>The commands that were recognized, outermost first, without the program's own name.</summary>
     public static string[] Verbs(ParseResult parsed)

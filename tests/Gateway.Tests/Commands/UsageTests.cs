@@ -33,6 +33,17 @@ public sealed class UsageTests
     }
 
     [Theory]
+    [InlineData("--reason", "--- approved")]
+    [InlineData("--reason=--approved")]
+    public async Task Value_of_an_option_may_begin_with_hyphens(params string[] reason)
+    {
+        var (_, _, error) = await RunAsync(["holds", "release", "team/app:1", "--server", "http://127.0.0.1:1", .. reason]);
+
+        Assert.DoesNotContain("unknown option", error);
+        Assert.DoesNotContain("--help", error);
+    }
+
+    [Theory]
     [InlineData("help", "prefetch")]
     [InlineData("help prefetch", "--platform")]
     [InlineData("help policy lint", "--json")]
