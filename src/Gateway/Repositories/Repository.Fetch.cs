@@ -19,11 +19,11 @@ internal sealed partial class Repository
         var read = await ReadRequestedAsync(caller, state.UpstreamDigest, cancellationToken);
         // The upstream does not have what it has just named. Asked again, it names what the tag is bound to now.
         if (read is Result<StoredManifest>.Absent
-            && await backing.ResolveAsync(tag, cancellationToken) is Result<TagState>.Found { Value: var moved }
+            && await backing.ResolveAsync(tag, cancellationToken) is Result<TagState>.Found { Value: var moved, Handling: var again }
             && moved.UpstreamDigest != state.UpstreamDigest)
         {
-            if (moved.UpstreamDigest.IsEmpty) return await GetBoundAsync(caller, tag, moved, handling, cancellationToken);
-            state = moved;
+            if (moved.UpstreamDigest.IsEmpty) return await GetBoundAsync(caller, tag, moved, again, cancellationToken);
+            (state, handling) = (moved, again);
             read = await ReadRequestedAsync(caller, state.UpstreamDigest, cancellationToken);
         }
         if (read is Result<StoredManifest>.Found found)

@@ -88,6 +88,21 @@ public sealed class UnusualAnswersTests
     }
 
     [Fact]
+    public async Task Cached_tag_that_neither_HEAD_nor_GET_confirms_is_served_with_a_warning()
+    {
+        await using var rig = await Rig.StartAsync();
+        var image = rig.Hub.AddImage(Rig.Name, "v1", Layer);
+        await rig.PullTagAsync();
+        rig.Clock.Advance(TimeSpan.FromMinutes(6));
+        rig.Hub.When(r => r.IsHead && r.IsManifest("v1")).ClaimDigest(ScriptedUpstream.DigestOf("gone"u8));
+        rig.Hub.When(r => r.IsGet && r.IsManifest("v1")).Respond(500);
+        var answer = Assert.IsType<Answer<StoredManifest>.Found>(
+            await rig.Gate.GetManifestAsync(Rig.Caller, new(TagName.Parse("v1")), default));
+        Assert.Equal(image.Digest, answer.Value.Digest.ToString());
+        Assert.StartsWith("stale: ", answer.Handling.Notice, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Tag_that_moves_between_HEAD_and_GET_is_asked_for_again()
     {
         await using var rig = await Rig.StartAsync();
@@ -149,6 +164,18 @@ public sealed class UnusualAnswersTests
             .Header("Link", $"</v2/{Rig.Name}/tags/list?n=1000&last=z>; rel=\"next\"");
         Assert.Equal(("a z", false), await TagsAsync(rig, null, 10));
         Assert.InRange(rig.Hub.Requests.Count, 1, 3);
+        Assert.Null((await rig.Backing.TagsAfterAsync(null, 10, default)).Handling.Notice);
+    }
+
+    [Fact]
+    public async Task Tag_list_that_repeats_a_full_page_is_called_cut()
+    {
+        await using var rig = await Rig.StartAsync();
+        var tags = string.Join(',', Enumerable.Range(0, 1000).Select(i => $"\"{9999 - i}\""));
+        rig.Hub.When(r => r.IsTags).Respond(200, $$"""{"name":"x","tags":[{{tags}}]}""")
+            .Header("Link", $"</v2/{Rig.Name}/tags/list?n=1000&last=z>; rel=\"next\"");
+        var list = await rig.Backing.TagsAfterAsync(null, 10, default);
+        Assert.Contains("the list is cut", list.Handling.Notice, StringComparison.Ordinal);
     }
 
     private static async Task<string[]> ReferrersAsync(Rig rig, string subject)

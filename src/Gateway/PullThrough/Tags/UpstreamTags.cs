@@ -119,9 +119,11 @@ internal sealed partial class UpstreamTags(
                 if (isFull) break;
                 if (all.Add(tag)) characters += tag.Length;
             }
-            // The upstream repeats its pages (cloudflare/serverless-registry#75).
-            if (next is not null && all.Count == before && tags.Length > 0) break;
             query = next;
+            if (next is null || all.Count > before || tags.Length == 0) continue;
+            // The upstream repeats its pages (cloudflare/serverless-registry#75). If they are not full, there is no more than them.
+            if (tags.Length < PageSize) query = null;
+            break;
         }
         var whole = new WholeTagList([.. all.Order(StringComparer.Ordinal)], IsCut: isFull || query is not null);
         if (whole.IsCut)
