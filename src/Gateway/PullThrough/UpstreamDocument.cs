@@ -31,8 +31,9 @@ internal static class UpstreamDocument
     }
 
     /// <summary>
-    /// Reads the body to its end. Throws <see cref="InvalidDataException"/> for more than <paramref name="max"/> bytes, and <see
-    /// cref="IOException"/> if the body stalls or breaks or too many documents are received at once.
+    /// Reads the body to its end. Throws <see cref="InvalidDataException"/> for more than <paramref name="max"/> bytes, <see
+    /// cref="IOException"/> if the body stalls or breaks, and <see cref="UpstreamException"/> (Unavailable), which does not blame the
+    /// upstream, if too many documents are received at once.
     /// </summary>
     public static async Task<byte[]> ReadAsync(UpstreamResponse response, int max, TimeProvider clock)
     {
@@ -47,7 +48,15 @@ internal static class UpstreamDocument
         async ValueTask<int> ReadAsync(Memory<byte> buffer)
         {
             var read = await pace.ReadAsync(buffer);
-            receipt.Take(read);
+            try
+            {
+                receipt.Take(read);
+            }
+            catch (DocumentBudgetException e)
+            {
+                throw new UpstreamException(
+                    UpstreamFailure.Unavailable, $"a document of {response.Endpoint.Authority} was not read: {e.Message}", inner: e);
+            }
             return read;
         }
     }

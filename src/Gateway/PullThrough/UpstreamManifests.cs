@@ -198,11 +198,6 @@ internal sealed class UpstreamManifests(
             PullThroughMetrics.Fetched(source.Key, bytes.Length);
             return bytes;
         }
-        catch (DocumentBudgetException e)
-        {
-            throw new UpstreamException(
-                UpstreamFailure.Unavailable, $"{what} of {source.Name} at upstream {source.Key}: {e.Message}", inner: e);
-        }
         catch (IOException e)
         {
             source.Report(response.Endpoint, wrong: false);

@@ -24,13 +24,23 @@ public sealed class UpstreamDocumentTests
             foreach (var digest in digests)
             {
                 var no = Assert.IsType<Result<StoredManifest>.Unavailable>(await rig.Backing.ReadManifestAsync(Rig.D(digest), default));
-                Assert.Contains("too many documents are being received", no.Why, StringComparison.Ordinal);
-                Assert.DoesNotContain("cut", no.Why, StringComparison.Ordinal);
+                Check(no.Why);
             }
+            rig.Hub.When(r => r.IsReferrers).Respond(200, """{"schemaVersion":2,"manifests":[]}""", MediaTypes.OciIndex);
+            rig.Hub.When(r => r.IsTags).Respond(200, """{"name":"x","tags":["a"]}""");
+            var referrers = await rig.Backing.ReferrersAsync(Rig.D(digests[0]), default);
+            Check(Assert.IsType<Result<IReadOnlyList<Descriptor>>.Unavailable>(referrers).Why);
+            Check(Assert.IsType<Result<Page<TagName>>.Unavailable>(await rig.Backing.TagsAfterAsync(null, 10, default)).Why);
         }
         // At once, as no breaker is open.
         var request = new UpstreamRequest(HttpMethod.Get, UpstreamNoun.Manifest, RepositoryName.Parse(Rig.Name), digests[0]);
         await using var response = await rig.Registry.SendAsync(request, default);
         Assert.Equal(200, response.Status);
+
+        static void Check(string why)
+        {
+            Assert.Contains("too many documents are being received", why, StringComparison.Ordinal);
+            Assert.DoesNotContain("cut", why, StringComparison.Ordinal);
+        }
     }
 }
