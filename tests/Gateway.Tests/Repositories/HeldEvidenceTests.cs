@@ -53,6 +53,24 @@ public sealed class HeldEvidenceTests : HoldCases
     }
 
     [Fact]
+    public async Task Evidence_is_an_artifact_under_a_tag_of_images_although_no_rule_names_tags_and_pulls_alone_are_evaluated()
+    {
+        var live = await PushSignedAsync("v1", "one");
+        var (bytes, _) = await HoldRig.SignatureAsync(live, _rig.WrongKey, live, _rig.Repository);
+        var evidence = Digest.Of(bytes).ToString();
+        _rig.Reload(null);
+        Ok(await HoldRig.PutAsync(_rig.Repository, "before", bytes));
+        _rig.Reload(_rig.Signed(OnMissing.Quarantine, Stage.Pull));
+
+        Assert.Equal(TagStanding.Pending, Ok(await HoldRig.PutAsync(_rig.Repository, "latest", bytes)).Standing);
+
+        Assert.Equal(("Hidden", "Hidden"), (await PullerSees("latest"), await PullerSees("before")));
+        Assert.Equal(evidence, await PullerSees(evidence));
+        Ok(await _rig.SignAsync(Digest.Of(bytes)));
+        Assert.Equal((evidence, evidence), (await PullerSees("latest"), await PullerSees("before")));
+    }
+
+    [Fact]
     public async Task Junk_pushed_to_a_signature_tag_does_not_hide_the_signature()
     {
         var digest = await PushSignedAsync("v1", "one");

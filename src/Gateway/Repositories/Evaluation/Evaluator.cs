@@ -60,7 +60,8 @@ internal sealed partial class Evaluator(Evaluations shared, RepositoryName name,
     public async ValueTask<Verdict> OfStoredAsync(StoredManifest manifest, TagName? tag, CancellationToken cancellationToken)
     {
         if (Engine.AdmitsEverything) return shared.Admitted;
-        if (!shared.ReadsTags) tag = null;
+        // Whether an index is evidence depends on what it lists: under a tag it is evaluated when it arrives.
+        if (!ReadsTag(tag, ManifestKinds.HasFormOfEvidence(manifest.Manifest))) tag = null;
         var (now, basis) = (Now, CurrentBasis());
         // A verdict for a digest other than sha256 rests on notes under the sha256 digest, which may be removed with that one.
         if (tag is null && manifest.Digest.Algorithm == DigestAlgorithm.Sha256 && IsAdmitted(manifest.Verdict, now)) return shared.Admitted;
@@ -84,6 +85,10 @@ internal sealed partial class Evaluator(Evaluations shared, RepositoryName name,
         }
     }
 
+    // Whether the verdict of a pull by this tag can differ from that of one by digest. Under a tag of images, evidence is an artifact.
+    private bool ReadsTag(TagName? tag, bool isEvidence) =>
+        shared.ReadsTags || (isEvidence && tag is { } named && EvidenceTag.Parse(named) is null);
+
     /// <summary>The verdicts of a manifest that arrives, and is to be bound to these tags.</summary>
     /// <param name="stage">How it arrives: by push, fetch or promotion.</param>
     /// <param name="account">The account whose turn is used to unpack layers.</param>
@@ -104,12 +109,13 @@ internal sealed partial class Evaluator(Evaluations shared, RepositoryName name,
         var ofDigest = await AskAsync(closure, Stage.Pull, null, cancellationToken);
         var refusal = tags.IsEmpty ? await AskAsync(closure, stage, null, cancellationToken) : shared.Admitted;
         var asked = new List<Verdict> { ofDigest, refusal };
+        var isEvidence = ManifestKinds.Of(closure.Manifest.Manifest, closure.Documents, closure.Descendants) == ManifestKind.Evidence;
         var ofTags = ImmutableArray.CreateBuilder<(TagName, Verdict)>();
         foreach (var tag in tags)
         {
             var comes = await AskAsync(closure, stage, tag, cancellationToken);
             var bound = shared.AlsoBind.Contains(stage) ? comes : await AskAsync(closure, Stage.Tag, tag, cancellationToken);
-            var pulled = shared.ReadsTags ? await AskAsync(closure, Stage.Pull, tag, cancellationToken) : ofDigest;
+            var pulled = ReadsTag(tag, isEvidence) ? await AskAsync(closure, Stage.Pull, tag, cancellationToken) : ofDigest;
             asked.AddRange([comes, bound, pulled]);
             refusal = Verdicts.Worse(refusal, Verdicts.Worse(comes, bound));
             ofTags.Add((tag, Verdicts.Worse(Verdicts.Worse(comes, bound), pulled)));
