@@ -1,5 +1,6 @@
 using System.Text;
 using Gateway.Oci;
+using Gateway.Policy;
 using Gateway.Policy.Signatures;
 using Gateway.Repositories;
 using Gateway.Storage;
@@ -31,6 +32,60 @@ public sealed class HeldIndexTests : HoldCases
         var repository = _rig.Over(name.Value, new NamesLast(_rig.Volume.Pushed(name), Digest.Of(index)));
 
         Assert.IsType<Answer<StoredManifest>.Found>(await repository.GetManifestAsync(HoldRig.Puller, new(child), default));
+    }
+
+    /// <remarks>Each look reads a folder, in every evaluation of the image.</remarks>
+    [Fact]
+    public async Task Flood_of_indexes_above_an_image_costs_a_bounded_number_of_looks_at_evidence()
+    {
+        var (child, _) = await _rig.PushAsync(null, "one");
+        var name = _rig.Repository.Name;
+        var flooded = new Flooded(_rig.Volume.Pushed(name), 100_000);
+
+        Assert.IsType<Answer<StoredManifest>.Hidden>(
+            await _rig.Over(name.Value, flooded).GetManifestAsync(HoldRig.Puller, new(child), default));
+
+        Assert.InRange(flooded.Looks, EvidenceBudget.MaxManifests, 100 * EvidenceBudget.MaxManifests);
+    }
+
+    [Fact]
+    public async Task Looking_at_the_evidence_of_indexes_ends_when_as_many_have_some_as_are_read_or_when_it_is_canceled()
+    {
+        var (child, _) = await _rig.PushAsync(null, "one");
+        var name = _rig.Repository.Name;
+        using var canceled = new CancellationTokenSource();
+        var counted = new Flooded(_rig.Volume.Pushed(name), 1000) { HasCounted = true };
+        var slow = new Flooded(_rig.Volume.Pushed(name), 1000) { OnLook = canceled.Cancel };
+        ValueTask<Arrival> AskAsync(Flooded backing, CancellationToken cancellationToken) =>
+            new Evaluations(new(_rig.Policy), new(_rig.Volume.DecisionRing), _rig.Clock).Of(name, backing)
+                .OfArrivalAsync(_rig.Volume.Pushed(name).ReadManifest(child)!, Stage.Push, [], cancellationToken);
+
+        await AskAsync(counted, default);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await AskAsync(slow, canceled.Token));
+
+        Assert.Equal((EvidenceBudget.MaxManifests, 1), (counted.Looks, slow.Looks));
+    }
+
+    /// <summary>Has many indexes above each image, which are not stored.</summary>
+    private sealed class Flooded(IBacking inner, int count) : DelegatingBacking(inner)
+    {
+        private int _looks;
+
+        public int Looks => _looks;
+
+        public bool HasCounted { get; init; }
+
+        public Action OnLook { get; init; } = static () => { };
+
+        public override ValueTask<IReadOnlyCollection<Digest>> IndexesOfAsync(Digest child) =>
+            new([.. Enumerable.Range(0, count).Select(static i => Digest.Of(BitConverter.GetBytes(i)))]);
+
+        public override ValueTask<bool> HasCountedEvidenceAsync(Digest subject)
+        {
+            Interlocked.Increment(ref _looks);
+            OnLook();
+            return new(HasCounted);
+        }
     }
 
     /// <summary>Names one of the indexes of a manifest after all others: they have no order.</summary>
