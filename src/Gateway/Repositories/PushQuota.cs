@@ -11,6 +11,8 @@ namespace Gateway.Repositories;
 /// <param name="evaluator">The policy, which has the limits.</param>
 internal sealed class PushQuota(IBacking backing, Evaluator evaluator)
 {
+    private const string LimitReferrers = "LIMIT_REFERRERS";
+
     /// <summary>The room for what a push adds, or a refusal. Content that is stored already may be pushed again.</summary>
     public async ValueTask<(Room? Room, Verdict? Full)> FindRoomAsync(
         Arrival arrival, StoredManifest manifest, ImmutableArray<TagName> tags, CancellationToken cancellationToken)
@@ -35,14 +37,20 @@ internal sealed class PushQuota(IBacking backing, Evaluator evaluator)
         Digest[] subjects =
             manifest.Manifest.Subject is { } own ? [own.Digest] : [.. EvidenceReview.TaggedSubjects(manifest, tags)];
         var isNew = subjects.Length > 0 && await backing.ReadLinkAsync(manifest.Digest, LinkKind.Manifest, cancellationToken) is null;
+        Verdict? crowded = null;
         foreach (var subject in isNew ? subjects : [])
         {
             var (remaining, full) = await FindRoomAboutAsync(subject, cancellationToken);
-            if (full is not null) return (null, full);
+            if (full is not null && !IsAboutReferrers(full)) return (null, full);
+            crowded ??= full;
             spare = Math.Min(spare, remaining);
         }
+        if (crowded is not null) return (null, crowded);
         return (adding > 0 || isNew ? new(at, spare, Math.Max(adding, isNew ? 1 : 0)) : null, null);
     }
+
+    /// <summary>Whether a refusal is for the referrers of one subject, and no other limit would be exceeded.</summary>
+    public static bool IsAboutReferrers(Verdict full) => full.Reasons is [{ Code: LimitReferrers }];
 
     /// <summary>How many manifests about a subject may follow one that is pushed now, or a refusal of that one.</summary>
     private async ValueTask<(long Remaining, Verdict? Full)> FindRoomAboutAsync(Digest subject, CancellationToken cancellationToken)
@@ -52,7 +60,7 @@ internal sealed class PushQuota(IBacking backing, Evaluator evaluator)
         var known = noted is Result<IReadOnlyList<Digest>>.Found { Value.Count: var count } ? count : 0;
         if (known >= perSubject)
             return (0, evaluator.Deny(
-                "LIMIT_REFERRERS",
+                LimitReferrers,
                 $"expected at most {perSubject} manifests about {subject} in {evaluator.Name} (policy.quarantine.maxReferrersPerSubject), "
                 + $"got {known} already; delete some first"));
         // The subjects of a signature repository are in other repositories.

@@ -89,8 +89,10 @@ internal sealed partial class Repository
         var refused = RefusalOf(arrival, manifest, tags);
         var review = refused is not null ? Review.None
             : await new EvidenceReview(backing, evaluator).ReviewAsync(manifest, tags, cancellationToken);
-        // The pushers of other evidence cannot keep a held push from being signed.
-        if (full is not null && review.Released.IsEmpty) refused ??= full;
+        // The pushers of other evidence cannot keep a held push from being signed. A push that is held itself exceeds no limit.
+        var isExempt = full is not null && PushQuota.IsAboutReferrers(full) && !review.Released.IsEmpty
+            && arrival.Tags.All(static t => t.Verdict.Admits);
+        if (!isExempt) refused ??= full;
         if (refused is not null)
             return new Answer<PushedManifest>.Refused(
                 evaluator.Decide(refused, Stage.Push, push.Reference.ToString(), manifest.Digest, caller), CacheHandling.Local);

@@ -63,6 +63,26 @@ public sealed class QuotaTests : IAsyncLifetime
         Assert.Equal(digest.ToString(), await _rig.SeenAsync(HoldRig.Puller, "v1"));
     }
 
+    /// <remarks>Under an ordinary tag a signature needs one itself.</remarks>
+    [Fact]
+    public async Task Signature_that_releases_a_held_push_exceeds_no_other_limit()
+    {
+        _rig.Reload(_rig.Policy! with { Quarantine = new() { MaxPendingPerRepo = 2, MaxReferrersPerSubject = 1 } });
+        var (digest, _) = await _rig.PushAsync("v1", "one");
+        var (signature, _) = await HoldRig.SignatureAsync(digest, _rig.Key, digest, _rig.Repository);
+        TagName[] TagsUpTo(int count) => [.. Enumerable.Range(0, count).Select(i => TagName.Parse($"held-{i}"))];
+        async Task<Answer<PushedManifest>> PutAsync(int count) => await _rig.Repository.PutManifestAsync(
+            HoldRig.Pusher, new(new(Digest.Of(signature)), [.. TagsUpTo(count)], MediaTypes.OciManifest, signature), default);
+
+        Assert.Equal("LIMIT_PENDING", CodeOf(await PutAsync(10)));
+        Assert.Equal("Found", CodeOf(await ReferAsync(digest, "note")));
+        Assert.Equal("LIMIT_REFERRERS", CodeOf(await PutAsync(1)));
+
+        Assert.Single(_rig.Volume.Pushed(_rig.Repository.Name).HeldPushes());
+        Assert.Equal("Found", CodeOf(await PutAsync(0)));
+        Assert.Equal(digest.ToString(), await _rig.SeenAsync(HoldRig.Puller, "v1"));
+    }
+
     [Fact]
     public async Task Deleting_a_referrer_makes_room_for_a_signature()
     {
