@@ -91,7 +91,7 @@ internal sealed class News(
         _done.AddOrUpdate(id, true);
         var entry = await AddAsync(id, what);
         var told = await Task.WhenAll(members.Others.Select(async other =>
-            (other.Url, Problem: await peers.TellAsync(other.Url, TargetOf(id, what), Confirms, cancellationToken))));
+            (other.Url, (await peers.TellAsync(other.Url, TargetOf(id, what), Confirms, cancellationToken)).Problem)));
         foreach (var (url, problem) in told)
         {
             if (problem is null) continue;
@@ -113,6 +113,8 @@ internal sealed class News(
         await Task.Yield();
         try
         {
+            // It may have ended since the caller looked.
+            if (_done.TryGet(id, out _)) return;
             await Purge(what, stop);
             _done.AddOrUpdate(id, true);
             Log.Purged(logger, what);
@@ -146,10 +148,10 @@ internal sealed class News(
         }
     }
 
-    private async Task<(string? Entry, bool IsConfirmed)> TellAgainAsync(UnconfirmedPurge purge, CancellationToken cancellationToken)
+    private async Task<(string? Entry, Told Told)> TellAgainAsync(UnconfirmedPurge purge, CancellationToken cancellationToken)
     {
         var entry = purge.Entry ?? await AddAsync(purge.Id, purge.What);
-        return (entry, await peers.TellAsync(purge.Replica, TargetOf(purge.Id, purge.What), Confirms, cancellationToken) is null);
+        return (entry, await peers.TellAsync(purge.Replica, TargetOf(purge.Id, purge.What), Confirms, cancellationToken));
     }
 
     /// <summary>Adds a purge to the stream. Returns the entry; null without an answer of Redis.</summary>

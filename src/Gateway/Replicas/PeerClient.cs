@@ -21,6 +21,15 @@ internal readonly record struct PeerOffer(bool IsWhole, long Position);
 /// <param name="Failed">Whether the connection failed; false if it was only slow.</param>
 internal readonly record struct PeerWord(PeerOffer? Offer, bool Answered, bool Failed = false);
 
+/// <summary>What became of a notice to a replica.</summary>
+/// <param name="Problem">In one line; null if the replica confirmed the notice.</param>
+/// <param name="IsAnswered">Whether the replica answered, whatever it said.</param>
+internal readonly record struct Told(string? Problem, bool IsAnswered)
+{
+    /// <summary>Whether the replica confirmed the notice.</summary>
+    public bool IsConfirmed => Problem is null;
+}
+
 /// <summary>Requests to other replicas.</summary>
 internal sealed class PeerClient : IDisposable
 {
@@ -126,9 +135,9 @@ internal sealed class PeerClient : IDisposable
         }
     }
 
-    /// <summary>Sends a notice to a replica. Null if it confirmed; otherwise the problem in one line.</summary>
+    /// <summary>Sends a notice to a replica. Throws only if the caller cancels.</summary>
     /// <param name="target">Path and query.</param>
-    public async Task<string?> TellAsync(Uri peer, string target, TimeSpan deadline, CancellationToken cancellationToken)
+    public async Task<Told> TellAsync(Uri peer, string target, TimeSpan deadline, CancellationToken cancellationToken)
     {
         using var limit = new CancellationTokenSource(deadline, _clock);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
@@ -136,12 +145,13 @@ internal sealed class PeerClient : IDisposable
         {
             using var request = RequestOf(HttpMethod.Post, peer, target);
             using var response = await SendAsync(request, both.Token);
-            return response.IsSuccessStatusCode ? null : $"expected 200, got {(int)response.StatusCode}";
+            return new(response.IsSuccessStatusCode ? null : $"expected 200, got {(int)response.StatusCode}", IsAnswered: true);
         }
         catch (Exception e)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            return e is OperationCanceledException ? $"no answer within {deadline.TotalSeconds:0} s" : e.Message;
+            var problem = e is OperationCanceledException ? $"no answer within {deadline.TotalSeconds:0} s" : e.Message;
+            return new(problem, IsAnswered: false);
         }
     }
 

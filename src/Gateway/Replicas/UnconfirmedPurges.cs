@@ -56,11 +56,11 @@ internal sealed class UnconfirmedPurges(Members members, TimeProvider clock)
     }
 
     /// <summary>
-    /// Removes what is confirmed or too old, and tells the rest again when it is time. One replica does not wait for another one, and one
-    /// that does not confirm is told its other purges when it does.
+    /// Removes what is confirmed or too old, and tells the rest again when it is time. One replica does not wait for another one. A replica
+    /// that does not answer is told its other purges when it answers.
     /// </summary>
-    /// <param name="tellAsync">Tells a purge again. Returns the entry of the stream, and whether the replica confirmed.</param>
-    public async Task SettleAsync(Func<UnconfirmedPurge, Task<(string? Entry, bool IsConfirmed)>> tellAsync)
+    /// <param name="tellAsync">Tells a purge again. Returns the entry of the stream, and what the replica answered.</param>
+    public async Task SettleAsync(Func<UnconfirmedPurge, Task<(string? Entry, Told Told)>> tellAsync)
     {
         foreach (var purge in All)
         {
@@ -71,13 +71,13 @@ internal sealed class UnconfirmedPurges(Members members, TimeProvider clock)
 
         async Task TellAsync(IGrouping<Uri, UnconfirmedPurge> ofReplica)
         {
-            // The first one was told last: the others wait for it.
+            // The others wait for the first one.
             if (clock.GetUtcNow() - ofReplica.First().ToldAt < Again) return;
             foreach (var purge in ofReplica)
             {
-                var (entry, isConfirmed) = await tellAsync(purge);
-                Replace(purge, isConfirmed ? null : purge with { Entry = entry, ToldAt = clock.GetUtcNow() });
-                if (!isConfirmed) return;
+                var (entry, told) = await tellAsync(purge);
+                Replace(purge, told.IsConfirmed ? null : purge with { Entry = entry, ToldAt = clock.GetUtcNow() });
+                if (!told.IsAnswered) return;
             }
         }
     }
