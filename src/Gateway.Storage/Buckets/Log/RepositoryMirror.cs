@@ -45,13 +45,14 @@ internal sealed class RepositoryMirror(LinkMirror mirror, LogObjects objects, Ac
         {
             while (Next() is { } head)
             {
+                var made = LogHead.Empty;
                 // A link that another replica wrote for a later change was perhaps just overwritten: then it is written again.
-                for (LogHead now = head, made = LogHead.Empty; now.Sequence > made.Sequence; now = (await objects.ReadAsync(null)).Head!)
+                for (var now = head; now.Sequence > made.Sequence; now = (await objects.ReadAsync(null)).Head!)
                 {
                     await CompleteAsync(now, now.Sequence);
                     made = now;
                 }
-                Finish(head);
+                Finish(head, made);
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -66,11 +67,12 @@ internal sealed class RepositoryMirror(LinkMirror mirror, LogObjects objects, Ac
         lock (_lock) return _next;
     }
 
-    private void Finish(LogHead head)
+    // A waiting head whose changes are part of the last one that was made is not made: its links would overwrite later ones.
+    private void Finish(LogHead head, LogHead made)
     {
         lock (_lock)
         {
-            if (_next == head) _next = null;
+            if (_next == head || (_next is { Recent: [.., var last] } next && made.IdOf(next.Sequence) == last)) _next = null;
         }
     }
 
