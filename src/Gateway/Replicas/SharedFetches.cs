@@ -69,22 +69,22 @@ internal sealed class SharedFetches(ReplicaServices services) : IFetchPeers, IDi
         try
         {
             var target = PeerPaths.Naming(content, source.Options.Urls[0], source.Name);
-            var asked = services.Members.OrderFor(content).Select(url => (
-                IsSlow: services.Members.IsSlow(url), Names: AskAsync(url, target, cancellationToken))).ToArray();
-            // No other source says it, so a replica that was slow lately is asked too; it is waited for if the others name nothing.
-            var named = await AllAsync(asked.Where(static each => !each.IsSlow).Select(static each => each.Names));
-            if (named.Count == 0) named = await AllAsync(asked.Select(static each => each.Names));
+            // No other source says it, so replicas that were slow lately are asked too, if the others name nothing.
+            var replicas = services.Members.OrderFor(content).ToLookup(services.Members.IsSlow);
+            var named = await AllAsync(replicas[false]);
+            if (named.Count == 0) named = await AllAsync(replicas[true]);
             ReplicaMetrics.Hint(named.Count > 0 ? "found" : "none");
             return named;
+
+            async Task<IReadOnlyList<Digest>> AllAsync(IEnumerable<Uri> urls) =>
+                [.. (await Task.WhenAll(urls.Select(url => AskAsync(url, target, cancellationToken))))
+                    .SelectMany(static each => each).Distinct().Take(NamedManifests.MostInAll)];
         }
         finally
         {
             _naming.Release();
         }
     }
-
-    private static async Task<IReadOnlyList<Digest>> AllAsync(IEnumerable<Task<IReadOnlyList<Digest>>> asked) =>
-        [.. (await Task.WhenAll(asked)).SelectMany(static each => each).Distinct().Take(NamedManifests.MostInAll)];
 
     private async Task<IReadOnlyList<Digest>> AskAsync(Uri url, string target, CancellationToken cancellationToken)
     {

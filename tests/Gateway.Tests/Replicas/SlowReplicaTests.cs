@@ -1,6 +1,9 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
+using Gateway.Configuration;
 using Gateway.Oci;
+using Gateway.PullThrough;
 using Gateway.Replicas;
 using Gateway.Testing;
 using Microsoft.Extensions.DependencyInjection;
@@ -71,6 +74,42 @@ public sealed class SlowReplicaTests : IDisposable
             {
                 open.ForEach(static socket => socket.Dispose());
             }
+        }
+    }
+
+    [Fact]
+    public async Task Replica_that_was_slow_is_not_asked_what_names_content_while_another_one_names_it()
+    {
+        using var silent = new TcpListener(IPAddress.Loopback, 0);
+        using var naming = new TcpListener(IPAddress.Loopback, 0);
+        silent.Start();
+        naming.Start();
+        Uri[] peers = [new($"http://{silent.LocalEndpoint}"), new($"http://{naming.LocalEndpoint}")];
+        var options = new ReplicaOptions { Peers = [.. peers], Listen = new("http://10.0.0.1:5002"), Timeout = Patience.Of(5) };
+        var secret = new PeerSecret(_secret, TimeProvider.System, NullLogger<PeerSecret>.Instance);
+        using var members = new Members(options, new(options), secret, new SetClock(), NullLogger<Members>.Instance);
+        using var client = new PeerClient(options, new(), new(secret, TimeProvider.System), TimeProvider.System);
+        using var fetches = new SharedFetches(
+            new(new(options), members, client, TimeProvider.System, NullLogger<SharedFetches>.Instance));
+        members.Heard(peers[0], asked: 1, answered: false, failed: false);
+        var manifest = Digest.Of("manifest"u8);
+        var answering = AnswerAsync();
+
+        var source = new UpstreamRepository(
+            new() { Key = "corp", Urls = [new("http://10.0.0.4")] }, null!, RepositoryName.Parse("team/app"), TimeProvider.System);
+        var named = await fetches.NamingAsync(source, Digest.Of("content"u8), default);
+
+        await answering;
+        Assert.Equal([manifest], named);
+        Assert.False(silent.Pending());
+
+        async Task AnswerAsync()
+        {
+            using var socket = await naming.AcceptSocketAsync();
+            await socket.ReceiveAsync(new byte[4096]);
+            var text = manifest.ToString();
+            await socket.SendAsync(Encoding.ASCII.GetBytes(
+                $"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {text.Length}\r\n\r\n{text}"));
         }
     }
 
