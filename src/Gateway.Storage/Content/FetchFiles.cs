@@ -30,7 +30,11 @@ public sealed class FetchFiles
     /// Opens the part of this digest, new or from an interrupted fetch. Null when there is no room for <paramref name="size"/> bytes, if
     /// the size is known. One fetch of a digest writes at a time; the caller ensures that.
     /// </summary>
-    public FetchFile? Open(Digest digest, long? size) => Open(digest, PartOf(digest), size, EarlierLength(digest));
+    public FetchFile? Open(Digest digest, long? size)
+    {
+        DiscardPurged(PartOf(digest));
+        return Open(digest, PartOf(digest), size, EarlierLength(digest));
+    }
 
     /// <summary>
     /// Opens the file of a copy from a bucket, new or from an interrupted copy; null as <see cref="Open(Digest, long?)"/>, and while a
@@ -39,8 +43,15 @@ public sealed class FetchFiles
     internal FetchFile? OpenBeside(Digest digest, long size)
     {
         if (_open.ContainsKey(PartOf(digest))) return null;
+        DiscardPurged(CopyOf(digest));
         Disk.RemoveLink(CopyOf(digest));
         return Open(digest, CopyOf(digest), size, Disk.LengthOf(CopyOf(digest)) ?? 0);
+    }
+
+    // The operator purged it, and readers still hold it.
+    private void DiscardPurged(string path)
+    {
+        if (_open.TryGetValue(path, out var file) && file.IsPurged) Discard(file);
     }
 
     private FetchFile? Open(Digest digest, string path, long? size, long earlier)
@@ -134,7 +145,8 @@ public sealed class FetchFiles
 
     internal void ForgetPlan(Digest digest) => File.Delete(PlanOf(digest));
 
-    internal void Closed(FetchFile file) => _open.TryRemove(new(file.Path, file));
+    /// <summary>False if a later fetch has opened the same path.</summary>
+    internal bool Closed(FetchFile file) => _open.TryRemove(new(file.Path, file));
 
     private string Stem(Digest digest) => $"{_folder}/{digest.AlgorithmName}-{digest.Hex}.";
 
@@ -256,6 +268,15 @@ public sealed class FetchFile(FetchFiles files, Digest digest, string path, Safe
             TaskScheduler.Default);
     }
 
+    /// <summary>Whether the operator purged it.</summary>
+    internal bool IsPurged
+    {
+        get
+        {
+            lock (_gate) return _isPurged;
+        }
+    }
+
     /// <summary>Does not keep what is written, because the operator purged it.</summary>
     internal void Purge()
     {
@@ -276,12 +297,12 @@ public sealed class FetchFile(FetchFiles files, Digest digest, string path, Safe
     public void Discard() => files.Discard(this);
 
     /// <summary>
-    /// Closes the file when its last reader does. A part that is neither published nor discarded stays for a later fetch.
+    /// Closes the file when its last reader does. A part that is neither published nor discarded nor purged stays for a later fetch.
     /// </summary>
     public ValueTask DisposeAsync()
     {
-        files.Closed(this);
         _plan?.Dispose();
+        if (files.Closed(this) && IsPurged) Discard();
         Handle.Dispose();
         return ValueTask.CompletedTask;
     }
