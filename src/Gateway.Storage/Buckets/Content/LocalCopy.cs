@@ -227,6 +227,8 @@ internal sealed class LocalCopy(IContentSource source, FetchFiles files, ILogger
 
     private void Fail(Exception e)
     {
+        // A part of a copy that was stopped is continued later. The part is removed first: the next copy opens the same path.
+        if (e is InvalidContentException or CopyFailedException) _file?.Discard();
         lock (_gate) _hasFailed = true;
         if (e is not OperationCanceledException)
         {
@@ -238,9 +240,7 @@ internal sealed class LocalCopy(IContentSource source, FetchFiles files, ILogger
             source.IsWrong(etag);
             Log.BucketDamaged(logger, Digest, source.Length);
         }
-        else if (e is not OperationCanceledException) Log.NotCopied(logger, e, Digest);
-        // A part of a copy that was stopped is continued later.
-        if (e is InvalidContentException or CopyFailedException) _file?.Discard();
+        else if (e is not (OperationCanceledException or CopyFailedException { IsForRoom: true })) Log.NotCopied(logger, e, Digest);
         _readable.Fail(e is InvalidContentException ? e : new CopyFailedException(e.Message, e));
     }
 
