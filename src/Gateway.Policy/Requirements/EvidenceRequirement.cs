@@ -61,7 +61,7 @@ internal sealed class EvidenceRequirement(WantedEvidence wanted) : IRequirement
 
     private static Digest ByDigest(ListedImage image) => image.Digest;
 
-    // An upstream's image that nobody has requested: a request for it is evaluated by itself, as for every other requirement.
+    // An image of an upstream that nobody has requested yet. When a client requests it, the policy evaluates that request.
     private static bool IsLater(ListedImage image) => !image.IsHere && MediaTypes.IsManifest(image.Entry!.MediaType);
 
     /// <summary>The indexes of the repository that name the manifest.</summary>

@@ -121,7 +121,7 @@ public sealed class FetchFiles
 
     internal void Flush(FetchFile file) => _durability.Flush(file.Handle, file.Path);
 
-    /// <summary>Bytes of a part and of a copy that nothing writes now; 0 when there is none.</summary>
+    /// <summary>Bytes of the part and of the copy of a digest, without those that are being written; 0 for none.</summary>
     public long LengthOf(Digest digest) =>
         PathsOf(digest).Where(path => !_open.ContainsKey(path)).Sum(static path => Disk.LengthOf(path) ?? 0);
 

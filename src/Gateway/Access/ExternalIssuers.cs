@@ -115,7 +115,7 @@ internal sealed class ExternalIssuers
             ValidateLifetime = false,
             RequireExpirationTime = false,
         });
-        // RFC 7515, 4.1.11: refused by whoever does not know what it lists.
+        // RFC 7515, 4.1.11: it lists what a recipient must understand, and this one understands none.
         if (token.TryGetHeaderValue("crit", out object _)) return "expected no crit in its header, got one";
         return result.IsValid ? ProblemOfTime(token) : result.Exception switch
         {

@@ -8,7 +8,8 @@ namespace Gateway.Repositories;
 /// <summary>The indexes above a manifest, and the manifests below it.</summary>
 internal sealed partial class Closure
 {
-    // Most indexes above one manifest whose evidence is looked for. Each look reads a folder, and anyone who may push can add more.
+    // The evaluator looks for the evidence of at most so many indexes above one manifest: each look reads a folder, and anyone who may push
+    // can add an index.
     // Chosen: far more than the releases that share an image, and a tenth of a second on a disk that takes 0.1 ms for each.
     private const int MaxLooks = 16 * EvidenceBudget.MaxManifests;
 
@@ -39,8 +40,8 @@ internal sealed partial class Closure
     }
 
     /// <summary>
-    /// As many of the indexes that name a manifest as are read. Anyone who may push can name it in any number of indexes: those by whose
-    /// evidence something was admitted come first.
+    /// The indexes that name a manifest, at most as many as are read. Indexes whose evidence has admitted something come first, because
+    /// anyone who may push can add others.
     /// </summary>
     private async ValueTask<IEnumerable<Digest>> IndexesOfAsync(Digest child, HashSet<Digest> seen, CancellationToken cancellationToken)
     {
